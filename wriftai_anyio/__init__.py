@@ -1,0 +1,53 @@
+"""The WriftAI client for trio, asyncio and plain scripts."""
+
+from ._version import __version__
+from .client import Client
+from .errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    CreateOutcomeUnknown,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    UnprocessableEntityError,
+    WaitTimeoutError,
+    WebhookNoSignatureError,
+    WebhookNoTimestampError,
+    WebhookSignatureMismatchError,
+    WebhookSignatureVerificationError,
+    WebhookTimestampOutsideToleranceError,
+    WriftAIError,
+)
+from .pagination import PaginationOptions
+
+__all__ = [
+    "APIConnectionError",
+    "APIResponseError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "Client",
+    "ConflictError",
+    "CreateOutcomeUnknown",
+    "InternalServerError",
+    "NotFoundError",
+    "PaginationOptions",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "UnprocessableEntityError",
+    "WaitTimeoutError",
+    "WebhookNoSignatureError",
+    "WebhookNoTimestampError",
+    "WebhookSignatureMismatchError",
+    "WebhookSignatureVerificationError",
+    "WebhookTimestampOutsideToleranceError",
+    "WriftAIError",
+    "__version__",
+]

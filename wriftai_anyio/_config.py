@@ -1,0 +1,93 @@
+"""The configuration of a client: what is given, what the environment gives, and what is refused."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+import httpx
+
+DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"
+DEFAULT_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+"""Seconds for each attempt: 10 to connect, 60 for each read and write."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a client was made with, checked."""
+
+    access_token: str | None = field(repr=False)
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    max_retries: int
+    timeout: httpx.Timeout
+    transport: httpx.AsyncBaseTransport | None
+    backend: str
+
+    @classmethod
+    def resolve(
+        cls,
+        *,
+        access_token: str | None,
+        api_base_url: str | None,
+        headers: Mapping[str, str] | None,
+        max_retries: int,
+        timeout: float | httpx.Timeout | None,
+        transport: httpx.AsyncBaseTransport | None,
+        backend: str,
+    ) -> "Config":
+        """Fills in what the environment and the defaults give, and checks all of it.
+
+        Raises:
+            ValueError: If a value cannot be used; it names the argument, never a secret.
+        """
+        if isinstance(max_retries, bool) or max_retries < 0:
+            raise ValueError(f"max_retries must be 0 or more, not {max_retries!r}.")
+        if backend not in anyio.get_all_backends():
+            known = " or ".join(repr(name) for name in anyio.get_all_backends())
+            raise ValueError(f"backend must be {known}, not {backend!r}.")
+        return cls(
+            access_token=_checked_token(access_token or os.environ.get("WRIFTAI_ACCESS_TOKEN")),
+            base_url=_checked_url(api_base_url or os.environ.get("WRIFTAI_API_BASE_URL") or DEFAULT_BASE_URL),
+            headers=_checked_headers(headers or {}),
+            max_retries=max_retries,
+            timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),
+            transport=transport,
+            backend=backend,
+        )
+
+
+def _checked_token(token: str | None) -> str | None:
+    if token and not _TOKEN.fullmatch(token):
+        raise ValueError(
+            "access_token must be visible ASCII characters without spaces or line breaks; "
+            "was it read from a file with its last line break?"
+        )
+    return token or None
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"api_base_url is not a URL: {error}.") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError("api_base_url must begin with http:// or https:// and name a host.")
+    if parsed.userinfo or parsed.query or parsed.fragment:
+        raise ValueError("api_base_url must hold no user, query or fragment.")
+    return url.strip().rstrip("/")
+
+
+def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers has a name that HTTP does not allow: {name!r}.")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"headers[{name!r}] has a character that HTTP does not allow, such as a line break.")
+    return dict(headers)

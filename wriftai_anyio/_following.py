@@ -1,0 +1,131 @@
+"""One wait from its beginning to its end: the held create, the polls, the deadline, and leaving early."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from anyio import move_on_after
+
+from ._creating import Create, Hold
+from ._leaving import finish, finish_what_is_sent
+from ._prediction import PredictionShape, PredictionWithIO, is_terminal
+from ._resource import segment
+from ._wait_options import AsyncWaitOptions
+from ._waiting import Poller
+from .api import API, nothing
+from .errors import WaitTimeoutError
+
+ANSWER_MARGIN: Final = 1.0
+"""Seconds that a hold ends before the wait's deadline, so that its answer, with the id, is there in time."""
+
+logger = logging.getLogger("wriftai_anyio")
+
+
+class _Followed:
+    """What a wait knows of its prediction."""
+
+    def __init__(self, prediction_id: str | None = None) -> None:
+        self.prediction_id = prediction_id
+        self.last: PredictionWithIO | None = None
+
+    def note(self, prediction: PredictionWithIO) -> None:
+        self.prediction_id = prediction["id"]
+        self.last = prediction
+
+
+class Follower:
+    """Follows predictions for those who wait.
+
+    Args:
+        api: What sends the requests.
+        shape: Checks predictions.
+        poller: What the waits share.
+    """
+
+    def __init__(self, api: API, shape: PredictionShape, poller: Poller) -> None:
+        self._api = api
+        self._shape = shape
+        self._poller = poller
+
+    async def wait(self, prediction_id: str, options: AsyncWaitOptions) -> PredictionWithIO:
+        """Waits for a prediction to end."""
+        followed = _Followed(prediction_id)
+        return await self._bounded(followed, options, lambda: self._poll(followed, prediction_id, options))
+
+    async def create_and_wait(self, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
+        """Creates a prediction and waits for it to end, or, without polls, for the answer to the create."""
+        followed = _Followed()
+
+        async def create_then_poll() -> PredictionWithIO:
+            prediction = await self._create(followed, create, options)
+            if is_terminal(prediction) or not options.poll:
+                return prediction
+            return await self._poll(followed, prediction["id"], options)
+
+        return await self._bounded(followed, options, create_then_poll)
+
+    async def cancel(self, prediction_id: str) -> None:
+        """Asks the server to cancel a prediction; asking again does no harm, so that it may be repeated."""
+        path = f"/predictions/{segment(prediction_id, 'prediction_id')}/cancel"
+        await self._api.ask("POST", path, nothing, repeatable=True)
+
+    async def _create(self, followed: _Followed, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
+        if not options.cancel_on_exit:
+            prediction = await create.post(self._api, self._shape, _hold(options))
+            followed.note(prediction)
+            return prediction
+        await finish_what_is_sent(lambda scope: create.post(self._api, self._shape, None, scope), keep=followed.note)
+        if followed.last is None:
+            raise AssertionError("a create ended without an outcome")
+        return followed.last
+
+    async def _poll(self, followed: _Followed, prediction_id: str, options: AsyncWaitOptions) -> PredictionWithIO:
+        return await self._poller.wait(prediction_id, options.poll_interval, options.on_poll, followed.note)
+
+    async def _bounded(
+        self, followed: _Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]
+    ) -> PredictionWithIO:
+        try:
+            with move_on_after(options.timeout):
+                return await work()
+            raise _timeout_error(followed, options)
+        except BaseException:
+            if options.cancel_on_exit:
+                await self._cancel_left_behind(followed)
+            raise
+
+    async def _cancel_left_behind(self, followed: _Followed) -> None:
+        prediction_id, last = followed.prediction_id, followed.last
+        if prediction_id is None or (last is not None and is_terminal(last)):
+            return
+        error = await finish(lambda: self.cancel(prediction_id))
+        if error is not None:
+            logger.warning("prediction %s was left behind and not cancelled: %s", prediction_id, error)
+
+
+def _hold(options: AsyncWaitOptions) -> Hold | None:
+    limits = [limit for limit in (options.duration, _before(options.timeout)) if limit is not None]
+    if not limits:
+        return Hold(None)
+    seconds = int(min(limits))
+    return Hold(seconds) if seconds >= 1 else None
+
+
+def _before(timeout: float | None) -> float | None:
+    return None if timeout is None else timeout - ANSWER_MARGIN
+
+
+def _timeout_error(followed: _Followed, options: AsyncWaitOptions) -> WaitTimeoutError:
+    if followed.prediction_id is None:
+        text = (
+            f"The create was not answered within {options.timeout:g} s. The prediction may exist: look with "
+            "predictions.list() before you create it again."
+        )
+        return WaitTimeoutError(text, prediction_id=None)
+    status = f"is still {followed.last['status']}" if followed.last else "has not ended"
+    then = "It is being cancelled." if options.cancel_on_exit else "It runs on: wait for it again, or cancel it."
+    return WaitTimeoutError(
+        f"Prediction {followed.prediction_id} {status} after {options.timeout:g} s. {then}",
+        prediction_id=followed.prediction_id,
+        prediction=followed.last,
+    )

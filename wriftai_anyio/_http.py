@@ -1,0 +1,323 @@
+"""The only file that opens connections with httpx: one set of connections per event loop, and its guard.
+
+httpcore 1.0.9 can lose the slot of a request that is cancelled while it queues for a connection, so its pools are
+not capped here and never queue; our own limiter bounds the requests under way. Its pool also looks through all
+of its connections at each request, so many requests are spread over several pools. See `_Pool` for the one
+window that is left.
+"""
+
+import math
+import random
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Final
+
+import httpx
+from anyio import Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
+from anyio.lowlevel import current_token
+
+from ._network import Network, out_of_descriptors, request_limit
+from ._process import PerProcess
+from ._threads import run_in_thread
+from .errors import APIConnectionError, APITimeoutError
+
+REQUESTS_PER_POOL: Final = 64
+CANCELS_PER_POOL: Final = 32
+LONGEST_CLOSE: Final = 1.0
+"""Seconds that closing connections may take when a caller leaves."""
+DESCRIPTOR_RETRY: Final = 0.25
+"""Seconds until a connect is tried again that failed for want of file descriptors, on average."""
+
+
+class Body(httpx.AsyncByteStream):
+    """A request's body that notes whether it was asked for: if not, the server saw no whole request."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.asked = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.asked = True
+        yield self._content
+
+
+class _Pool:
+    """One inner transport, and what is under way on it.
+
+    A request that is cancelled between its connect and the lock of the HTTP/1.1 state leaves a connection in
+    httpcore's pool that is neither used nor closed again. So a pool retires after some cancels that came
+    before an answer's head, and is closed when the last answer on it has been read.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self.transport = transport
+        self.active = 0
+        self.cancels = 0
+
+    @property
+    def retired(self) -> bool:
+        return self.cancels >= CANCELS_PER_POOL
+
+    async def aclose(self) -> None:
+        with move_on_after(LONGEST_CLOSE, shield=True):
+            await self.transport.aclose()
+
+
+class _CountedStream(httpx.AsyncByteStream):
+    """An answer's body that gives its place in the pool back when it is closed."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, connections: "Connections", pool: _Pool) -> None:
+        self._stream = stream
+        self._connections = connections
+        self._pool: _Pool | None = pool
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await self._stream.aclose()
+        finally:
+            await self._connections.leave(pool)
+
+
+class Connections:
+    """The connections of one client on one event loop.
+
+    Args:
+        make_transport: Makes an inner transport.
+        limit: How many requests may be under way at once; more wait for their turn, first come, first served.
+        shared: Whether all requests go through one transport, which the user gave and which is not guarded.
+    """
+
+    def __init__(self, make_transport: Callable[[], httpx.AsyncBaseTransport], limit: int, *, shared: bool) -> None:
+        self._make_transport = make_transport
+        self._limiter = Semaphore(limit, fast_acquire=True)
+        self._shared = shared
+        self._pools: list[_Pool] = []
+
+    async def enter(self) -> _Pool:
+        """Takes a place in a pool, when there is one."""
+        await self._limiter.acquire()
+        room = math.inf if self._shared else REQUESTS_PER_POOL
+        for pool in self._pools:
+            if pool.active < room and not pool.retired:
+                break
+        else:
+            pool = _Pool(self._make_transport())
+            self._pools.append(pool)
+        pool.active += 1
+        return pool
+
+    async def send(self, pool: _Pool, request: httpx.Request) -> httpx.Response:
+        """Sends a request in the place taken; the caller must close the answer, or read it to its end."""
+        try:
+            response = await pool.transport.handle_async_request(request)
+        except BaseException as error:
+            if isinstance(error, get_cancelled_exc_class()):
+                pool.cancels += 1
+            await self.leave(pool)
+            raise
+        response.request = request
+        if response.is_closed or not isinstance(response.stream, httpx.AsyncByteStream):
+            await self.leave(pool)
+        else:
+            response.stream = _CountedStream(response.stream, self, pool)
+        return response
+
+    async def leave(self, pool: _Pool) -> None:
+        """Gives a place back; closes the pool if it is retired, or idle beside another idle one."""
+        self._limiter.release()
+        pool.active -= 1
+        if pool.active or self._shared or pool not in self._pools:
+            return
+        if pool.retired or any(other.active == 0 for other in self._pools if other is not pool):
+            self._pools.remove(pool)
+            await pool.aclose()
+
+    async def aclose(self) -> None:
+        """Closes all connections, also those in use."""
+        pools, self._pools = self._pools, []
+        for pool in pools:
+            await pool.aclose()
+
+
+class _Loop:
+    """What belongs to one event loop: the connections, and what closes them with the loop."""
+
+    def __init__(self, connections: Connections, keeper: AsyncGenerator[None, None]) -> None:
+        self.connections = connections
+        self.keeper = keeper
+
+
+class Http:
+    """Sends requests on whatever event loop it is called from, over connections that belong to that loop.
+
+    Args:
+        transport: Used for all requests instead of connections of our own.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
+        self._transport = transport
+        self._closed = False
+        self._loops: PerProcess[dict[object, _Loop]] = PerProcess(dict)
+        self._network = PerProcess(Network)
+
+    async def fetch(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request and reads the whole answer.
+
+        Args:
+            request: The request; its extension `timeout` bounds the attempt.
+
+        Returns:
+            The answer, read and closed.
+
+        Raises:
+            APIConnectionError: If no whole answer came.
+            APITimeoutError: If it did not come in time.
+        """
+        response = await self.open(request)
+        with move_on_after(_patience(request)) as scope:
+            try:
+                await response.aread()
+            except BaseException as error:
+                await close(response)
+                if isinstance(error, httpx.RequestError):
+                    raise connection_error(request, error) from error
+                raise
+        if scope.cancelled_caught:
+            raise _late(request)
+        return response
+
+    async def open(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request and returns when the head of its answer is there; the caller closes the answer.
+
+        Raises:
+            APIConnectionError: If no answer came.
+            APITimeoutError: If it did not come in time.
+        """
+        connections = await self._connections()
+        give_up = current_time() + _patience(request)
+        while True:
+            try:
+                return await self._attempt(connections, request)
+            except APIConnectionError as error:
+                if not out_of_descriptors(error) or current_time() > give_up:
+                    raise
+            await sleep(DESCRIPTOR_RETRY * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
+
+    async def _attempt(self, connections: Connections, request: httpx.Request) -> httpx.Response:
+        pool = await connections.enter()
+        with move_on_after(_patience(request)):
+            try:
+                return await connections.send(pool, request)
+            except httpx.RequestError as error:
+                raise connection_error(request, error) from error
+        raise _late(request)
+
+    async def _connections(self) -> Connections:
+        if self._closed:
+            raise RuntimeError("This client is closed. Make a new Client.")
+        loops = self._loops.get()
+        token = current_token().native_token
+        loop = loops.get(token)
+        if loop is None:
+            made = await self._make_connections()
+            loop = loops.get(token)
+            if loop is None:
+                loop = loops[token] = _Loop(made, _close_with_loop(loops, token))
+                await anext(loop.keeper)
+        return loop.connections
+
+    async def _make_connections(self) -> Connections:
+        if self._transport is not None:
+            transport = self._transport
+            return Connections(lambda: transport, sys.maxsize, shared=True)
+        network = self._network.get()
+        if not network.ready:
+            await run_in_thread(network.prepare)
+        return Connections(network.transport, request_limit(), shared=False)
+
+    async def aclose(self) -> None:
+        """Closes the connections of this event loop, and refuses further requests on any."""
+        self.refuse()
+        await self.close_loop()
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    def refuse(self) -> None:
+        """Refuses further requests."""
+        self._closed = True
+
+    async def close_loop(self) -> None:
+        """Closes the connections of this event loop."""
+        loop = self._loops.get().get(current_token().native_token)
+        if loop is not None:
+            await loop.keeper.aclose()
+
+
+async def _close_with_loop(loops: dict[object, _Loop], token: object) -> AsyncGenerator[None, None]:
+    # An event loop that shuts down closes all async generators: so connections end with their loop, though
+    # nobody called `aclose`. It is suspended in a plain `try`, no cancel scope is open across the yield.
+    try:
+        yield
+    finally:
+        loop = loops.pop(token, None)
+        if loop is not None:
+            await loop.connections.aclose()
+
+
+async def close(response: httpx.Response) -> None:
+    """Closes an answer that may not have been read to its end: at once, and also when cancelled."""
+    with move_on_after(LONGEST_CLOSE, shield=True):
+        await response.aclose()
+
+
+def connection_error(request: httpx.Request, error: httpx.RequestError) -> APIConnectionError:
+    """Makes our error of what httpx saw; the request that it carries has no access token."""
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, httpx.TimeoutException):
+        return _error(APITimeoutError, request, f"was not answered in time ({reason})", error)
+    return _error(APIConnectionError, request, f"was not answered ({reason})", error)
+
+
+def _late(request: httpx.Request) -> APIConnectionError:
+    return _error(APITimeoutError, request, f"was not answered within {_patience(request):g} s", None)
+
+
+def _error(
+    kind: type[APIConnectionError], request: httpx.Request, what: str, error: httpx.RequestError | None
+) -> APIConnectionError:
+    sent = _may_have_arrived(request, error)
+    known = "The server may have seen it." if sent else "The server did nothing."
+    return kind(
+        f"{request.method} {request.url.path} on {request.url.host} {what}. {known} "
+        "Check the network and the base URL, then try again.",
+        request=without_secrets(request),
+        request_sent=sent,
+    )
+
+
+def _may_have_arrived(request: httpx.Request, error: httpx.RequestError | None) -> bool:
+    never_connected = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+    if isinstance(error, never_connected):
+        return False
+    return not isinstance(request.stream, Body) or request.stream.asked
+
+
+def without_secrets(request: httpx.Request) -> httpx.Request:
+    """Copies a request's method, address and headers, without what authorizes it and without its body."""
+    headers = [(name, value) for name, value in request.headers.multi_items() if name not in _SECRET_HEADERS]
+    return httpx.Request(request.method, request.url, headers=headers)
+
+
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+
+def _patience(request: httpx.Request) -> float:
+    timeout = request.extensions.get("timeout", {})
+    connect, answer = timeout.get("connect"), timeout.get("read")
+    return math.inf if connect is None or answer is None else connect + answer

@@ -1,0 +1,92 @@
+"""Pure rules: may a request be sent again, and after how long."""
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+
+RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+
+FIRST_BACKOFF = 0.5
+"""Seconds."""
+LONGEST_BACKOFF = 8.0
+"""Seconds."""
+LONGEST_SERVER_DELAY = 60.0
+"""Seconds: what a server asks for beyond this is cut to it."""
+RATE_LIMIT_PATIENCE = 120.0
+"""Seconds for which answers of 429 are retried, whatever their number."""
+
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
+_A_DAY = 86_400.0
+_EARLIEST_TIMESTAMP = 1e9
+
+
+def backoff(attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+    """Says how long to wait before a retry, with full jitter.
+
+    Args:
+        attempt: How many retries there were already, from 0.
+        uniform: Draws a number between two others.
+
+    Returns:
+        Seconds, between 0 and 0.5 doubled `attempt` times, at most 8.
+    """
+    return uniform(0.0, min(FIRST_BACKOFF * 2.0 ** min(attempt, 10), LONGEST_BACKOFF))
+
+
+def server_delay(headers: Mapping[str, str], now: float) -> float | None:
+    """Says how long the server asked to be left alone.
+
+    `Retry-After` (seconds or a date) counts before `x-ratelimit-reset`. What makes no sense is ignored.
+
+    Args:
+        headers: The answer's headers.
+        now: The time of this machine, a Unix timestamp.
+
+    Returns:
+        Seconds, at most 60; `None` if the server asked for nothing sensible.
+    """
+    now = _date(headers.get("date")) or now
+    after = headers.get("retry-after")
+    delay = number(after)
+    if delay is None and (date := _date(after)) is not None:
+        delay = date - now
+    if delay is None:
+        delay = reset_delay(headers.get("x-ratelimit-reset"), now)
+    if delay is None or not 0 <= delay <= _A_DAY:
+        return None
+    return min(delay, LONGEST_SERVER_DELAY)
+
+
+def reset_delay(value: str | None, now: float) -> float | None:
+    """Reads `x-ratelimit-reset`: a Unix timestamp, or a number of seconds, told apart by size.
+
+    Args:
+        value: The header's value.
+        now: The server's time as far as known, a Unix timestamp.
+
+    Returns:
+        Seconds from now; `None` if the value makes no sense or lies in the past.
+    """
+    reset = number(value)
+    if reset is None:
+        return None
+    delay = reset - now if reset >= _EARLIEST_TIMESTAMP else reset
+    return delay if 0 <= delay <= _A_DAY else None
+
+
+def number(value: str | None) -> float | None:
+    """Reads a plain decimal number of a header; `None` if it is anything else."""
+    if value is None or not _NUMBER.fullmatch(value.strip()):
+        return None
+    return float(value)
+
+
+def _date(value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

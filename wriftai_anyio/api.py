@@ -1,0 +1,362 @@
+"""One request becomes one checked answer: pace, send, retry, decode, map errors."""
+
+import json as json_module
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, ParamSpec, TypeAlias, TypeVar
+
+import anyio
+import httpx
+from anyio import CancelScope
+
+from . import _retry
+from ._blocking import Caller, Portal, refuse_event_loop, twin
+from ._config import Config
+from ._http import Body, Http, without_secrets
+from ._pace import Bucket, shared_pace
+from ._process import PerProcess
+from ._threads import run_in_thread
+from ._version import __version__
+from .common_types import JsonValue
+from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error
+
+__all__ = ["API"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Query: TypeAlias = Mapping[str, str | Sequence[str]]
+"""Query parameters; a sequence is sent as one parameter for each of its values."""
+
+USER_AGENT: Final = f"wriftai-anyio/{__version__}"
+
+logger = logging.getLogger("wriftai_anyio")
+
+
+class ShapeError(ValueError):
+    """An answer's JSON is not of the shape that the API promises."""
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """A request as asked for, from which each attempt makes its own."""
+
+    method: str
+    path: str
+    url: httpx.URL | str
+    content: bytes | None
+    headers: Mapping[str, str]
+    timeout: httpx.Timeout
+    repeatable: bool
+    hold: str | None
+    scope: CancelScope | None
+
+    def request(self, base_headers: httpx.Headers) -> httpx.Request:
+        headers = base_headers.copy()
+        if self.hold is not None:
+            headers["prefer"] = self.hold
+        extensions = {"timeout": self.timeout.as_dict()}
+        if self.content is None:
+            if self.method not in _BODILESS:
+                headers["content-length"] = "0"
+            headers.update(self.headers)
+            return httpx.Request(self.method, self.url, headers=headers, extensions=extensions)
+        headers["content-type"] = "application/json"
+        headers["content-length"] = str(len(self.content))
+        headers.update(self.headers)
+        body = Body(self.content)
+        return httpx.Request(self.method, self.url, headers=headers, stream=body, extensions=extensions)
+
+
+_BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+
+
+class API:
+    """Sends requests to the WriftAI API. Use `Client`, which makes one.
+
+    Args:
+        config: The checked configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.http = Http(config.transport)
+        self.pace = shared_pace(config.base_url, config.access_token)
+        backend, close_loop = config.backend, self.http.close_loop
+        self._portals = PerProcess(lambda: Portal(backend, close_loop))
+        self._headers = _base_headers(config)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return API, (self.config,)
+
+    def __del__(self) -> None:
+        portals = getattr(self, "_portals", None)
+        portal = portals.peek() if portals else None
+        if portal is not None:
+            portal.request_stop()
+
+    async def async_request(
+        self,
+        method: str,
+        path: str,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Query | None = None,
+    ) -> JsonValue:
+        """Sends a request of your own, again where that is safe, and returns its decoded answer.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL, with a leading slash, its segments quoted.
+            json: The body, if there is one.
+            headers: More headers, for this request alone.
+            params: Query parameters.
+
+        Returns:
+            The decoded answer, `None` for an empty body.
+
+        Raises:
+            APIStatusError: If the API refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If the answer is not JSON.
+        """
+        return await self.ask(method, path, _as_it_is, json=json, headers=headers, params=params)
+
+    @twin(async_request)
+    def request(
+        self,
+        method: str,
+        path: str,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Query | None = None,
+    ) -> JsonValue:
+        return self.call(self.async_request, method, path, json, headers, params)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        shape: Callable[[JsonValue], T],
+        *,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Query | None = None,
+        hold: str | None = None,
+        timeout: httpx.Timeout | None = None,
+        repeatable: bool | None = None,
+        scope: CancelScope | None = None,
+    ) -> T:
+        """Sends a request and checks the shape of its answer; see `async_request`.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL.
+            shape: Makes the result of the decoded answer; raises `ShapeError` where it is not as promised.
+            json: The body, if there is one.
+            headers: More headers, for this request alone.
+            params: Query parameters.
+            hold: The value of the header `Prefer`, by which the server is asked to answer late.
+            timeout: Instead of the client's.
+            repeatable: Whether a second time does no harm. By default GET, HEAD, PUT and DELETE are.
+            scope: Shielded while an attempt is under way.
+
+        Returns:
+            What `shape` made.
+
+        Raises:
+            APIStatusError: If the API refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If the answer is not what the API promises.
+        """
+        exchange = _Exchange(
+            method=method,
+            path=path,
+            url=self._url(path, params),
+            content=None if json is None else _encoded(json),
+            headers=headers or {},
+            timeout=timeout or self.config.timeout,
+            repeatable=method in _retry.REPEATABLE_METHODS if repeatable is None else repeatable,
+            hold=hold,
+            scope=scope,
+        )
+        response = await self._answer(exchange)
+        try:
+            return shape(_decoded(response))
+        except ShapeError as error:
+            raise _response_error(response, str(error)) from None
+
+    def _url(self, path: str, params: Query | None) -> httpx.URL | str:
+        url = self.config.base_url + path
+        return httpx.URL(url, params=params) if params else url
+
+    async def _answer(self, exchange: "_Exchange") -> httpx.Response:
+        bucket = self.pace.bucket(exchange.method, exchange.path)
+        retries = 0
+        give_up = anyio.current_time() + _retry.RATE_LIMIT_PATIENCE
+        while True:
+            outcome = await self._attempt(exchange, bucket)
+            if isinstance(outcome, httpx.Response) and outcome.is_success:
+                return outcome
+            limited = isinstance(outcome, httpx.Response) and outcome.status_code == 429
+            delay = self._retry_delay(exchange, outcome, retries)
+            late = anyio.current_time() + (delay or 0.0) > give_up if limited else retries >= self.config.max_retries
+            if delay is None or late or self.config.max_retries == 0:
+                raise _as_error(outcome)
+            logger.info("retrying %s %s in %.2f s: %s", exchange.method, exchange.path, delay, _named(outcome))
+            retries += not limited
+            await anyio.sleep(delay)
+
+    async def _attempt(self, exchange: "_Exchange", bucket: Bucket) -> httpx.Response | APIConnectionError:
+        request = exchange.request(self._headers)
+        await bucket.acquire()
+        try:
+            response = await self._fetch(request, exchange.scope)
+        except APIConnectionError as error:
+            bucket.unanswered()
+            return error
+        except BaseException:
+            bucket.unanswered()
+            raise
+        bucket.answered(response.status_code, response.headers)
+        return response
+
+    async def _fetch(self, request: httpx.Request, scope: CancelScope | None) -> httpx.Response:
+        if scope is None:
+            return await self.http.fetch(request)
+        scope.shield = True
+        try:
+            return await self.http.fetch(request)
+        finally:
+            scope.shield = False
+
+    def _retry_delay(
+        self, exchange: "_Exchange", outcome: httpx.Response | APIConnectionError, retries: int
+    ) -> float | None:
+        if isinstance(outcome, APIConnectionError):
+            return _retry.backoff(retries) if exchange.repeatable or not outcome.request_sent else None
+        if outcome.status_code == 429:
+            asked = _retry.server_delay(outcome.headers, time.time())
+            return _retry.backoff(retries) if asked is None else asked + _retry.backoff(0) / 2
+        if outcome.status_code not in _retry.RETRIED_STATUSES or not exchange.repeatable:
+            return None
+        asked = _retry.server_delay(outcome.headers, time.time())
+        return _retry.backoff(retries) if asked is None else asked
+
+    async def aclose(self) -> None:
+        """Closes the connections of this event loop, and the thread of the blocking calls."""
+        portal = self._portals.peek()
+        if portal is not None:
+            await run_in_thread(portal.stop)
+        await self.http.aclose()
+
+    def close(self) -> None:
+        """Closes the thread of the blocking calls, and refuses further requests on any event loop."""
+        self._portals.get().stop()
+        self.http.refuse()
+
+    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a coroutine method for a blocking caller.
+
+        Args:
+            function: The coroutine method, whose name the error gives inside an event loop.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            RuntimeError: Inside a running event loop.
+        """
+        refuse_event_loop(function.__name__)
+        return self._portals.get().call(lambda: function(*args, **kwargs))
+
+    def call_with_callbacks(self, name: str, function: Callable[[Caller], Awaitable[T]]) -> T:
+        """Runs a coroutine function that calls back into the thread of its blocking caller.
+
+        Args:
+            name: The name of the coroutine method, for the error inside an event loop.
+            function: Takes the `Caller` to run callbacks on.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            RuntimeError: Inside a running event loop.
+        """
+        refuse_event_loop(name)
+        caller = Caller()
+        return self._portals.get().call(lambda: function(caller), caller)
+
+
+def _base_headers(config: Config) -> httpx.Headers:
+    headers = httpx.Headers(
+        {
+            "host": httpx.URL(config.base_url).netloc.decode("ascii"),
+            "accept": "application/json",
+            "accept-encoding": "gzip, deflate",
+            "user-agent": USER_AGENT,
+        }
+    )
+    if config.access_token:
+        headers["authorization"] = f"Bearer {config.access_token}"
+    headers.update(config.headers)
+    return headers
+
+
+def _encoded(json: object) -> bytes:
+    try:
+        text = json_module.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"This cannot be sent as JSON: {error}. Nothing was sent.") from None
+
+
+def _as_it_is(value: JsonValue) -> JsonValue:
+    return value
+
+
+def nothing(_: JsonValue) -> None:
+    """The shape of an answer whose body says nothing that is needed."""
+
+
+def _decoded(response: httpx.Response) -> JsonValue:
+    content = response.content
+    if not content:
+        return None
+    try:
+        value: JsonValue = json_module.loads(content)
+    except (ValueError, RecursionError):
+        raise _response_error(response, "it is not JSON") from None
+    return value
+
+
+def _response_error(response: httpx.Response, problem: str) -> APIResponseError:
+    response.request = without_secrets(response.request)
+    return APIResponseError(
+        f"{response.request.method} {response.request.url.path} was answered {response.status_code}, but not as "
+        f"the API promises: {problem}. What the server did is unknown; is the base URL right?",
+        response=response,
+    )
+
+
+def _as_error(
+    outcome: httpx.Response | APIConnectionError,
+) -> APIStatusError | APIConnectionError | APIResponseError:
+    if isinstance(outcome, APIConnectionError):
+        return outcome
+    if outcome.status_code < 400:
+        return _response_error(outcome, "it is a redirect, which is not followed, so that no token leaves")
+    outcome.request = without_secrets(outcome.request)
+    try:
+        body: JsonValue = json_module.loads(outcome.content)
+    except (ValueError, RecursionError):
+        body = None
+    return status_error(outcome, body)
+
+
+def _named(outcome: httpx.Response | APIConnectionError) -> str:
+    return type(outcome).__name__ if isinstance(outcome, APIConnectionError) else str(outcome.status_code)

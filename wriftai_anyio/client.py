@@ -1,0 +1,112 @@
+"""The client: configuration, life cycle, and the resources as attributes."""
+
+from collections.abc import Mapping
+from types import TracebackType
+
+import httpx
+
+from ._config import DEFAULT_TIMEOUT, Config
+from .api import API
+from .predictions import Predictions
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A client of the WriftAI API, for trio, asyncio and plain scripts.
+
+    Use it as `async with`, as `with`, or with neither; it is ready as soon as it is made, and opens nothing
+    before the first call. It may be shared by threads, tasks and event loops, survives a fork, and can be
+    pickled. **A pickled client carries the access token**, since the workers that receive it need it.
+
+    Args:
+        access_token: The token; by default that of the environment variable `WRIFTAI_ACCESS_TOKEN`.
+        api_base_url: The API's base URL; by default `WRIFTAI_API_BASE_URL`, else `https://api.wrift.ai/v1`.
+        headers: More headers for every request.
+        max_retries: How often a request that may be sent again is sent again. 0: never, not even after a 429.
+        timeout: Seconds for each attempt (a number for each of connect, read and write, or `httpx.Timeout`).
+            What the server holds on request comes on top. `None` for no end.
+        transport: Sends all requests, instead of connections of the client's own. Give
+            `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
+        backend: The event loop of the blocking calls' thread, "asyncio" or "trio".
+
+    Attributes:
+        predictions: Predictions: create them, follow them, get their output.
+
+    Raises:
+        ValueError: If a value cannot be used. No message shows the token.
+
+    Example:
+        ```python
+        with Client() as client:
+            prediction = client.predictions.create({"input": "hello"}, "sandbox/echo", wait=True)
+        ```
+    """
+
+    predictions: Predictions
+
+    def __init__(
+        self,
+        access_token: str | None = None,
+        api_base_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        max_retries: int = 2,
+        timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+        backend: str = "asyncio",
+    ) -> None:
+        self._open(
+            Config.resolve(
+                access_token=access_token,
+                api_base_url=api_base_url,
+                headers=headers,
+                max_retries=max_retries,
+                timeout=timeout,
+                transport=transport,
+                backend=backend,
+            )
+        )
+
+    def _open(self, config: Config) -> None:
+        self._api = API(config)
+        self.predictions = Predictions(self._api)
+
+    def __repr__(self) -> str:
+        return f"<wriftai_anyio.Client {self._api.config.base_url}>"
+
+    def __getstate__(self) -> Config:
+        return self._api.config
+
+    def __setstate__(self, config: Config) -> None:
+        self._open(config)
+
+    async def aclose(self) -> None:
+        """Closes the connections of this event loop and the thread of the blocking calls, whose calls end.
+
+        Safe to call twice. The client cannot be used afterwards.
+        """
+        await self._api.aclose()
+
+    def close(self) -> None:
+        """Ends the thread of the blocking calls, its calls and its connections.
+
+        Safe to call twice. The client cannot be used afterwards.
+        """
+        self._api.close()
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

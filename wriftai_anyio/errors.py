@@ -1,0 +1,292 @@
+"""All errors of the package.
+
+    WriftAIError
+    ├── APIConnectionError                nothing came back; carries the request
+    │   └── APITimeoutError
+    ├── APIResponseError                  an answer that is not what the API promises
+    ├── APIStatusError, also httpx.HTTPStatusError
+    │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403, NotFoundError 404,
+    │   │   ConflictError 409, UnprocessableEntityError 422, RateLimitError 429
+    │   └── InternalServerError 5xx
+    ├── CreateOutcomeUnknown              the create may have been taken: never sent twice
+    ├── WaitTimeoutError, also TimeoutError
+    └── WebhookSignatureVerificationError, also ValueError
+        └── WebhookNoTimestampError, WebhookNoSignatureError, WebhookSignatureMismatchError,
+            WebhookTimestampOutsideToleranceError
+
+Bad arguments are a plain `ValueError`, raised before anything is sent. No error holds the access token: the
+requests and responses that errors carry are copies without it.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import httpx
+
+from .common_types import JsonValue
+
+if TYPE_CHECKING:
+    from .predictions import PredictionWithIO
+
+__all__ = [
+    "APIConnectionError",
+    "APIResponseError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConflictError",
+    "CreateOutcomeUnknown",
+    "InternalServerError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "UnprocessableEntityError",
+    "WaitTimeoutError",
+    "WebhookNoSignatureError",
+    "WebhookNoTimestampError",
+    "WebhookSignatureMismatchError",
+    "WebhookSignatureVerificationError",
+    "WebhookTimestampOutsideToleranceError",
+    "WriftAIError",
+]
+
+
+def _rebuild(kind: type["WriftAIError"], args: tuple[object, ...], state: dict[str, object]) -> "WriftAIError":
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class WriftAIError(Exception):
+    """The base of all errors of this package."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class APIConnectionError(WriftAIError):
+    """Nothing came back: the connection could not be made, or broke before the answer was whole.
+
+    Attributes:
+        request: The request, without the access token.
+        request_sent: Whether the server may have seen the whole request. `False` means that it surely did
+            nothing.
+    """
+
+    request: httpx.Request
+    request_sent: bool
+
+    def __init__(self, message: str, *, request: httpx.Request, request_sent: bool) -> None:
+        super().__init__(message)
+        self.request = request
+        self.request_sent = request_sent
+
+
+class APITimeoutError(APIConnectionError):
+    """Nothing came back in time (see `Client(timeout=…)`)."""
+
+
+class APIResponseError(WriftAIError):
+    """The answer is not what the API promises: not JSON, of the wrong shape, or a redirect.
+
+    Attributes:
+        response: The answer, without the access token in its request.
+    """
+
+    response: httpx.Response
+
+    def __init__(self, message: str, *, response: httpx.Response) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class APIStatusError(WriftAIError, httpx.HTTPStatusError):
+    """The API refused the request.
+
+    Attributes:
+        status_code: The HTTP status of the answer.
+        code: The API's own code of the error, where it gave one.
+        message: What the API said, else the status in words.
+        detail: The API's details, for 422 a list that says what is wrong where.
+        request_id: The server's id of the request, where it gave one: quote it to WriftAI's support.
+        response: The answer, without the access token in its request.
+    """
+
+    status_code: int
+    code: str | None
+    message: str
+    detail: JsonValue
+    request_id: str | None
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        response: httpx.Response,
+        message: str,
+        code: str | None = None,
+        detail: JsonValue = None,
+        request_id: str | None = None,
+    ) -> None:
+        httpx.HTTPStatusError.__init__(self, text, request=response.request, response=response)
+        self.status_code = response.status_code
+        self.message = message
+        self.code = code
+        self.detail = detail
+        self.request_id = request_id
+
+
+class BadRequestError(APIStatusError):
+    """400: the API does not understand the request."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the access token is missing, wrong or expired."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the access token does not allow this."""
+
+
+class NotFoundError(APIStatusError):
+    """404: there is no such thing, or it is not visible with this access token."""
+
+
+class ConflictError(APIStatusError):
+    """409: the state on the server does not allow this, for example to cancel a prediction that has ended."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the server checked the request and found it wrong; `detail` says what and where."""
+
+
+class RateLimitError(APIStatusError):
+    """429: over the account's rate limit for longer than it is retried (two minutes). Nothing was done."""
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the server failed."""
+
+
+class CreateOutcomeUnknown(WriftAIError):  # noqa: N818 -- the design's name: an outcome, not only an error
+    """A create was sent, and whether the server took it is unknown. It is never sent twice.
+
+    Look with `client.predictions.list()`, newest first, before you create it again: a prediction that was
+    taken runs and costs money. What was seen is the error's `__cause__`.
+
+    Attributes:
+        prediction_id: The prediction's id, where the server's answer still told it.
+    """
+
+    prediction_id: str | None
+
+    def __init__(self, message: str, *, prediction_id: str | None = None) -> None:
+        super().__init__(message)
+        self.prediction_id = prediction_id
+
+
+class WaitTimeoutError(WriftAIError, TimeoutError):
+    """A wait's `timeout` passed before the prediction ended. The prediction goes on, unless it was cancelled.
+
+    Attributes:
+        prediction_id: The prediction's id; `None` if the create itself was not answered in time.
+        prediction: Its last known state; `None` if there was none yet.
+    """
+
+    prediction_id: str | None
+    prediction: "PredictionWithIO | None"
+
+    def __init__(
+        self, message: str, *, prediction_id: str | None, prediction: "PredictionWithIO | None" = None
+    ) -> None:
+        super().__init__(message)
+        self.prediction_id = prediction_id
+        self.prediction = prediction
+
+
+class WebhookSignatureVerificationError(WriftAIError, ValueError):
+    """A webhook's signature could not be verified: do not trust the payload."""
+
+
+class WebhookNoTimestampError(WebhookSignatureVerificationError):
+    """The signature header holds no usable timestamp."""
+
+
+class WebhookNoSignatureError(WebhookSignatureVerificationError):
+    """The signature header holds no signature of the scheme asked for."""
+
+
+class WebhookSignatureMismatchError(WebhookSignatureVerificationError):
+    """No signature in the header belongs to this payload and secret."""
+
+
+class WebhookTimestampOutsideToleranceError(WebhookSignatureVerificationError):
+    """The signature is older, or further in the future, than the tolerance allows."""
+
+
+_BY_STATUS: Mapping[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+_NEXT_STEP: Mapping[int, str] = {
+    401: "Check the access token (WRIFTAI_ACCESS_TOKEN).",
+    403: "The access token does not allow this.",
+    404: "Check the id or the name, and that this access token may see it.",
+    429: "The account is over its rate limit; nothing was done. Try later or with less at once.",
+}
+
+
+def status_error(response: httpx.Response, body: JsonValue) -> APIStatusError:
+    """Makes the error that belongs to an answer of 4xx or 5xx.
+
+    Args:
+        response: The answer, its request already without the access token.
+        body: Its decoded JSON, `None` if it is none.
+    """
+    status = response.status_code
+    outer: Mapping[str, JsonValue] = body if isinstance(body, Mapping) else {}
+    nested = outer.get("error")
+    fields: Mapping[str, JsonValue] = nested if isinstance(nested, Mapping) else outer
+    code = fields.get("code")
+    detail = fields.get("detail", outer.get("detail"))
+    message = _message(fields, detail) or response.reason_phrase or "no explanation"
+    request_id = response.headers.get("x-request-id") or response.headers.get("request-id")
+    step = _NEXT_STEP.get(status) or (
+        "The server failed; what it did of this request is unknown." if status >= 500 else ""
+    )
+    text = f"{response.request.method} {response.request.url.path} was answered {status}: {message.rstrip('.')}."
+    text = " ".join(part for part in (text, step, f"(request {request_id})" if request_id else "") if part)
+    kind = _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
+    return kind(
+        text,
+        response=response,
+        message=message,
+        code=None if code is None else str(code),
+        detail=detail,
+        request_id=request_id,
+    )
+
+
+def _message(fields: Mapping[str, JsonValue], detail: JsonValue) -> str | None:
+    for candidate in (fields.get("message"), detail, fields.get("error")):
+        if isinstance(candidate, str) and candidate:
+            return candidate
+    if isinstance(detail, list):
+        return "; ".join(_validation_line(entry) for entry in detail[:5]) or None
+    return None
+
+
+def _validation_line(entry: JsonValue) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    location = entry.get("loc")
+    place = ".".join(str(part) for part in location) if isinstance(location, list) else str(location)
+    return f"{place}: {entry.get('msg')}"

@@ -1,0 +1,260 @@
+"""Predictions: create them, follow them, get their output."""
+
+from typing import TypedDict
+
+from ._blocking import twin
+from ._creating import Create
+from ._following import Follower
+from ._prediction import (
+    ErrorSource,
+    Prediction,
+    PredictionModel,
+    PredictionShape,
+    PredictionWithIO,
+    Status,
+    TaskError,
+)
+from ._resource import Resource, page_of, page_query, segment
+from ._wait_options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
+from ._waiting import Poller
+from .api import API
+from .common_types import JsonValue
+from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
+
+__all__ = [
+    "DEFAULT_ASYNC_WAIT_OPTIONS",
+    "DEFAULT_WAIT_OPTIONS",
+    "AsyncWaitOptions",
+    "CreatePredictionParams",
+    "ErrorSource",
+    "Prediction",
+    "PredictionModel",
+    "PredictionPaginationOptions",
+    "PredictionWithIO",
+    "Predictions",
+    "Status",
+    "TaskError",
+    "WaitOptions",
+    "Webhook",
+]
+
+
+class _WebhookSecret(TypedDict, total=False):
+    secret: str | None
+    """Secret to generate the signature for the webhook."""
+
+
+class Webhook(_WebhookSecret):
+    """Represents webhook details."""
+
+    url: str
+    """HTTP URL to POST updates to."""
+
+
+class _CreateOptions(TypedDict, total=False):
+    webhook: Webhook | None
+    """Details about the webhook to post prediction updates to."""
+    validate_input: bool
+    """Enable input validation against the schema before processing."""
+
+
+class CreatePredictionParams(_CreateOptions):
+    """Prediction creation params."""
+
+    input: JsonValue
+    """Input data provided for the prediction."""
+
+
+class PredictionPaginationOptions(PaginationOptions, total=False):
+    """Options for the pages of the list of predictions."""
+
+    statuses: list[Status]
+    """Only predictions of these statuses."""
+
+
+class Predictions(Resource):
+    """Predictions: create them, follow them, get their output.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    def __init__(self, api: API) -> None:
+        super().__init__(api)
+        self._shape = PredictionShape(api.config.base_url)
+        self._poller = Poller(api, self._shape)
+        self._follower = Follower(api, self._shape, self._poller)
+
+    async def async_get(self, prediction_id: str) -> PredictionWithIO:
+        """Get a prediction by id.
+
+        Args:
+            prediction_id: The unique identifier of the prediction.
+
+        Returns:
+            The prediction, with its input, and output or error once it has ended.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            NotFoundError: If there is no such prediction.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._poller.fetch(prediction_id)
+
+    @twin(async_get)
+    def get(self, prediction_id: str) -> PredictionWithIO:
+        return self._api.call(self.async_get, prediction_id)
+
+    async def async_list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
+        """List predictions, newest first.
+
+        Args:
+            pagination_options: Optional settings to control pagination behavior; with
+                `PredictionPaginationOptions` also `statuses`.
+
+        Returns:
+            Paginated response containing predictions (without input and output) and navigation metadata.
+
+        Raises:
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._api.ask(
+            "GET", "/predictions", page_of(self._shape.listed), params=page_query(pagination_options)
+        )
+
+    @twin(async_list)
+    def list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
+        return self._api.call(self.async_list, pagination_options)
+
+    async def async_create(
+        self,
+        params: CreatePredictionParams,
+        model: str,
+        wait: bool = False,
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+    ) -> PredictionWithIO:
+        """Create a prediction. It is never sent twice.
+
+        Args:
+            params: Prediction creation params; they are not changed.
+            model: The model reference in either owner/name or owner/name:version-number format (for example:
+                deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
+            wait: If True, waits until the prediction reaches a terminal state: the server holds the connection
+                while it can, then it is polled. If False, returns the prediction immediately.
+            wait_options: Options for customizing wait behavior.
+
+        Returns:
+            The new prediction; ended if `wait` is True (unless the options say not to poll).
+
+        Raises:
+            ValueError: If the model reference or the params cannot be right; nothing was sent.
+            CreateOutcomeUnknown: If the create was sent and its answer was lost, or the server failed: the
+                prediction may run. Look before you create it again.
+            WaitTimeoutError: If `wait_options.timeout` passes first.
+            APIStatusError: If the API refuses; nothing was created.
+            APIConnectionError: If the create surely did not reach the server, or nothing comes back from a
+                poll for a minute.
+
+        Example:
+            ```python
+            prediction = await client.predictions.async_create(
+                {"input": {"text": "to be or not to be"}}, "sandbox/word-count", wait=True
+            )
+            print(prediction["output"])
+            ```
+        """
+        create = Create.checked(params, model)
+        if not wait:
+            return await create.post(self._api, self._shape, hold=None)
+        return await self._follower.create_and_wait(create, wait_options)
+
+    @twin(async_create)
+    def create(
+        self,
+        params: CreatePredictionParams,
+        model: str,
+        wait: bool = False,
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    ) -> PredictionWithIO:
+        return self._api.call_with_callbacks(
+            "async_create", lambda caller: self.async_create(params, model, wait, wait_options.on(caller))
+        )
+
+    async def async_wait(
+        self,
+        predictionID: str,  # noqa: N803 -- the contract's name
+        options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+    ) -> PredictionWithIO:
+        """Wait for a prediction to complete.
+
+        Many waits at once share their polls. A wait outlives passing faults: it ends early only on its
+        timeout, when the API refuses (404: at once), or after a minute of nothing but failures.
+
+        Args:
+            predictionID: Unique identifier of the prediction.
+            options: Options for customizing wait behavior.
+
+        Returns:
+            Prediction after completion, in whatever terminal status.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            WaitTimeoutError: If `options.timeout` passes first; the prediction runs on unless
+                `cancel_on_exit` is set.
+            APIStatusError: If the API refuses, or fails for a minute on end.
+            APIConnectionError: If nothing comes back for a minute on end.
+        """
+        segment(predictionID, "predictionID")
+        return await self._follower.wait(predictionID, options)
+
+    @twin(async_wait)
+    def wait(
+        self,
+        predictionID: str,  # noqa: N803 -- the contract's name
+        options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    ) -> PredictionWithIO:
+        return self._api.call_with_callbacks(
+            "async_wait", lambda caller: self.async_wait(predictionID, options.on(caller))
+        )
+
+    async def async_cancel(self, prediction_id: str) -> None:
+        """Ask the server to cancel a prediction.
+
+        It takes effect a little later: the status stays until then. Asking again does no harm.
+
+        Args:
+            prediction_id: The unique identifier of the prediction.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            NotFoundError: If there is no such prediction.
+            APIStatusError: If the API refuses, since the prediction has already ended.
+            APIConnectionError: If nothing came back.
+        """
+        await self._follower.cancel(prediction_id)
+
+    @twin(async_cancel)
+    def cancel(self, prediction_id: str) -> None:
+        self._api.call(self.async_cancel, prediction_id)
+
+    def async_iterate(self, pagination_options: PaginationOptions | None = None) -> AsyncItems[Prediction]:
+        """Iterate over all predictions of all pages, newest first, lazily.
+
+        Args:
+            pagination_options: Where to begin, how large the pages are, which statuses.
+
+        Returns:
+            An iterator over predictions, without input and output.
+
+        Raises:
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+            APIResponseError: While iterating, if a cursor repeats.
+        """
+        return AsyncItems(self.async_list, pagination_options)
+
+    @twin(async_iterate)
+    def iterate(self, pagination_options: PaginationOptions | None = None) -> Items[Prediction]:
+        return Items(self.list, pagination_options)
