@@ -1,0 +1,67 @@
+"""``python -m wriftai_anyio.sandbox``: a sandbox that runs until it is stopped."""
+
+import argparse
+import signal
+import sys
+import time
+from types import FrameType
+from typing import NoReturn
+
+from wriftai_anyio.sandbox import RateLimits, Sandbox
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m wriftai_anyio.sandbox",
+        description="A local stand-in for the WriftAI API. Runs until stopped.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="port on loopback (default: a free one)")
+    parser.add_argument("--no-hold", action="store_true", help="answer creates at once, whatever is preferred")
+    parser.add_argument("--setup-time", type=float, default=0.02, metavar="SECONDS", help="before a model starts")
+    parser.add_argument("--time-scale", type=float, default=1.0, metavar="FACTOR", help="make its time pass faster")
+    parser.add_argument("--creates", type=int, metavar="N", help="predictions created a second at most")
+    parser.add_argument("--others", type=int, metavar="N", help="other requests a second at most")
+    parser.add_argument("--window", choices=["bucket", "fixed"], default="bucket", help="how limits are counted")
+    return parser.parse_args(arguments)
+
+
+def _rate_limits(options: argparse.Namespace) -> RateLimits | None:
+    if options.creates is None and options.others is None:
+        return None
+    documented = RateLimits()
+    return RateLimits(
+        creates=options.creates or documented.creates,
+        others=options.others or documented.others,
+        window=options.window,
+    )
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a sandbox, and say on standard output how to reach it.
+
+    Args:
+        arguments: The command line; without, that of the process.
+    """
+    options = _parse(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    sandbox = Sandbox(
+        port=options.port,
+        hold=not options.no_hold,
+        setup_time=options.setup_time,
+        time_scale=options.time_scale,
+        rate_limits=_rate_limits(options),
+    )
+    with sandbox:
+        print(f"export WRIFTAI_API_BASE_URL={sandbox.base_url}")
+        print(f"export WRIFTAI_ACCESS_TOKEN={sandbox.access_token}", flush=True)
+        while True:
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()

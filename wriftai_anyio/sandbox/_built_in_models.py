@@ -1,0 +1,60 @@
+"""The models that every sandbox has."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import anyio
+
+from wriftai_anyio.sandbox._models import Model
+
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
+
+_TEXT_SCHEMA: Final = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
+_SECONDS_SCHEMA: Final = {
+    "type": "object",
+    "required": ["seconds"],
+    "properties": {"seconds": {"type": "number", "minimum": 0}},
+}
+_FAIL_SCHEMA: Final = {"type": "object", "properties": {"message": {"type": "string"}}}
+
+
+class ModelError(Exception):
+    """A failure that a model reports with a detail of its own."""
+
+    def __init__(self, message: str, detail: object = None) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+async def _echo(given: object) -> object:
+    return given
+
+
+def _word_count(given: Mapping[str, Any]) -> dict[str, int]:
+    words = (match.group().lower() for match in _WORD.finditer(given["text"]))
+    return dict(Counter(words).most_common())
+
+
+async def _fail(given: Mapping[str, Any]) -> None:
+    raise ModelError(str(given.get("message", "told to fail")), given.get("detail"))
+
+
+def built_in_models(scaled: Callable[[float], float]) -> Mapping[str, Model]:
+    """Return the models by name.
+
+    Args:
+        scaled: How many seconds something takes that is asked to take so many.
+    """
+
+    async def sleep(given: Mapping[str, Any]) -> dict[str, float]:
+        await anyio.sleep(scaled(given["seconds"]))
+        return {"slept": given["seconds"]}
+
+    return {
+        "sandbox/echo": Model(_echo),
+        "sandbox/word-count": Model(_word_count, _TEXT_SCHEMA),
+        "sandbox/sleep": Model(sleep, _SECONDS_SCHEMA),
+        "sandbox/fail": Model(_fail, _FAIL_SCHEMA),
+    }

@@ -1,0 +1,113 @@
+"""What every request passes on its way in: the log, the token, the rate limits, the fault plan."""
+
+import hmac
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wriftai_anyio.sandbox._answers import ApiError, refusal
+from wriftai_anyio.sandbox._faults import API_PREFIX, FaultPlan, enact
+from wriftai_anyio.sandbox._limits import Limiter
+from wriftai_anyio.sandbox._requests import RecordedRequest, RequestLog
+
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+
+
+class Gate:
+    """An ASGI application in front of the routes.
+
+    Args:
+        app: The routes.
+        access_token: The token that the API wants.
+        log: Where requests are recorded.
+        faults: What goes wrong next.
+        limiter: The rate limits, where there are any.
+    """
+
+    def __init__(
+        self, app: ASGIApp, access_token: str, log: RequestLog, faults: FaultPlan, limiter: Limiter | None
+    ) -> None:
+        self._app = app
+        self._authorization = f"Bearer {access_token}".encode()
+        self._log = log
+        self._faults = faults
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request in, or refuse it."""
+        if not scope["path"].startswith(f"{API_PREFIX}/"):
+            await self._pass_on(scope, receive, send, self._log.record(scope, b""), [])
+            return
+        body = await _read(receive)
+        if body is None:
+            return
+        recorded = self._log.record(scope, body)
+        refused, headers = self._admit(recorded)
+        if refused is None:
+            await self._pass_on(scope, _replay(body, receive), send, recorded, headers)
+        else:
+            await refused.answer()(scope, receive, _noting(send, recorded, headers))
+
+    def _admit(self, recorded: RecordedRequest) -> tuple[ApiError | None, list[tuple[bytes, bytes]]]:
+        given = recorded.headers.get("authorization", "").encode("latin-1")
+        if not hmac.compare_digest(given, self._authorization):
+            return refusal(401, "unauthorized", "the access token is missing or wrong"), []
+        if len(recorded.body) > MAX_BODY_BYTES:
+            return refusal(413, "too_large", f"a body may have {MAX_BODY_BYTES} bytes"), []
+        if self._limiter is None:
+            return None, []
+        create = recorded.method == "POST" and recorded.path == f"{API_PREFIX}/predictions"
+        allowance = self._limiter.take(create=create)
+        refused = None if allowance.granted else refusal(429, "rate_limited", "too many requests")
+        return refused, allowance.headers()
+
+    async def _pass_on(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        recorded: RecordedRequest,
+        headers: list[tuple[bytes, bytes]],
+    ) -> None:
+        answer = _noting(send, recorded, headers)
+        fault = self._faults.take(recorded.method, recorded.path)
+        if fault is None:
+            await self._app(scope, receive, answer)
+        else:
+            await enact(fault, self._app, scope, receive, answer)
+
+
+def _noting(send: Send, recorded: RecordedRequest, headers: list[tuple[bytes, bytes]]) -> Send:
+    """Return a send which notes the status and adds the headers that every answer has."""
+
+    async def noting_send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            recorded.status = message["status"]
+            message["headers"].extend([(b"x-request-id", recorded.request_id.encode()), *headers])
+        await send(message)
+
+    return noting_send
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the body up to a little over its limit; ``None`` where the client left in the middle of it."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False) or len(body) > MAX_BODY_BYTES:
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a receive which hands out a body that was read before."""
+    unread = [body]
+
+    async def replaying_receive() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return replaying_receive

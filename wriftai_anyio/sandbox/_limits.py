@@ -1,0 +1,107 @@
+"""Rate limits, counted in a bucket or in fixed windows."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+WINDOW_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """How many requests a second the sandbox lets through.
+
+    Args:
+        creates: Predictions created a second.
+        others: All other requests a second.
+        window: ``"bucket"`` for a bucket that holds a second's worth and is refilled steadily, ``"fixed"``
+            to count in windows of one whole second.
+    """
+
+    creates: int = 15
+    others: int = 3
+    window: Literal["bucket", "fixed"] = "bucket"
+
+    def __post_init__(self) -> None:
+        if self.creates < 1 or self.others < 1:
+            raise ValueError("creates and others must be at least 1 a second")
+        if self.window not in {"bucket", "fixed"}:
+            raise ValueError("window must be 'bucket' or 'fixed'")
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The verdict on one request, and what its answer's headers say."""
+
+    granted: bool
+    limit: int
+    remaining: int
+    reset: int
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the ``x-ratelimit-*`` headers."""
+        return [
+            (b"x-ratelimit-limit", b"%d" % self.limit),
+            (b"x-ratelimit-remaining", b"%d" % self.remaining),
+            (b"x-ratelimit-reset", b"%d" % self.reset),
+        ]
+
+
+class _Bucket:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._level = float(limit)
+        self._filled_at = 0.0
+
+    def take(self, now: float) -> Allowance:
+        elapsed = max(0.0, now - self._filled_at)
+        self._level = min(self._limit, self._level + elapsed * self._limit / WINDOW_SECONDS)
+        self._filled_at = now
+        granted = self._level >= 1
+        if granted:
+            self._level -= 1
+        full_at = now + (self._limit - self._level) * WINDOW_SECONDS / self._limit
+        return Allowance(granted, self._limit, int(self._level), math.ceil(full_at))
+
+
+class _FixedWindow:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._window = 0
+        self._used = 0
+
+    def take(self, now: float) -> Allowance:
+        window = int(now // WINDOW_SECONDS)
+        if window != self._window:
+            self._window, self._used = window, 0
+        granted = self._used < self._limit
+        if granted:
+            self._used += 1
+        reset = math.ceil((window + 1) * WINDOW_SECONDS)
+        return Allowance(granted, self._limit, self._limit - self._used, reset)
+
+
+class Limiter:
+    """Counts creates and all else apart.
+
+    Args:
+        limits: The limits.
+        clock: Unix time in seconds.
+    """
+
+    def __init__(self, limits: RateLimits, clock: Callable[[], float] = time.time) -> None:
+        self._limits = limits
+        self._clock = clock
+        self.clear()
+
+    def clear(self) -> None:
+        """Start afresh, as if nothing had been counted."""
+        counter = _Bucket if self._limits.window == "bucket" else _FixedWindow
+        self._creates = counter(self._limits.creates)
+        self._others = counter(self._limits.others)
+
+    def take(self, *, create: bool) -> Allowance:
+        """Count one request; one that is refused costs nothing."""
+        return (self._creates if create else self._others).take(self._clock())

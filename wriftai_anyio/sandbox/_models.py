@@ -1,0 +1,77 @@
+"""The models that predictions run: functions under names."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, Final
+
+from wriftai_anyio.sandbox._schemas import Schema
+
+ModelFunction = Callable[[Any], Any]
+"""Takes a prediction's input and returns its output; may be a coroutine function."""
+
+VERSION_NUMBER: Final = 1
+"""The one version that a registered function has."""
+
+_NAME = re.compile(r"[^/:\s]+/[^/:\s]+")
+_REFERENCE = re.compile(r"(?P<name>[^/:\s]+/[^/:\s]+)(?::(?P<number>[0-9]+))?")
+
+
+class Model:
+    """A function with what is known about its input.
+
+    Args:
+        function: Takes a prediction's input and returns its output. A coroutine function runs on the
+            sandbox's event loop (which is asyncio's), any other in a worker thread. Whatever it raises
+            makes the prediction fail.
+        input_schema: A JSON Schema of the input, for predictions which ask to have theirs validated.
+
+    Raises:
+        ValueError: Where ``input_schema`` is no JSON Schema.
+    """
+
+    def __init__(self, function: ModelFunction, input_schema: Mapping[str, Any] | None = None) -> None:
+        self.function = function
+        self.input_schema = Schema(input_schema or {})
+
+
+class Models(MutableMapping[str, ModelFunction | Model]):
+    """The registered models by ``owner/name``; a plain function becomes a `Model`."""
+
+    def __init__(self, *sources: Mapping[str, ModelFunction | Model]) -> None:
+        self._models: dict[str, Model] = {}
+        for source in sources:
+            self.update(source)
+
+    def __getitem__(self, name: str) -> Model:
+        return self._models[name]
+
+    def __setitem__(self, name: str, model: ModelFunction | Model) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a model is named 'owner/name', not {name!r}")
+        self._models[name] = model if isinstance(model, Model) else Model(model)
+
+    def __delitem__(self, name: str) -> None:
+        del self._models[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models.copy())
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def copy(self) -> "Models":
+        """Return another mapping of the same models."""
+        return Models(self._models)
+
+
+def parse_reference(reference: str) -> tuple[str, int | None]:
+    """Split ``owner/name`` or ``owner/name:number``.
+
+    Raises:
+        ValueError: Where it is neither.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise ValueError("must be 'owner/name' or 'owner/name:number'")
+    number = match["number"]
+    return match["name"], None if number is None else int(number)

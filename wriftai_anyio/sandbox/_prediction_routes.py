@@ -1,0 +1,130 @@
+"""The calls under ``/predictions``."""
+
+import math
+import re
+import uuid
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from wriftai_anyio.sandbox._answers import JsonAnswer, invalid, not_found, refusal
+from wriftai_anyio.sandbox._clients import connection_of, while_connected
+from wriftai_anyio.sandbox._models import VERSION_NUMBER, Model, Models, parse_reference
+from wriftai_anyio.sandbox._pages import page
+from wriftai_anyio.sandbox._predictions import ACTIVE, TERMINAL, Prediction, PredictionStore
+from wriftai_anyio.sandbox._runner import Runner
+from wriftai_anyio.sandbox._schemas import object_schema, read_body
+from wriftai_anyio.sandbox._settings import Settings
+
+_CREATE: Final = object_schema(
+    required=["model", "input"],
+    model={"type": "string"},
+    stream={"type": "boolean"},
+    webhook={
+        "type": ["object", "null"],
+        "required": ["url"],
+        "properties": {
+            "url": {"type": "string", "pattern": "^https?://"},
+            "secret": {"type": ["string", "null"]},
+        },
+    },
+)
+
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:\s*=\s*(?P<seconds>[0-9]+(?:\.[0-9]+)?))?(?=$|[,;\s])")
+
+
+def preferred_wait(request: Request) -> float | None:
+    """Return the seconds that ``Prefer: wait`` asks for; infinity where it names none; ``None`` without."""
+    match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
+    if match is None:
+        return None
+    return math.inf if match["seconds"] is None else float(match["seconds"])
+
+
+class PredictionRoutes:
+    """The calls, and what they work on.
+
+    Args:
+        predictions: The store.
+        models: The models that can be run.
+        runner: What runs them.
+        settings: How long connections are held, and the like.
+    """
+
+    def __init__(self, predictions: PredictionStore, models: Models, runner: Runner, settings: Settings) -> None:
+        self._predictions = predictions
+        self._models = models
+        self._runner = runner
+        self._settings = settings
+
+    def routes(self) -> list[Route]:
+        """Return the routes, without the prefix of the API."""
+        return [
+            Route("/predictions/{prediction_id}", self.get),
+            Route("/predictions", self.create, methods=["POST"]),
+            Route("/predictions", self.list),
+            Route("/predictions/{prediction_id}/cancel", self.cancel, methods=["POST"]),
+        ]
+
+    async def create(self, request: Request) -> Response:
+        """Create a prediction, and hold the answer where that is preferred."""
+        body = await read_body(request, _CREATE)
+        model_name, model = self._find_model(body["model"])
+        if request.headers.get("validate-input", "").lower() == "true":
+            model.input_schema.check(body["input"], "body", "input")
+        prediction = self._predictions.create(model_name, VERSION_NUMBER, body["input"])
+        self._runner.start(prediction, model)
+        preferred = preferred_wait(request)
+        if preferred is not None and self._settings.hold:
+            seconds = min(preferred, self._settings.max_hold)
+            await while_connected(connection_of(request.scope), prediction.ended.wait, seconds)
+        location = f"{request.url.path}/{prediction.id}"
+        return JsonAnswer(prediction.details(), status_code=201, headers={"location": location})
+
+    async def get(self, request: Request) -> Response:
+        """Answer with one prediction in full."""
+        return JsonAnswer(self._find(request).details())
+
+    async def list(self, request: Request) -> Response:
+        """Answer with a page of predictions, newest first."""
+        statuses = frozenset(request.query_params.getlist("statuses"))
+        unknown = statuses - ACTIVE - TERMINAL
+        if unknown:
+            raise invalid(["query", "statuses"], f"not a status: {min(unknown)}", "enum")
+        return JsonAnswer(
+            page(
+                self._predictions.newest_first(statuses),
+                lambda prediction: (-prediction.serial,),
+                Prediction.summary,
+                request.query_params,
+            )
+        )
+
+    async def cancel(self, request: Request) -> Response:
+        """Have a prediction cancelled a little later."""
+        prediction = self._find(request)
+        if prediction.status in TERMINAL:
+            raise refusal(409, "conflict", f"the prediction has already {prediction.status}")
+        prediction.cancel_after(self._settings.cancel_time)
+        return JsonAnswer(None, status_code=202)
+
+    def _find(self, request: Request) -> Prediction:
+        try:
+            prediction_id = str(uuid.UUID(request.path_params["prediction_id"]))
+        except ValueError:
+            raise invalid(["path", "prediction_id"], "must be a UUID", "uuid_parsing") from None
+        prediction = self._predictions.get(prediction_id)
+        if prediction is None:
+            raise not_found("prediction")
+        return prediction
+
+    def _find_model(self, reference: str) -> tuple[str, Model]:
+        try:
+            model_name, number = parse_reference(reference)
+        except ValueError as error:
+            raise invalid(["body", "model"], str(error)) from None
+        if model_name not in self._models or number not in {None, VERSION_NUMBER}:
+            raise not_found("model")
+        return model_name, self._models[model_name]

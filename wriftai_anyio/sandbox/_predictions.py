@@ -1,0 +1,124 @@
+"""Predictions: what is known of each, and the store of all."""
+
+import time
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Final, Literal
+
+import anyio
+
+Status = Literal["pending", "starting", "started", "succeeded", "failed", "cancelled", "abandoned"]
+
+ACTIVE: Final = frozenset({"pending", "starting", "started"})
+TERMINAL: Final = frozenset({"succeeded", "failed", "cancelled", "abandoned"})
+
+
+def timestamp() -> str:
+    """Return the time now as the API writes it."""
+    return datetime.now(timezone.utc).isoformat()
+
+
+def _iso_duration(seconds: float | None) -> str | None:
+    return None if seconds is None else f"PT{seconds:.6f}S"
+
+
+@dataclass
+class Prediction:
+    """One prediction and how far it has come."""
+
+    serial: int
+    model_name: str
+    version_number: int
+    input: object
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: str = field(default_factory=timestamp)
+    updated_at: str = field(default_factory=timestamp)
+    status: Status = "pending"
+    output: object = None
+    error: dict[str, Any] | None = None
+    setup_seconds: float | None = None
+    execution_seconds: float | None = None
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _phase_began: float = field(default_factory=time.monotonic)
+
+    def move(self, status: Status) -> None:
+        """Pass on to the next status."""
+        elapsed = time.monotonic() - self._phase_began
+        if status == "started":
+            self.setup_seconds = elapsed
+            self._phase_began = time.monotonic()
+        elif status in TERMINAL:
+            if self.status == "started":
+                self.execution_seconds = elapsed
+            self.ended.set()
+        self.status = status
+        self.updated_at = timestamp()
+
+    def cancel_after(self, seconds: float) -> None:
+        """Have it cancelled a little later; asked again, the first time counts."""
+        self.scope.deadline = min(self.scope.deadline, anyio.current_time() + seconds)
+
+    def summary(self) -> dict[str, Any]:
+        """Return it as in a page."""
+        owner, _, name = self.model_name.partition("/")
+        return {
+            "id": self.id,
+            "created_at": self.created_at,
+            "status": self.status,
+            "updated_at": self.updated_at,
+            "setup_time": _iso_duration(self.setup_seconds),
+            "execution_time": _iso_duration(self.execution_seconds),
+            "model": {"owner": owner, "name": name, "version_number": self.version_number},
+        }
+
+    def details(self) -> dict[str, Any]:
+        """Return it in full."""
+        return {
+            **self.summary(),
+            "input": self.input,
+            "output": self.output,
+            "error": self.error,
+            "metrics": None,
+            "stream": False,
+        }
+
+
+class PredictionStore:
+    """All predictions; those under way are also kept apart, for they are what is listed most."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Prediction] = {}
+        self._active: dict[str, Prediction] = {}
+
+    def create(self, model_name: str, version_number: int, given: object) -> Prediction:
+        """Add a pending prediction."""
+        prediction = Prediction(len(self._all), model_name, version_number, given)
+        self._all[prediction.id] = self._active[prediction.id] = prediction
+        return prediction
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        """Return a prediction by its id."""
+        return self._all.get(prediction_id)
+
+    def retire(self, prediction: Prediction) -> None:
+        """Note that a prediction has ended."""
+        self._active.pop(prediction.id, None)
+
+    def newest_first(self, statuses: Collection[str]) -> list[Prediction]:
+        """Return the predictions with one of the statuses, or all where none is named."""
+        kept = self._active if statuses and ACTIVE.issuperset(statuses) else self._all
+        return [prediction for prediction in reversed(kept.values()) if not statuses or prediction.status in statuses]
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Return all in full, oldest first."""
+        return [prediction.details() for prediction in self._all.copy().values()]
+
+    def clear(self) -> None:
+        """Stop all that are under way and forget all."""
+        for prediction in self._active.values():
+            prediction.scope.cancel()
+        self._all.clear()
+        self._active.clear()

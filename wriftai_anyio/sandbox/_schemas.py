@@ -1,0 +1,74 @@
+"""JSON Schemas, compiled once, whose violations become the API's validation errors."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn, Protocol
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from starlette.requests import Request
+
+from wriftai_anyio.common_types import JsonValue
+from wriftai_anyio.sandbox._answers import ApiError, invalid
+
+
+class _Validator(Protocol):
+    def iter_errors(self, instance: Any, /) -> Iterable[ValidationError]: ...  # noqa: ANN401 - any JSON
+
+
+class Schema:
+    """A JSON Schema (2020-12).
+
+    Args:
+        schema: The schema.
+
+    Raises:
+        ValueError: Where it is none.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            raise ValueError(f"no JSON Schema: {error.message}") from None
+        self._validator: _Validator = Draft202012Validator(schema)
+
+    def check(self, value: JsonValue, *location: str) -> None:
+        """Hold a value against the schema.
+
+        Args:
+            value: The value.
+            location: Where in the request it stands.
+
+        Raises:
+            ApiError: 422, with one entry for each thing that is wrong.
+        """
+        wrong = [
+            {"loc": [*location, *error.absolute_path], "msg": error.message, "type": str(error.validator)}
+            for error in self._validator.iter_errors(value)
+        ]
+        if wrong:
+            raise ApiError(422, {"detail": wrong})
+
+
+def object_schema(required: Sequence[str] = (), **properties: Mapping[str, Any]) -> Schema:
+    """Return the schema of a JSON object with these properties; others are let pass."""
+    return Schema({"type": "object", "required": list(required), "properties": dict(properties)})
+
+
+async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
+    """Decode a request's JSON body and hold it against a schema of an object.
+
+    Raises:
+        ApiError: 422, where it is no JSON or not as the schema wants it.
+    """
+    try:
+        body: dict[str, Any] = json.loads(await request.body(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise invalid(["body"], f"JSON decode error: {error}", "json_invalid") from None
+    schema.check(body, "body")
+    return body
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
