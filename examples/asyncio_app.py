@@ -1,0 +1,39 @@
+"""Counts the words of a poem, from an asyncio application.
+
+It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself.
+"""
+
+import asyncio
+import os
+import textwrap
+from pathlib import Path
+
+from wriftai_anyio import Client
+from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
+from wriftai_anyio.sandbox import Sandbox
+
+POEM = Path(__file__).with_name("jabberwocky.txt").read_text(encoding="utf-8")
+
+
+async def main(client: Client) -> None:
+    shown: set[str] = set()
+
+    async def show(prediction: PredictionWithIO) -> None:
+        if prediction["status"] not in shown:
+            shown.add(prediction["status"])
+            print(prediction["status"])
+
+    async with client:
+        created = await client.predictions.async_create({"input": {"text": POEM}}, "sandbox/word-count")
+        await show(created)
+        options = AsyncWaitOptions(poll_interval=0.1, on_poll=show, timeout=60)
+        ended = await client.predictions.async_wait(created["id"], options)
+    print(textwrap.fill(str(ended["output"]), width=100))
+
+
+if __name__ == "__main__":
+    if "WRIFTAI_API_BASE_URL" in os.environ:
+        asyncio.run(main(Client()))
+    else:
+        with Sandbox(setup_time=0.6) as sandbox:
+            asyncio.run(main(Client(sandbox.access_token, sandbox.base_url)))

@@ -1,0 +1,84 @@
+"""The tasks of development: `nox -l` lists them, `nox -s NAME` runs one."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "tests"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+def installed_interpreters() -> dict[str, str]:
+    """Finds an interpreter of each version that is there and runs: a pyenv shim on the PATH may be neither."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = {own: sys.executable} if own in VERSIONS else {}
+    for version in VERSIONS:
+        for candidate in candidates(version):
+            if version not in found and is_version(candidate, version):
+                found[version] = candidate
+    return dict(sorted(found.items(), key=lambda item: VERSIONS.index(item[0])))
+
+
+def candidates(version: str) -> Iterator[str]:
+    name = f"python{version}"
+    on_path = shutil.which(name)
+    if on_path:
+        yield on_path
+    for pyenv in (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/{name}"):
+        yield str(pyenv)
+
+
+def is_version(interpreter: str, version: str) -> bool:
+    code = "import sys; print('.'.join(map(str, sys.version_info[:2])), sys.implementation.name)"
+    answer = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    return answer.stdout.split() == [version, "cpython"]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    session.install("-e", ".[trio,sandbox]", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The same job from a plain script, trio and asyncio, against a sandbox."""
+    install(session)
+    session.run("python", "examples/demo.py")
+
+
+@nox.session
+@nox.parametrize("python", [nox.param(path, id=version) for version, path in installed_interpreters().items()])
+def tests(session: nox.Session) -> None:
+    """The tests, on every CPython from 3.10 to 3.14 that is here."""
+    install(session, "test")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """The rules of ruff, and its format."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy and basedpyright, both strict; and every public name has a type."""
+    install(session, "dev")
+    session.run("mypy")
+    session.run("basedpyright")
+    session.run("basedpyright", "--verifytypes", "wriftai_anyio", "--ignoreexternal")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks, beside the published client and plain httpx."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
