@@ -67,7 +67,7 @@ class Follower:
     async def cancel(self, prediction_id: str) -> None:
         """Asks the server to cancel a prediction; asking again does no harm, so that it may be repeated."""
         path = f"/predictions/{segment(prediction_id, 'prediction_id')}/cancel"
-        await self._api.ask("POST", path, nothing, repeatable=True)
+        await self._api.ask("POST", path, nothing, repeatable=True, urgent=True)
 
     async def _create(self, followed: _Followed, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
         if not options.cancel_on_exit:

@@ -83,6 +83,12 @@ def number(value: str | None) -> float | None:
     return float(value)
 
 
+def whole(value: str | None) -> int | None:
+    """Reads a whole number of a header; `None` if it is anything else."""
+    parsed = number(value)
+    return None if parsed is None or parsed != int(parsed) else int(parsed)
+
+
 def _date(value: str | None) -> float | None:
     if value is None:
         return None

@@ -15,7 +15,7 @@ from . import _retry
 from ._blocking import Caller, Portal, refuse_event_loop, twin
 from ._config import Config
 from ._http import Body, Http, without_secrets
-from ._pace import Bucket, shared_pace
+from ._pace import Bucket, SharedPace, Slot
 from ._process import PerProcess
 from ._threads import run_in_thread
 from ._version import __version__
@@ -52,10 +52,11 @@ class _Exchange:
     repeatable: bool
     hold: str | None
     scope: CancelScope | None
+    urgent: bool
 
-    def request(self, base_headers: httpx.Headers) -> httpx.Request:
+    def request(self, base_headers: httpx.Headers, *, held: bool) -> httpx.Request:
         headers = base_headers.copy()
-        if self.hold is not None:
+        if self.hold is not None and held:
             headers["prefer"] = self.hold
         extensions = {"timeout": self.timeout.as_dict()}
         if self.content is None:
@@ -71,6 +72,7 @@ class _Exchange:
 
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+_TOO_MANY = 429
 
 
 class API:
@@ -83,7 +85,7 @@ class API:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.http = Http(config.transport)
-        self.pace = shared_pace(config.base_url, config.access_token)
+        self.pace = SharedPace(config.base_url, config.access_token)
         backend, close_loop = config.backend, self.http.close_loop
         self._portals = PerProcess(lambda: Portal(backend, close_loop))
         self._headers = _base_headers(config)
@@ -148,6 +150,7 @@ class API:
         timeout: httpx.Timeout | None = None,
         repeatable: bool | None = None,
         scope: CancelScope | None = None,
+        urgent: bool = False,
     ) -> T:
         """Sends a request and checks the shape of its answer; see `async_request`.
 
@@ -162,6 +165,7 @@ class API:
             timeout: Instead of the client's.
             repeatable: Whether a second time does no harm. By default GET, HEAD, PUT and DELETE are.
             scope: Shielded while an attempt is under way.
+            urgent: Whether it goes before those that wait for the pace already.
 
         Returns:
             What `shape` made.
@@ -181,6 +185,7 @@ class API:
             repeatable=method in _retry.REPEATABLE_METHODS if repeatable is None else repeatable,
             hold=hold,
             scope=scope,
+            urgent=urgent,
         )
         response = await self._answer(exchange)
         try:
@@ -193,34 +198,38 @@ class API:
         return httpx.URL(url, params=params) if params else url
 
     async def _answer(self, exchange: "_Exchange") -> httpx.Response:
-        bucket = self.pace.bucket(exchange.method, exchange.path)
-        retries = 0
+        bucket = self.pace.get().bucket(exchange.method, exchange.path)
+        retries = refusals = 0
         give_up = anyio.current_time() + _retry.RATE_LIMIT_PATIENCE
         while True:
-            outcome = await self._attempt(exchange, bucket)
+            slot = await bucket.acquire(held=exchange.hold is not None, first=exchange.urgent or refusals > 0)
+            outcome = await self._attempt(exchange, bucket, slot)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
-            limited = isinstance(outcome, httpx.Response) and outcome.status_code == 429
-            delay = self._retry_delay(exchange, outcome, retries)
-            late = anyio.current_time() + (delay or 0.0) > give_up if limited else retries >= self.config.max_retries
-            if delay is None or late or self.config.max_retries == 0:
+            if isinstance(outcome, httpx.Response) and outcome.status_code == _TOO_MANY:
+                refusals += 1
+                if self.config.max_retries == 0 or anyio.current_time() > give_up:
+                    raise _as_error(outcome)
+                logger.info("%s %s was refused by the rate limit; it waits", exchange.method, exchange.path)
+                continue
+            delay = _retry_delay(exchange, outcome, retries)
+            if delay is None or retries >= self.config.max_retries:
                 raise _as_error(outcome)
             logger.info("retrying %s %s in %.2f s: %s", exchange.method, exchange.path, delay, _named(outcome))
-            retries += not limited
+            retries += 1
             await anyio.sleep(delay)
 
-    async def _attempt(self, exchange: "_Exchange", bucket: Bucket) -> httpx.Response | APIConnectionError:
-        request = exchange.request(self._headers)
-        await bucket.acquire()
+    async def _attempt(self, exchange: "_Exchange", bucket: Bucket, slot: Slot) -> httpx.Response | APIConnectionError:
         try:
+            request = exchange.request(self._headers, held=slot.held)
             response = await self._fetch(request, exchange.scope)
         except APIConnectionError as error:
-            bucket.unanswered()
+            bucket.unanswered(slot)
             return error
         except BaseException:
-            bucket.unanswered()
+            bucket.unanswered(slot)
             raise
-        bucket.answered(response.status_code, response.headers)
+        bucket.answered(slot, response.status_code, response.headers)
         return response
 
     async def _fetch(self, request: httpx.Request, scope: CancelScope | None) -> httpx.Response:
@@ -231,19 +240,6 @@ class API:
             return await self.http.fetch(request)
         finally:
             scope.shield = False
-
-    def _retry_delay(
-        self, exchange: "_Exchange", outcome: httpx.Response | APIConnectionError, retries: int
-    ) -> float | None:
-        if isinstance(outcome, APIConnectionError):
-            return _retry.backoff(retries) if exchange.repeatable or not outcome.request_sent else None
-        if outcome.status_code == 429:
-            asked = _retry.server_delay(outcome.headers, time.time())
-            return _retry.backoff(retries) if asked is None else asked + _retry.backoff(0) / 2
-        if outcome.status_code not in _retry.RETRIED_STATUSES or not exchange.repeatable:
-            return None
-        asked = _retry.server_delay(outcome.headers, time.time())
-        return _retry.backoff(retries) if asked is None else asked
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop, and the thread of the blocking calls."""
@@ -290,6 +286,15 @@ class API:
         refuse_event_loop(name)
         caller = Caller()
         return self._portals.get().call(lambda: function(caller), caller)
+
+
+def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionError, retries: int) -> float | None:
+    if isinstance(outcome, APIConnectionError):
+        return _retry.backoff(retries) if exchange.repeatable or not outcome.request_sent else None
+    if outcome.status_code not in _retry.RETRIED_STATUSES or not exchange.repeatable:
+        return None
+    asked = _retry.server_delay(outcome.headers, time.time())
+    return _retry.backoff(retries) if asked is None else asked
 
 
 def _base_headers(config: Config) -> httpx.Headers:

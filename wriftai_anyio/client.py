@@ -6,6 +6,7 @@ from types import TracebackType
 import httpx
 
 from ._config import DEFAULT_TIMEOUT, Config
+from ._pace import RateLimits
 from .api import API
 from .predictions import Predictions
 
@@ -71,6 +72,11 @@ class Client:
     def _open(self, config: Config) -> None:
         self._api = API(config)
         self.predictions = Predictions(self._api)
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """The account's rate limits as the server last stated them, and what waits for them in this process."""
+        return self._api.pace.get().state()
 
     def __repr__(self) -> str:
         return f"<wriftai_anyio.Client {self._api.config.base_url}>"
