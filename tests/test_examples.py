@@ -1,0 +1,45 @@
+import ast
+from collections import Counter
+
+import pytest
+
+from subprocesses import CHECKOUT, run_python, settings_for
+from wriftai_anyio.sandbox import Sandbox
+
+EXAMPLES = CHECKOUT / "examples"
+SAME_JOB = ["quickstart.py", "trio_app.py", "asyncio_app.py"]
+
+
+def counted_words() -> dict[str, int]:
+    text = (EXAMPLES / "jabberwocky.txt").read_text(encoding="utf-8").lower()
+    letters = "".join(character if character.isalnum() or character == "'" else " " for character in text)
+    return Counter(word.strip("'") for word in letters.split())
+
+
+def check_output(lines: list[str]) -> None:
+    """Checks the lines for each status that was seen, and for the output, which may take several lines."""
+    end = lines.index("succeeded")
+    order = ["pending", "starting", "started", "succeeded"]
+    assert lines[: end + 1] == [status for status in order if status in lines]
+    assert lines[0] == "pending"
+    assert ast.literal_eval(" ".join(lines[end + 1 :])) == counted_words()
+
+
+@pytest.mark.parametrize("name", SAME_JOB)
+def test_example_starts_a_sandbox_and_prints_each_status_and_the_output(name: str) -> None:
+    check_output(run_python([EXAMPLES / name]).splitlines())
+
+
+@pytest.mark.parametrize("name", SAME_JOB)
+def test_example_uses_the_server_of_the_environment(name: str) -> None:
+    with Sandbox() as sandbox:
+        check_output(run_python([EXAMPLES / name], settings_for(sandbox)).splitlines())
+        assert [prediction["status"] for prediction in sandbox.predictions] == ["succeeded"]
+
+
+def test_demo_runs_the_job_from_all_three_callers() -> None:
+    first, *sections = run_python([EXAMPLES / "demo.py"]).split("--- examples/")
+    assert first == ""
+    assert [section.splitlines()[0] for section in sections] == SAME_JOB
+    for section in sections:
+        check_output(section.splitlines()[1:])
