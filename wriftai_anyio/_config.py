@@ -54,13 +54,18 @@ class Config:
             raise ValueError(f"backend must be {known}, not {backend!r}.")
         return cls(
             access_token=_checked_token(access_token or os.environ.get("WRIFTAI_ACCESS_TOKEN")),
-            base_url=_checked_url(api_base_url or os.environ.get("WRIFTAI_API_BASE_URL") or DEFAULT_BASE_URL),
-            headers=_checked_headers(headers or {}),
+            base_url=_checked_url(api_base_url or default_base_url()),
+            headers=checked_headers(headers or {}),
             max_retries=max_retries,
             timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),
             transport=transport,
             backend=backend,
         )
+
+
+def default_base_url() -> str:
+    """Returns the API's base URL where none is given."""
+    return os.environ.get("WRIFTAI_API_BASE_URL") or DEFAULT_BASE_URL
 
 
 def _checked_token(token: str | None) -> str | None:
@@ -84,7 +89,12 @@ def _checked_url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
-def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Copies headers that HTTP allows.
+
+    Raises:
+        ValueError: If HTTP does not allow one; no value is shown.
+    """
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError(f"headers has a name that HTTP does not allow: {name!r}.")

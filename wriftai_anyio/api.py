@@ -13,7 +13,7 @@ from anyio import CancelScope
 
 from . import _retry
 from ._blocking import Caller, Portal, refuse_event_loop, twin
-from ._config import Config
+from ._config import Config, checked_headers
 from ._http import Body, Http, without_secrets
 from ._pace import Bucket, SharedPace, Slot
 from ._process import PerProcess
@@ -120,6 +120,7 @@ class API:
             The decoded answer, `None` for an empty body.
 
         Raises:
+            ValueError: If the path, the headers or the body cannot be right; nothing was sent.
             APIStatusError: If the API refused.
             APIConnectionError: If nothing came back.
             APIResponseError: If the answer is not JSON.
@@ -180,7 +181,7 @@ class API:
             path=path,
             url=self._url(path, params),
             content=None if json is None else _encoded(json),
-            headers=headers or {},
+            headers=checked_headers(headers) if headers else {},
             timeout=timeout or self.config.timeout,
             repeatable=method in _retry.REPEATABLE_METHODS if repeatable is None else repeatable,
             hold=hold,
@@ -194,6 +195,8 @@ class API:
             raise _response_error(response, str(error)) from None
 
     def _url(self, path: str, params: Query | None) -> httpx.URL | str:
+        if not path.startswith("/"):
+            raise ValueError(f"path must begin with a slash, not {path[:80]!r}.")
         url = self.config.base_url + path
         return httpx.URL(url, params=params) if params else url
 
