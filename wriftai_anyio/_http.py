@@ -9,12 +9,13 @@ window that is left.
 import math
 import random
 import sys
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 import httpx
 from anyio import Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
-from anyio.lowlevel import current_token
+from anyio.lowlevel import RunVar
 
 from ._network import Network, out_of_descriptors, request_limit
 from ._process import PerProcess
@@ -98,18 +99,28 @@ class Connections:
         self._limiter = Semaphore(limit, fast_acquire=True)
         self._shared = shared
         self._pools: list[_Pool] = []
+        self._closed = False
 
     async def enter(self) -> _Pool:
         """Takes a place in a pool, when there is one."""
         await self._limiter.acquire()
+        try:
+            pool = self._pool_with_room()
+        except BaseException:
+            self._limiter.release()
+            raise
+        pool.active += 1
+        return pool
+
+    def _pool_with_room(self) -> _Pool:
+        if self._closed:
+            raise closed_error()
         room = math.inf if self._shared else REQUESTS_PER_POOL
         for pool in self._pools:
             if pool.active < room and not pool.retired:
-                break
-        else:
-            pool = _Pool(self._make_transport())
-            self._pools.append(pool)
-        pool.active += 1
+                return pool
+        pool = _Pool(self._make_transport())
+        self._pools.append(pool)
         return pool
 
     async def send(self, pool: _Pool, request: httpx.Request) -> httpx.Response:
@@ -139,18 +150,62 @@ class Connections:
             await pool.aclose()
 
     async def aclose(self) -> None:
-        """Closes all connections, also those in use."""
+        """Closes all connections, also those in use; who waits for a place gets none any more."""
+        self._closed = True
         pools, self._pools = self._pools, []
         for pool in pools:
             await pool.aclose()
 
 
-class _Loop:
-    """What belongs to one event loop: the connections, and what closes them with the loop."""
+class _LoopEnd:
+    """Closes the connections of an event loop when that ends, though nobody called `aclose`.
 
-    def __init__(self, connections: Connections, keeper: AsyncGenerator[None, None]) -> None:
-        self.connections = connections
-        self.keeper = keeper
+    The connections of clients that were dropped unclosed are closed when the next client comes.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[weakref.ref[Http], Connections] = {}
+        self._keeper: AsyncGenerator[None, None] | None = None
+
+    def connections(self, http: "Http") -> Connections | None:
+        return self._open.get(weakref.ref(http))
+
+    async def add(self, http: "Http", connections: Connections) -> None:
+        self._open[weakref.ref(http)] = connections
+        if self._keeper is None:
+            self._keeper = self._keep()
+            await anext(self._keeper)
+        for owner in [owner for owner in self._open if owner() is None]:
+            await self._open.pop(owner).aclose()
+
+    async def close(self, http: "Http") -> None:
+        connections = self._open.pop(weakref.ref(http), None)
+        if connections is not None:
+            await connections.aclose()
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        # An event loop that shuts down closes all async generators. This one is held here and not by a client,
+        # since trio warns of those that are collected. It is suspended in a plain `try`: no cancel scope is
+        # open across the yield.
+        try:
+            yield
+        finally:
+            self._keeper = None
+            while self._open:
+                _, connections = self._open.popitem()
+                await connections.aclose()
+
+
+_loop_end: RunVar[_LoopEnd] = RunVar("wriftai_anyio_loop_end")
+
+
+def _this_loop_end() -> _LoopEnd:
+    try:
+        return _loop_end.get()
+    except LookupError:
+        end = _LoopEnd()
+        _loop_end.set(end)
+        return end
 
 
 class Http:
@@ -163,7 +218,6 @@ class Http:
     def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
         self._transport = transport
         self._closed = False
-        self._loops: PerProcess[dict[object, _Loop]] = PerProcess(dict)
         self._network = PerProcess(Network)
 
     async def fetch(self, request: httpx.Request) -> httpx.Response:
@@ -220,17 +274,16 @@ class Http:
 
     async def _connections(self) -> Connections:
         if self._closed:
-            raise RuntimeError("This client is closed. Make a new Client.")
-        loops = self._loops.get()
-        token = current_token().native_token
-        loop = loops.get(token)
-        if loop is None:
+            raise closed_error()
+        end = _this_loop_end()
+        connections = end.connections(self)
+        if connections is None:
             made = await self._make_connections()
-            loop = loops.get(token)
-            if loop is None:
-                loop = loops[token] = _Loop(made, _close_with_loop(loops, token))
-                await anext(loop.keeper)
-        return loop.connections
+            connections = end.connections(self)
+            if connections is None:
+                await end.add(self, made)
+                return made
+        return connections
 
     async def _make_connections(self) -> Connections:
         if self._transport is not None:
@@ -254,20 +307,12 @@ class Http:
 
     async def close_loop(self) -> None:
         """Closes the connections of this event loop."""
-        loop = self._loops.get().get(current_token().native_token)
-        if loop is not None:
-            await loop.keeper.aclose()
+        await _this_loop_end().close(self)
 
 
-async def _close_with_loop(loops: dict[object, _Loop], token: object) -> AsyncGenerator[None, None]:
-    # An event loop that shuts down closes all async generators: so connections end with their loop, though
-    # nobody called `aclose`. It is suspended in a plain `try`, no cancel scope is open across the yield.
-    try:
-        yield
-    finally:
-        loop = loops.pop(token, None)
-        if loop is not None:
-            await loop.connections.aclose()
+def closed_error() -> RuntimeError:
+    """Makes the error for calls of a client that is closed."""
+    return RuntimeError("This client is closed. Make a new Client.")
 
 
 async def close(response: httpx.Response) -> None:
