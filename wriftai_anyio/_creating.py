@@ -62,6 +62,11 @@ class Create:
         headers = {} if validate is None else {"validate-input": "true" if validate else "false"}
         return cls(body, headers)
 
+    @property
+    def has_webhook(self) -> bool:
+        """Whether the prediction's states are posted to a webhook."""
+        return "webhook" in self.body
+
     async def post(
         self, api: API, shape: PredictionShape, hold: Hold | None, scope: CancelScope | None = None
     ) -> PredictionWithIO:

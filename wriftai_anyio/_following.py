@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from anyio import move_on_after
+from anyio import CancelScope, move_on_after
 
 from ._creating import Create, Hold
 from ._leaving import finish, finish_what_is_sent
@@ -50,7 +50,18 @@ class Follower:
     async def wait(self, prediction_id: str, options: AsyncWaitOptions) -> PredictionWithIO:
         """Waits for a prediction to end."""
         followed = _Followed(prediction_id)
-        return await self._bounded(followed, options, lambda: self._poll(followed, prediction_id, options))
+        return await self._bounded(
+            followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=False)
+        )
+
+    async def create(
+        self, create: Create, hold: Hold | None = None, scope: CancelScope | None = None
+    ) -> PredictionWithIO:
+        """Creates a prediction, and returns it as it is then."""
+        prediction = await create.post(self._api, self._shape, hold, scope)
+        if create.has_webhook:
+            self._poller.expect_webhook(prediction["id"])
+        return prediction
 
     async def create_and_wait(self, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
         """Creates a prediction and waits for it to end, or, without polls, for the answer to the create."""
@@ -60,7 +71,7 @@ class Follower:
             prediction = await self._create(followed, create, options)
             if is_terminal(prediction) or not options.poll:
                 return prediction
-            return await self._poll(followed, prediction["id"], options)
+            return await self._poll(followed, prediction["id"], options, just_seen=True)
 
         return await self._bounded(followed, options, create_then_poll)
 
@@ -71,16 +82,20 @@ class Follower:
 
     async def _create(self, followed: _Followed, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
         if not options.cancel_on_exit:
-            prediction = await create.post(self._api, self._shape, _hold(options))
+            prediction = await self.create(create, _hold(options))
             followed.note(prediction)
             return prediction
-        await finish_what_is_sent(lambda scope: create.post(self._api, self._shape, None, scope), keep=followed.note)
+        await finish_what_is_sent(lambda scope: self.create(create, None, scope), keep=followed.note)
         if followed.last is None:
             raise AssertionError("a create ended without an outcome")
         return followed.last
 
-    async def _poll(self, followed: _Followed, prediction_id: str, options: AsyncWaitOptions) -> PredictionWithIO:
-        return await self._poller.wait(prediction_id, options.poll_interval, options.on_poll, followed.note)
+    async def _poll(
+        self, followed: _Followed, prediction_id: str, options: AsyncWaitOptions, *, just_seen: bool
+    ) -> PredictionWithIO:
+        return await self._poller.wait(
+            prediction_id, options.poll_interval, options.on_poll, followed.note, just_seen=just_seen
+        )
 
     async def _bounded(
         self, followed: _Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]

@@ -1,17 +1,34 @@
-"""The shared poller: waits for predictions to end."""
+"""The shared poller: all waits of a client on one event loop learn together which predictions have ended.
 
+There is no background task. The first waiter leads: in a task group of its own, under its cancel scope, it asks
+for the list of running predictions, once for all waits. When it leaves, for whatever reason, another takes the
+lead. Each waiter whose prediction is missing from the list fetches that prediction itself, in its own scope.
+"""
+
+import threading
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeAlias
 
-from anyio import current_time, sleep_until
+from anyio import RunFinishedError, current_time, from_thread
+from anyio.lowlevel import current_token
 
-from ._prediction import PredictionShape, PredictionWithIO, is_terminal
-from ._resource import segment
-from ._retry import RETRIED_STATUSES
+from ._prediction import RUNNING_STATUSES, PredictionShape, PredictionWithIO, is_terminal
+from ._process import PerProcess
+from ._resource import page_of, segment
+from ._rounds import Rounds, Wait
 from .api import API
-from .errors import APIConnectionError, APIResponseError, APIStatusError
+from .errors import APIConnectionError, APIResponseError, APIStatusError, UnprocessableEntityError
 
-FAULT_PATIENCE = 60.0
-"""Seconds of nothing but failures that a wait outlives."""
+LARGEST_PAGE: Final = 50
+"""The API's largest page, as its documentation says."""
+WEBHOOK_INTERVAL: Final = 30.0
+"""Seconds between two polls of a prediction whose webhook is expected here, at least."""
+REMEMBERED: Final = 1000
+"""Ended predictions told by webhooks that are kept for waits which begin later."""
+
+OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None]]
 
 
 class Poller:
@@ -25,6 +42,10 @@ class Poller:
     def __init__(self, api: API, shape: PredictionShape) -> None:
         self._api = api
         self._shape = shape
+        self._loops: PerProcess[dict[object, Rounds]] = PerProcess(dict)
+        self._told: OrderedDict[str, PredictionWithIO] = OrderedDict()
+        self._expected: OrderedDict[str, None] = OrderedDict()
+        self.webhooks_arrive = False
 
     async def fetch(self, prediction_id: str) -> PredictionWithIO:
         """Gets a prediction with its details."""
@@ -35,40 +56,125 @@ class Poller:
         self,
         prediction_id: str,
         poll_interval: float,
-        on_poll: Callable[[PredictionWithIO], Awaitable[None]] | None,
+        on_poll: OnPoll | None,
         note: Callable[[PredictionWithIO], None],
+        *,
+        just_seen: bool,
     ) -> PredictionWithIO:
-        """Polls until the prediction has ended.
+        """Waits until a prediction has ended.
 
         Args:
             prediction_id: The prediction's id.
             poll_interval: Seconds between the beginnings of two polls, at least.
-            on_poll: Awaited with each poll's prediction.
-            note: Called with each poll's prediction, to remember it.
+            on_poll: Awaited with each poll's prediction, which is fetched by itself then.
+            note: Called with each state that is fetched, to remember it.
+            just_seen: Whether its state was just seen, so that the first poll comes after an interval.
 
         Raises:
             APIStatusError: If the API refuses, or fails for a minute on end.
             APIConnectionError: If nothing comes back for a minute on end.
         """
-        failing_since: float | None = None
+        told = self._told.get(prediction_id)
+        if told is not None:
+            return told
+        if prediction_id in self._expected:
+            poll_interval = max(poll_interval, WEBHOOK_INTERVAL)
+        wait = Wait(prediction_id, poll_interval, just_seen=just_seen)
+        loops = self._loops.get()
+        loop = current_token()
+        rounds = loops.get(loop.native_token)
+        if rounds is None:
+            rounds = loops[loop.native_token] = Rounds(loop, self._list_running)
+        rounds.join(wait)
+        try:
+            return await self._follow(rounds, wait, on_poll, note)
+        finally:
+            rounds.leave(wait)
+            if rounds.idle and loops.get(loop.native_token) is rounds:
+                del loops[loop.native_token]
+
+    async def _follow(
+        self, rounds: Rounds, wait: Wait, on_poll: OnPoll | None, note: Callable[[PredictionWithIO], None]
+    ) -> PredictionWithIO:
         while True:
-            began = current_time()
+            await (rounds.until_due(wait) if on_poll is None else wait.until_due())
+            prediction = wait.told or await self._poll(rounds, wait)
+            if prediction is None:
+                continue
+            note(prediction)
+            if on_poll is not None:
+                await on_poll(prediction)
+            if is_terminal(prediction):
+                return prediction
+
+    async def _poll(self, rounds: Rounds, wait: Wait) -> PredictionWithIO | None:
+        """Fetches a wait's prediction; `None` if a passing fault prevented it."""
+        try:
+            async with rounds.fetches:
+                wait.polled(current_time())
+                prediction = await self.fetch(wait.prediction_id)
+        except (APIConnectionError, APIResponseError, APIStatusError) as error:
+            if not wait.outlives(error):
+                raise
+            return None
+        wait.failing_since = None
+        return prediction
+
+    async def _list_running(self) -> set[str]:
+        """Lists the ids of all running predictions, newest first, page by page."""
+        query: dict[str, str | list[str]] = {
+            "statuses": [status.value for status in RUNNING_STATUSES],
+            "page_size": str(LARGEST_PAGE),
+        }
+        running: set[str] = set()
+        cursors: set[str] = set()
+        while True:
             try:
-                prediction = await self.fetch(prediction_id)
-            except (APIConnectionError, APIResponseError, APIStatusError) as error:
-                failing_since = began if failing_since is None else failing_since
-                if not is_passing(error) or current_time() - failing_since > FAULT_PATIENCE:
+                page = await self._api.ask("GET", "/predictions", page_of(self._shape.listed), params=query)
+            except UnprocessableEntityError:
+                if query.pop("page_size", None) is None:
                     raise
-            else:
-                failing_since = None
-                note(prediction)
-                if on_poll is not None:
-                    await on_poll(prediction)
-                if is_terminal(prediction):
-                    return prediction
-            await sleep_until(began + poll_interval)
+                continue
+            running.update(prediction["id"] for prediction in page.items)
+            cursor = page.next_cursor
+            if cursor is None or cursor in cursors:
+                return running
+            cursors.add(cursor)
+            query["cursor"] = cursor
+
+    def expect_webhook(self, prediction_id: str) -> None:
+        """Notes that a prediction's webhook is expected here, so that polls of it may be rare."""
+        if self.webhooks_arrive:
+            self._expected[prediction_id] = None
+            if len(self._expected) > REMEMBERED * 100:
+                self._expected.popitem(last=False)
+
+    def notify(self, prediction: PredictionWithIO) -> None:
+        """Tells the waits of a prediction its state, from whatever thread; never blocks.
+
+        Args:
+            prediction: The prediction as its webhook has it.
+        """
+        self.webhooks_arrive = True
+        if not is_terminal(prediction):
+            return
+        self._told[prediction["id"]] = prediction
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        for rounds in list(self._loops.get().values()):
+            if _runs_here(rounds):
+                rounds.tell(prediction)
+            elif rounds.awaits(prediction["id"]):
+                threading.Thread(target=_tell_elsewhere, args=(rounds, prediction), daemon=True).start()
 
 
-def is_passing(error: APIConnectionError | APIResponseError | APIStatusError) -> bool:
-    """Whether a fault may pass, so that a wait goes on: all but an API that refuses (4xx)."""
-    return not isinstance(error, APIStatusError) or error.status_code in RETRIED_STATUSES
+def _runs_here(rounds: Rounds) -> bool:
+    try:
+        return current_token().native_token is rounds.loop.native_token
+    except RuntimeError:
+        return False
+
+
+def _tell_elsewhere(rounds: Rounds, prediction: PredictionWithIO) -> None:
+    with suppress(RunFinishedError):
+        from_thread.run_sync(rounds.tell, prediction, token=rounds.loop)

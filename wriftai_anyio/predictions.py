@@ -167,7 +167,7 @@ class Predictions(Resource):
         """
         create = Create.checked(params, model)
         if not wait:
-            return await create.post(self._api, self._shape, hold=None)
+            return await self._follower.create(create)
         return await self._follower.create_and_wait(create, wait_options)
 
     @twin(async_create)
@@ -238,6 +238,17 @@ class Predictions(Resource):
     @twin(async_cancel)
     def cancel(self, prediction_id: str) -> None:
         self._api.call(self.async_cancel, prediction_id)
+
+    def notify(self, prediction: PredictionWithIO) -> None:
+        """Tells the waits of this client a prediction's state, so that they end without a poll.
+
+        `WebhookReceiver` calls it; call it yourself where webhooks reach you in another way. It never blocks, and
+        may be called from any thread.
+
+        Args:
+            prediction: The prediction as its webhook has it.
+        """
+        self._poller.notify(prediction)
 
     def async_iterate(self, pagination_options: PaginationOptions | None = None) -> AsyncItems[Prediction]:
         """Iterate over all predictions of all pages, newest first, lazily.

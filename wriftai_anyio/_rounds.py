@@ -1,0 +1,220 @@
+"""The listing rounds that the waits on one event loop share."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
+from anyio.lowlevel import EventLoopToken
+
+from ._prediction import PredictionWithIO
+from ._retry import RETRIED_STATUSES
+from .errors import APIConnectionError, APIResponseError, APIStatusError
+
+FAULT_PATIENCE: Final = 60.0
+"""Seconds of nothing but failures that a wait outlives."""
+FETCHES: Final = 100
+"""Predictions fetched side by side on one event loop: more would gain nothing and cost memory."""
+PAGE: Final = 50
+"""Predictions that one request of a round tells of."""
+
+Fault: TypeAlias = APIConnectionError | APIResponseError | APIStatusError
+
+
+class Wait:
+    """One wait for one prediction.
+
+    Args:
+        prediction_id: The prediction's id.
+        interval: Seconds between two polls, at least.
+        just_seen: Whether its state was just seen, so that the first poll comes after an interval.
+    """
+
+    def __init__(self, prediction_id: str, interval: float, *, just_seen: bool) -> None:
+        now = current_time()
+        self.prediction_id = prediction_id
+        self.interval = interval
+        self.due = now + interval if just_seen else now
+        self.told: PredictionWithIO | None = None
+        self.failing_since: float | None = None
+        self._polled_at = now if just_seen else now - interval
+        self._woken = False
+        self._event = Event()
+
+    def polled(self, now: float) -> None:
+        """Notes that a poll of this wait alone begins."""
+        self._polled_at = now
+        self.due = now + self.interval
+
+    def listed(self, now: float) -> None:
+        """Notes that a round which tells of this wait begins."""
+        self.due = now + self.interval
+
+    def missing(self, round_began: float) -> None:
+        """Notes that the round's list did not have it: it has ended, or the list lags behind a poll of its own."""
+        if round_began - self._polled_at >= self.interval:
+            self.wake()
+        else:
+            self.due = self._polled_at + self.interval
+
+    def outlives(self, error: Fault) -> bool:
+        """Takes a fault in, and says whether the wait goes on: while it may pass, and for a minute."""
+        now = current_time()
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        return is_passing(error) and now - self.failing_since <= FAULT_PATIENCE
+
+    def wake(self) -> None:
+        """Ends `until_woken`."""
+        self._woken = True
+        self._event.set()
+
+    def nudge(self) -> None:
+        """Has the waiter look whether it leads now."""
+        self._event.set()
+
+    @property
+    def woken(self) -> bool:
+        """Whether there is something to do for the waiter: a poll, or a state that was told."""
+        return self._woken
+
+    async def until_nudged(self) -> None:
+        """Waits for `wake` or `nudge`."""
+        await self._event.wait()
+        self._event = Event()
+
+    async def until_due(self) -> None:
+        """Waits until the next poll of this wait alone is due, or its state was told."""
+        with move_on_after(self.due - current_time()):
+            await self._event.wait()
+        self.rest()
+
+    def rest(self) -> None:
+        """Begins another interval."""
+        self._woken = False
+        self._event = Event()
+
+
+def is_passing(error: Fault) -> bool:
+    """Whether a fault may pass, so that a wait goes on: all but an API that refuses (4xx)."""
+    return not isinstance(error, APIStatusError) or error.status_code in RETRIED_STATUSES
+
+
+class Rounds:
+    """The waits on one event loop, and the rounds that one of them leads for all.
+
+    Args:
+        loop: The event loop.
+        list_running: Lists the ids of all running predictions.
+    """
+
+    def __init__(self, loop: EventLoopToken, list_running: Callable[[], Awaitable[set[str]]]) -> None:
+        self.loop = loop
+        self.fetches = Semaphore(FETCHES, fast_acquire=True)
+        self._list_running = list_running
+        self._joined: dict[str, list[Wait]] = {}
+        self._waiting: dict[Wait, None] = {}
+        self._leader: Wait | None = None
+        self._sooner = Event()
+        self._next_due = 0.0
+        self._listed_at = float("-inf")
+        self._running: int | None = None
+        self._listable = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits here."""
+        return not self._joined
+
+    def join(self, wait: Wait) -> None:
+        """Takes a wait in, from its beginning."""
+        self._joined.setdefault(wait.prediction_id, []).append(wait)
+
+    def leave(self, wait: Wait) -> None:
+        """Lets a wait go, at its end."""
+        waits = self._joined[wait.prediction_id]
+        waits.remove(wait)
+        if not waits:
+            del self._joined[wait.prediction_id]
+
+    def awaits(self, prediction_id: str) -> bool:
+        """Whether somebody waits here for a prediction; safe from any thread."""
+        return prediction_id in self._joined
+
+    def tell(self, prediction: PredictionWithIO) -> None:
+        """Tells the waits of a prediction its state, so that they need no poll."""
+        for wait in self._joined.get(prediction["id"], ()):
+            wait.told = prediction
+            wait.wake()
+
+    async def until_due(self, wait: Wait) -> None:
+        """Waits until the wait must poll by itself, or its state was told; leads the rounds if nobody else does."""
+        self._waiting[wait] = None
+        if wait.due < self._next_due:
+            self._sooner.set()
+        try:
+            while not wait.woken:
+                if self._leader is None:
+                    self._leader = wait
+                if self._leader is wait:
+                    await self._lead(wait)
+                else:
+                    await wait.until_nudged()
+        finally:
+            del self._waiting[wait]
+            if self._leader is wait:
+                self._hand_over()
+        wait.rest()
+
+    def _hand_over(self) -> None:
+        self._leader = next(iter(self._waiting), None)
+        if self._leader is not None:
+            self._leader.nudge()
+
+    async def _lead(self, wait: Wait) -> None:
+        async with create_task_group() as tasks:
+            tasks.start_soon(self._run)
+            await wait.until_nudged()
+            tasks.cancel_scope.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            self._sooner = Event()
+            waiting = [wait for wait in self._waiting if not wait.woken]
+            self._next_due = min((wait.due for wait in waiting), default=float("inf"))
+            pause = self._next_due - current_time()
+            if pause > 0:
+                with move_on_after(pause):
+                    await self._sooner.wait()
+                continue
+            due = [wait for wait in waiting if wait.due <= current_time()]
+            if self._worth_a_list(due, len(waiting)):
+                await self._round(waiting)
+            else:
+                for wait in due:
+                    wait.wake()
+
+    def _worth_a_list(self, due: list[Wait], waiting: int) -> bool:
+        """Whether a list costs less than the polls that it saves, now or by having all waits due together."""
+        pages = 1 + (waiting if self._running is None else self._running) // PAGE
+        if not self._listable or waiting <= pages:
+            return False
+        fallow = current_time() - self._listed_at
+        return len(due) > pages or fallow >= min(wait.interval for wait in due)
+
+    async def _round(self, waits: list[Wait]) -> None:
+        began = self._listed_at = current_time()
+        for wait in waits:
+            # Before the request: a round that is broken off with its leader counts, it is not asked for again.
+            wait.listed(began)
+        try:
+            running = await self._list_running()
+        except (APIConnectionError, APIResponseError, APIStatusError) as error:
+            self._listable = self._listable and is_passing(error)
+            for wait in waits:
+                if not (self._listable and wait.outlives(error)):
+                    wait.wake()
+            return
+        self._running = len(running)
+        for wait in waits:
+            wait.failing_since = None
+            if wait.prediction_id not in running and wait in self._waiting:
+                wait.missing(began)
