@@ -1,0 +1,121 @@
+"""What one call costs, against the published client and plain httpx."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+import wriftai
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from wriftai_anyio import Client
+
+from ._measure import Figure, async_cost_of, cost_of, print_table, ratio
+from ._server import BODY, prediction_server
+
+CALLS = 25
+ROUNDS = 80
+START_UPS = 15
+
+
+def main() -> None:
+    with prediction_server() as base_url:
+        figures = [
+            _asyncio_get(base_url),
+            _trio_get(base_url),
+            _blocking_get(base_url),
+            _processor_time(),
+            _start_up(),
+        ]
+    print_table("One call, as a ratio of medians", figures)
+
+
+def _asyncio_get(base_url: str) -> Figure:
+    ours, published = Client("t", base_url), wriftai.Client("t", base_url)
+    with start_blocking_portal("asyncio") as portal:
+        return _awaited(
+            "async_get on asyncio, of the published client",
+            portal,
+            lambda: ours.predictions.async_get("pred1"),
+            lambda: published.predictions.async_get("pred1"),
+            target=0.90,
+        )
+
+
+def _trio_get(base_url: str) -> Figure:
+    ours, plain = Client("t", base_url), httpx.AsyncClient(headers={"authorization": "Bearer t"})
+
+    async def plain_get() -> object:
+        response = await plain.get(f"{base_url}/predictions/pred1")
+        return response.json()
+
+    with start_blocking_portal("trio") as portal:
+        return _awaited(
+            "async_get on trio, of plain httpx.AsyncClient",
+            portal,
+            lambda: ours.predictions.async_get("pred1"),
+            plain_get,
+            target=0.90,
+        )
+
+
+def _blocking_get(base_url: str) -> Figure:
+    published = wriftai.Client("t", base_url)
+    with Client("t", base_url) as ours:
+        return ratio(
+            "blocking get, of the published client",
+            cost_of(lambda: ours.predictions.get("pred1"), CALLS),
+            cost_of(lambda: published.predictions.get("pred1"), CALLS),
+            target=1.8,
+            rounds=ROUNDS,
+            calls=CALLS,
+        )
+
+
+def _processor_time() -> Figure:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=BODY))
+    ours = Client("t", transport=transport)
+    published = wriftai.Client("t", async_http_client=httpx.AsyncClient(transport=transport))
+    with start_blocking_portal("asyncio") as portal:
+        return _awaited(
+            "own processor time, of the published client",
+            portal,
+            lambda: ours.predictions.async_get("pred1"),
+            lambda: published.predictions.async_get("pred1"),
+            target=0.60,
+            clock=time.process_time,
+        )
+
+
+def _start_up() -> Figure:
+    return ratio(
+        "import and Client('t') in a fresh process, of the published client",
+        cost_of(lambda: _run("from wriftai_anyio import Client; Client('t')"), 1),
+        cost_of(lambda: _run("from wriftai import Client; Client('t')"), 1),
+        target=0.65,
+        rounds=START_UPS,
+    )
+
+
+def _awaited(
+    name: str,
+    portal: BlockingPortal,
+    ours: Callable[[], Awaitable[object]],
+    theirs: Callable[[], Awaitable[object]],
+    *,
+    target: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Figure:
+    return ratio(
+        name,
+        lambda: portal.call(async_cost_of, ours, CALLS, clock),
+        lambda: portal.call(async_cost_of, theirs, CALLS, clock),
+        target=target,
+        rounds=ROUNDS,
+        calls=CALLS,
+    )
+
+
+def _run(program: str) -> None:
+    subprocess.run([sys.executable, "-c", program], check=True)
