@@ -5,14 +5,15 @@ with Sandbox(models={"me/upper": lambda given: given["text"].upper()}) as sandbo
 """
 
 try:
-    from wriftai_anyio.sandbox._faults import Fault, FaultKind
-    from wriftai_anyio.sandbox._limits import RateLimits
-    from wriftai_anyio.sandbox._models import Model, ModelFunction
-    from wriftai_anyio.sandbox._requests import RecordedRequest
-    from wriftai_anyio.sandbox._sandbox import Sandbox
+    from ._faults import Fault, FaultKind
+    from ._limits import RateLimits
+    from ._models import Model, ModelFunction
+    from ._requests import RecordedRequest
+    from ._sandbox import Sandbox
+    from ._streams import Streaming
 except ModuleNotFoundError as error:
     if error.name not in {"starlette", "uvicorn", "jsonschema"}:
         raise
     raise ImportError(f"the sandbox needs {error.name}: pip install 'wriftai-anyio[sandbox]'") from error
 
-__all__ = ["Fault", "FaultKind", "Model", "ModelFunction", "RateLimits", "RecordedRequest", "Sandbox"]
+__all__ = ["Fault", "FaultKind", "Model", "ModelFunction", "RateLimits", "RecordedRequest", "Sandbox", "Streaming"]

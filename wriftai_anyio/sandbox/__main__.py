@@ -7,7 +7,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-from wriftai_anyio.sandbox import RateLimits, Sandbox
+from . import RateLimits, Sandbox
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -2,30 +2,35 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from wriftai_anyio.sandbox._answers import ApiError, answer_api_error, answer_http_error
-from wriftai_anyio.sandbox._faults import API_PREFIX, FaultPlan
-from wriftai_anyio.sandbox._gate import Gate
-from wriftai_anyio.sandbox._limits import Limiter
-from wriftai_anyio.sandbox._requests import RequestLog
+from ._answers import ApiError, answer_api_error, answer_http_error
+from ._files import FileRoutes
+from ._gate import Gate
+from ._prediction_routes import PredictionRoutes
+from ._runner import Runner
+from ._settings import API_PREFIX
+from ._state import State
+from ._uploads import UploadRoutes
 
 
-def build_app(
-    routes: list[Route], access_token: str, log: RequestLog, faults: FaultPlan, limiter: Limiter | None
-) -> ASGIApp:
+def build_app(state: State, runner: Runner) -> ASGIApp:
     """Return the ASGI application.
 
     Args:
-        routes: The API's routes, without its prefix.
-        access_token: The token that the API wants.
-        log: Where requests are recorded.
-        faults: What goes wrong next.
-        limiter: The rate limits, where there are any.
+        state: What the routes work on.
+        runner: What runs predictions.
     """
+    uploads = UploadRoutes(state.files, state.uploads, state.settings.part_size)
+    predictions = PredictionRoutes(state.predictions, state.models, runner, state.settings)
+    api_routes = [*predictions.routes(), *uploads.routes()]
     starlette = Starlette(
-        routes=[Mount(API_PREFIX, routes=routes)],
+        routes=[
+            Mount(API_PREFIX, routes=api_routes),
+            *uploads.store_routes(),
+            *FileRoutes(state.files).routes(),
+        ],
         exception_handlers={ApiError: answer_api_error, HTTPException: answer_http_error},
     )
-    return Gate(starlette, access_token, log, faults, limiter)
+    return Gate(starlette, state.access_token, state.requests, state.faults, state.limiter)

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 import anyio
 
-from wriftai_anyio.sandbox._models import Model
+from ._models import Model
 
+_SPACED_WORD = re.compile(r"\s*\S+\s*")
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 
 _TEXT_SCHEMA: Final = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
@@ -32,9 +33,13 @@ async def _echo(given: object) -> object:
     return given
 
 
-def _word_count(given: Mapping[str, Any]) -> dict[str, int]:
-    words = (match.group().lower() for match in _WORD.finditer(given["text"]))
-    return dict(Counter(words).most_common())
+def _word_count(given: Mapping[str, Any]) -> Generator[str, None, dict[str, int]]:
+    """Yield the text word by word, each with the space around it, and return how often each word occurs."""
+    counts: Counter[str] = Counter()
+    for piece in _SPACED_WORD.findall(given["text"]):
+        yield piece
+        counts.update(_WORD.findall(piece.lower()))
+    return dict(counts.most_common())
 
 
 async def _fail(given: Mapping[str, Any]) -> None:

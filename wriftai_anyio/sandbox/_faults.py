@@ -11,9 +11,8 @@ import anyio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wriftai_anyio.sandbox._clients import Connection, connection_of, while_connected
-
-API_PREFIX: Final = "/v1"
+from ._clients import Connection, connection_of, while_connected
+from ._settings import API_PREFIX
 
 FaultKind = Literal["drop", "drop_after", "half", "stall", "stall_after", "delay", "html", "garbage", "shape"]
 """How an answer goes wrong: see `Sandbox.fail_next`."""

@@ -5,10 +5,11 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wriftai_anyio.sandbox._answers import ApiError, refusal
-from wriftai_anyio.sandbox._faults import API_PREFIX, FaultPlan, enact
-from wriftai_anyio.sandbox._limits import Limiter
-from wriftai_anyio.sandbox._requests import RecordedRequest, RequestLog
+from ._answers import ApiError, refusal
+from ._faults import FaultPlan, enact
+from ._limits import Limiter
+from ._requests import RecordedRequest, RequestLog
+from ._settings import API_PREFIX
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 

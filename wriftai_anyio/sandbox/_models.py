@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
-from wriftai_anyio.sandbox._schemas import Schema
+from ._schemas import Schema
 
 ModelFunction = Callable[[Any], Any]
-"""Takes a prediction's input and returns its output; may be a coroutine function."""
+"""Takes a prediction's input; a function, coroutine function, generator function or asynchronous one of these."""
 
 VERSION_NUMBER: Final = 1
 """The one version that a registered function has."""
@@ -21,8 +21,10 @@ class Model:
 
     Args:
         function: Takes a prediction's input and returns its output. A coroutine function runs on the
-            sandbox's event loop (which is asyncio's), any other in a worker thread. Whatever it raises
-            makes the prediction fail.
+            sandbox's event loop (which is asyncio's), any other in a worker thread. What a generator function
+            yields is streamed; its output is what it returns, or else the text that was yielded, joined, or
+            the list of what was yielded where not all of it is text. Whatever is raised makes the prediction
+            fail.
         input_schema: A JSON Schema of the input, for predictions which ask to have theirs validated.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from starlette.datastructures import QueryParams
 
-from wriftai_anyio.sandbox._answers import invalid
+from ._answers import invalid
 
 DEFAULT_PAGE_SIZE: Final = 25
 MIN_PAGE_SIZE: Final = 5

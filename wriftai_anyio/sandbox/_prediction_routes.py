@@ -6,17 +6,18 @@ import uuid
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from wriftai_anyio.sandbox._answers import JsonAnswer, invalid, not_found, refusal
-from wriftai_anyio.sandbox._clients import connection_of, while_connected
-from wriftai_anyio.sandbox._models import VERSION_NUMBER, Model, Models, parse_reference
-from wriftai_anyio.sandbox._pages import page
-from wriftai_anyio.sandbox._predictions import ACTIVE, TERMINAL, Prediction, PredictionStore
-from wriftai_anyio.sandbox._runner import Runner
-from wriftai_anyio.sandbox._schemas import object_schema, read_body
-from wriftai_anyio.sandbox._settings import Settings
+from ._answers import JsonAnswer, invalid, not_found, refusal
+from ._clients import connection_of, while_connected
+from ._models import VERSION_NUMBER, Model, Models, parse_reference
+from ._pages import page
+from ._predictions import ACTIVE, TERMINAL, Prediction, PredictionStore
+from ._runner import Runner
+from ._schemas import object_schema, read_body
+from ._settings import Settings
+from ._streams import send_events
 
 _CREATE: Final = object_schema(
     required=["model", "input"],
@@ -65,6 +66,7 @@ class PredictionRoutes:
             Route("/predictions/{prediction_id}", self.get),
             Route("/predictions", self.create, methods=["POST"]),
             Route("/predictions", self.list),
+            Route("/predictions/{prediction_id}/stream", self.stream),
             Route("/predictions/{prediction_id}/cancel", self.cancel, methods=["POST"]),
         ]
 
@@ -74,14 +76,18 @@ class PredictionRoutes:
         model_name, model = self._find_model(body["model"])
         if request.headers.get("validate-input", "").lower() == "true":
             model.input_schema.check(body["input"], "body", "input")
-        prediction = self._predictions.create(model_name, VERSION_NUMBER, body["input"])
+        prediction = self._predictions.create(
+            model_name, VERSION_NUMBER, body["input"], streams=body.get("stream", False)
+        )
         self._runner.start(prediction, model)
-        preferred = preferred_wait(request)
-        if preferred is not None and self._settings.hold:
-            seconds = min(preferred, self._settings.max_hold)
+        headers = {"location": f"{request.url.path}/{prediction.id}"}
+        preferred = preferred_wait(request) if self._settings.hold else None
+        if preferred is not None and prediction.streams:
+            return self._event_stream(request, prediction, 0, status_code=201, headers=headers)
+        if preferred is not None:
+            seconds = min(preferred, self._settings.scaled(self._settings.max_hold))
             await while_connected(connection_of(request.scope), prediction.ended.wait, seconds)
-        location = f"{request.url.path}/{prediction.id}"
-        return JsonAnswer(prediction.details(), status_code=201, headers={"location": location})
+        return JsonAnswer(prediction.details(), status_code=201, headers=headers)
 
     async def get(self, request: Request) -> Response:
         """Answer with one prediction in full."""
@@ -107,8 +113,33 @@ class PredictionRoutes:
         prediction = self._find(request)
         if prediction.status in TERMINAL:
             raise refusal(409, "conflict", f"the prediction has already {prediction.status}")
-        prediction.cancel_after(self._settings.cancel_time)
+        prediction.cancel_after(self._settings.scaled(self._settings.cancel_time))
         return JsonAnswer(None, status_code=202)
+
+    async def stream(self, request: Request) -> Response:
+        """Answer with a prediction's events, or those after one."""
+        prediction = self._find(request)
+        after_id = request.query_params.get("after_id", "0")
+        if not after_id.isdecimal():
+            raise invalid(["query", "after_id"], "not the id of an event")
+        if not prediction.streams:
+            raise not_found("stream")
+        return self._event_stream(request, prediction, int(after_id), status_code=200)
+
+    def _event_stream(
+        self,
+        request: Request,
+        prediction: Prediction,
+        last_seen: int,
+        *,
+        status_code: int,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        streaming = self._settings.streaming.faster(self._settings.time_scale)
+        preferred = preferred_wait(request)
+        idle = streaming.idle if preferred is None else min(preferred, streaming.idle)
+        events = send_events(prediction.events, last_seen, streaming, idle, connection_of(request.scope))
+        return StreamingResponse(events, status_code, headers, media_type="text/event-stream")
 
     def _find(self, request: Request) -> Prediction:
         try:

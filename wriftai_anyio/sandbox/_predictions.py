@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import anyio
 
+from ._streams import EventLog
+
 Status = Literal["pending", "starting", "started", "succeeded", "failed", "cancelled", "abandoned"]
 
 ACTIVE: Final = frozenset({"pending", "starting", "started"})
@@ -32,6 +34,7 @@ class Prediction:
     model_name: str
     version_number: int
     input: object
+    streams: bool
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_at: str = field(default_factory=timestamp)
     updated_at: str = field(default_factory=timestamp)
@@ -42,7 +45,17 @@ class Prediction:
     execution_seconds: float | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    events: EventLog = field(default_factory=EventLog)
     _phase_began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        if self.streams:
+            self.events.add("init", self.details())
+
+    def emit(self, part: object) -> None:
+        """Stream a part of the output, where it streams."""
+        if self.streams:
+            self.events.add("output", part)
 
     def move(self, status: Status) -> None:
         """Pass on to the next status."""
@@ -50,12 +63,21 @@ class Prediction:
         if status == "started":
             self.setup_seconds = elapsed
             self._phase_began = time.monotonic()
-        elif status in TERMINAL:
-            if self.status == "started":
-                self.execution_seconds = elapsed
-            self.ended.set()
+        elif self.status == "started":
+            self.execution_seconds = elapsed
         self.status = status
         self.updated_at = timestamp()
+        if status in TERMINAL:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.ended.set()
+        if not self.streams:
+            return
+        if self.status == "failed":
+            self.events.add("error", self.error, last=True)
+        else:
+            self.events.add("done", self.details(), last=True)
 
     def cancel_after(self, seconds: float) -> None:
         """Have it cancelled a little later; asked again, the first time counts."""
@@ -82,7 +104,7 @@ class Prediction:
             "output": self.output,
             "error": self.error,
             "metrics": None,
-            "stream": False,
+            "stream": self.streams,
         }
 
 
@@ -93,9 +115,9 @@ class PredictionStore:
         self._all: dict[str, Prediction] = {}
         self._active: dict[str, Prediction] = {}
 
-    def create(self, model_name: str, version_number: int, given: object) -> Prediction:
+    def create(self, model_name: str, version_number: int, given: object, *, streams: bool = False) -> Prediction:
         """Add a pending prediction."""
-        prediction = Prediction(len(self._all), model_name, version_number, given)
+        prediction = Prediction(len(self._all), model_name, version_number, given, streams)
         self._all[prediction.id] = self._active[prediction.id] = prediction
         return prediction
 

@@ -1,18 +1,17 @@
 """The life of a prediction, from pending to its end."""
 
 import copy
-import inspect
 import json
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from wriftai_anyio.sandbox._built_in_models import ModelError
-from wriftai_anyio.sandbox._models import Model, ModelFunction
-from wriftai_anyio.sandbox._predictions import Prediction, PredictionStore
-from wriftai_anyio.sandbox._settings import Settings
+from ._built_in_models import ModelError
+from ._execution import execute
+from ._models import Model, ModelFunction
+from ._predictions import Prediction, PredictionStore
+from ._settings import Settings
 
 MAX_THREADS: Final = 100
 
@@ -38,9 +37,9 @@ class Runner:
 
     async def _run(self, prediction: Prediction, model: Model) -> None:
         with prediction.scope:
-            await anyio.sleep(self._settings.setup_time / 2)
+            await anyio.sleep(self._settings.scaled(self._settings.setup_time / 2))
             prediction.move("starting")
-            await anyio.sleep(self._settings.setup_time / 2)
+            await anyio.sleep(self._settings.scaled(self._settings.setup_time / 2))
             prediction.move("started")
             await self._execute(prediction, model.function)
         if prediction.scope.cancelled_caught:
@@ -48,8 +47,13 @@ class Runner:
         self._store.retire(prediction)
 
     async def _execute(self, prediction: Prediction, function: ModelFunction) -> None:
+        async def emit(part: object) -> None:
+            prediction.emit(part)
+            if self._settings.streaming.pace:
+                await anyio.sleep(self._settings.scaled(self._settings.streaming.pace))
+
         try:
-            output = await self._call(function, copy.deepcopy(prediction.input))
+            output = await execute(function, copy.deepcopy(prediction.input), emit, self._threads)
             json.dumps(output, allow_nan=False)
         except Exception as error:  # noqa: BLE001 - whatever a model raises is its prediction's error
             prediction.error = _describe(error)
@@ -57,11 +61,6 @@ class Runner:
         else:
             prediction.output = output
             prediction.move("succeeded")
-
-    async def _call(self, function: ModelFunction, given: object) -> object:
-        if inspect.iscoroutinefunction(function):
-            return await function(given)
-        return await anyio.to_thread.run_sync(function, given, abandon_on_cancel=True, limiter=self._threads)
 
 
 def _describe(error: Exception) -> dict[str, Any]:

@@ -2,50 +2,31 @@
 
 import sys
 from collections.abc import Mapping, MutableMapping
-from concurrent.futures import Future
-from dataclasses import dataclass
-from socket import socket
-from threading import Thread
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
-import anyio
-import anyio.from_thread
-from anyio.lowlevel import EventLoopToken, current_token
-
-from wriftai_anyio.sandbox._app import build_app
-from wriftai_anyio.sandbox._built_in_models import built_in_models
-from wriftai_anyio.sandbox._faults import API_PREFIX, Fault, FaultKind, FaultPlan
-from wriftai_anyio.sandbox._limits import Limiter, RateLimits
-from wriftai_anyio.sandbox._models import Model, ModelFunction, Models
-from wriftai_anyio.sandbox._prediction_routes import PredictionRoutes
-from wriftai_anyio.sandbox._predictions import PredictionStore
-from wriftai_anyio.sandbox._requests import RecordedRequest, RequestLog
-from wriftai_anyio.sandbox._runner import Runner
-from wriftai_anyio.sandbox._server import SandboxServer, listen
-from wriftai_anyio.sandbox._settings import Settings
+from ._faults import Fault, FaultKind
+from ._limits import RateLimits
+from ._models import Model, ModelFunction
+from ._requests import RecordedRequest
+from ._settings import Settings
+from ._state import State
+from ._streams import Streaming
+from ._thread import ServerThread
 
 if sys.version_info >= (3, 11):
     from typing import Self
 else:
     from typing_extensions import Self
 
-START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 10.0
-
-
-@dataclass(frozen=True)
-class _Running:
-    server: SandboxServer
-    token: EventLoopToken
-
 
 class Sandbox:
     """A local stand-in for the WriftAI API, served over real HTTP on loopback by a thread of its own.
 
     Use it as a context manager, or with `start` and `stop`. It has the models ``sandbox/echo`` (returns its
-    input), ``sandbox/word-count`` (counts the words of ``text``), ``sandbox/sleep`` (sleeps for ``seconds``)
-    and ``sandbox/fail`` (fails with ``message`` and ``detail``), and those that you register.
+    input), ``sandbox/word-count`` (streams ``text`` word by word and counts its words), ``sandbox/sleep``
+    (sleeps for ``seconds``) and ``sandbox/fail`` (fails with ``message`` and ``detail``), and those that you
+    register.
 
     Args:
         models: Further models by ``owner/name``: functions that take the input, or `Model`.
@@ -58,6 +39,8 @@ class Sandbox:
         cancel_time: How long after a cancel its prediction ends, in seconds.
         time_scale: How many times as fast its own time passes: divides the durations above and those of its
             models, but neither the seconds that a client asks to be held nor the rate limits.
+        part_size: The size of an upload's parts, in bytes.
+        streaming: How events are streamed; can be changed later.
 
     Raises:
         ValueError: Where a duration is negative, the time scale not positive, or a model's name wrong.
@@ -75,32 +58,25 @@ class Sandbox:
         setup_time: float = 0.02,
         cancel_time: float = 0.02,
         time_scale: float = 1.0,
+        part_size: int = 8 * 1024 * 1024,
+        streaming: Streaming | None = None,
     ) -> None:
-        if min(max_hold, setup_time, cancel_time) < 0:
-            raise ValueError("durations must not be negative")
-        if time_scale <= 0:
-            raise ValueError("time_scale must be positive")
-        self._settings = Settings(
+        settings = Settings(
             hold=hold,
-            max_hold=max_hold / time_scale,
-            setup_time=setup_time / time_scale,
-            cancel_time=cancel_time / time_scale,
+            max_hold=max_hold,
+            setup_time=setup_time,
+            cancel_time=cancel_time,
             time_scale=time_scale,
+            part_size=part_size,
+            streaming=streaming or Streaming(),
         )
+        self._state = State(access_token, settings, models or {}, rate_limits)
         self._port = port
-        self._access_token = access_token
-        self._models = Models(built_in_models(self._settings.scaled), models or {})
-        self._first_models = self._models.copy()
-        self._limiter = None if rate_limits is None else Limiter(rate_limits)
-        self._predictions = PredictionStore()
-        self._requests = RequestLog()
-        self._faults = FaultPlan()
         self._base_url: str | None = None
-        self._thread: Thread | None = None
-        self._running: _Running | None = None
+        self._running: ServerThread | None = None
 
     def __repr__(self) -> str:
-        return f"<Sandbox {self._base_url or 'not running'}>"
+        return f"<Sandbox {self._base_url or 'not started'}>"
 
     @property
     def base_url(self) -> str:
@@ -116,22 +92,44 @@ class Sandbox:
     @property
     def access_token(self) -> str:
         """The token that it wants from its clients."""
-        return self._access_token
+        return self._state.access_token
 
     @property
     def models(self) -> MutableMapping[str, ModelFunction | Model]:
         """The models by ``owner/name``; add a function or a `Model` at any time."""
-        return self._models
+        return self._state.models
 
     @property
     def requests(self) -> list[RecordedRequest]:
         """The requests so far, oldest first (the last 100,000 of them)."""
-        return self._requests.snapshot()
+        return self._state.requests.snapshot()
 
     @property
     def predictions(self) -> list[dict[str, Any]]:
         """The predictions so far as the API shows them, oldest first."""
-        return self._predictions.snapshot()
+        return self._state.predictions.snapshot()
+
+    @property
+    def streaming(self) -> Streaming:
+        """How events are streamed; set another at any time."""
+        return self._state.settings.streaming
+
+    @streaming.setter
+    def streaming(self, streaming: Streaming) -> None:
+        self._state.settings.streaming = streaming
+
+    def add_file(self, content: bytes, mime_type: str = "application/octet-stream") -> str:
+        """Serve a file, such as a model's output that is a URL.
+
+        Args:
+            content: The content.
+            mime_type: Its type.
+
+        Returns:
+            The presigned URL that it can be had from until the sandbox is reset or stopped.
+        """
+        files = self._state.files
+        return files.download_url(files.add(mime_type, content))
 
     def start(self) -> None:
         """Start serving; returns once requests are answered.
@@ -142,12 +140,8 @@ class Sandbox:
         """
         if self._running is not None:
             raise RuntimeError("the sandbox is running already")
-        listener = listen(self._port)
-        self._base_url = f"http://127.0.0.1:{listener.getsockname()[1]}{API_PREFIX}"
-        ready: Future[_Running] = Future()
-        self._thread = Thread(target=self._run, args=(listener, ready), name="wriftai-sandbox", daemon=True)
-        self._thread.start()
-        self._running = ready.result(START_SECONDS)
+        self._running = ServerThread(self._state, self._port)
+        self._base_url = self._running.base_url
 
     def stop(self) -> None:
         """Stop serving: drops all connections and ends all predictions; harmless where it does not run.
@@ -155,14 +149,11 @@ class Sandbox:
         Raises:
             RuntimeError: Where it does not stop in time.
         """
-        running, thread = self._running, self._thread
-        if running is None or thread is None:
-            return
-        anyio.from_thread.run_sync(running.server.stop, token=running.token)
-        thread.join(STOP_SECONDS)
-        if thread.is_alive():
-            raise RuntimeError("the sandbox did not stop")
-        self._running = self._thread = None
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+            self._state.uploads.clear()
+            self._state.files.clear()
 
     def __enter__(self) -> Self:
         self.start()
@@ -206,37 +197,11 @@ class Sandbox:
         Raises:
             ValueError: Where the kind is unknown or ``times`` less than 1.
         """
-        self._faults.add(Fault(kind, method, path, headers or {}, body, delay), times)
+        self._state.faults.add(Fault(kind, method, path, headers or {}, body, delay), times)
 
     def reset(self) -> None:
-        """Empty it: no predictions, requests or faults, the first models, and full rate limits."""
+        """Empty it: no predictions, files, requests or faults, the first models, full rate limits."""
         if self._running is None:
-            self._clear()
+            self._state.clear()
         else:
-            anyio.from_thread.run_sync(self._clear, token=self._running.token)
-
-    def _clear(self) -> None:
-        self._predictions.clear()
-        self._requests.clear()
-        self._faults.clear()
-        self._models.clear()
-        self._models.update(self._first_models)
-        if self._limiter is not None:
-            self._limiter.clear()
-
-    def _run(self, listener: socket, ready: Future[_Running]) -> None:
-        try:
-            anyio.run(self._serve, listener, ready)
-        finally:
-            listener.close()
-            if not ready.done():
-                ready.set_exception(RuntimeError("the sandbox could not start"))
-
-    async def _serve(self, listener: socket, ready: Future[_Running]) -> None:
-        async with anyio.create_task_group() as tasks:
-            runner = Runner(tasks, self._predictions, self._settings)
-            routes = PredictionRoutes(self._predictions, self._models, runner, self._settings).routes()
-            app = build_app(routes, self._access_token, self._requests, self._faults, self._limiter)
-            server = SandboxServer(app, lambda: ready.set_result(_Running(server, current_token())))
-            await server.serve(sockets=[listener])
-            tasks.cancel_scope.cancel()
+            self._running.call(self._state.clear)

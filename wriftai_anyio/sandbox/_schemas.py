@@ -9,7 +9,8 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from starlette.requests import Request
 
 from wriftai_anyio.common_types import JsonValue
-from wriftai_anyio.sandbox._answers import ApiError, invalid
+
+from ._answers import ApiError, invalid
 
 
 class _Validator(Protocol):

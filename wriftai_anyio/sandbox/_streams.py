@@ -1,0 +1,142 @@
+"""A prediction's events, and sending them as a server-sent event stream."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import anyio
+
+from ._clients import Connection
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """How a sandbox streams the events of predictions.
+
+    Args:
+        pace: Seconds that pass after each output event.
+        heartbeat: Seconds without an event after which a comment is sent.
+        idle: Seconds without an event after which the connection is closed, where the client does not ask for
+            others.
+        close_after_events: Close each connection after so many events.
+        drop_in_event: Break each connection off in the middle of an event: the one after
+            ``close_after_events``, or else the second.
+
+    Raises:
+        ValueError: Where a number is out of range.
+    """
+
+    pace: float = 0.0
+    heartbeat: float = 15.0
+    idle: float = 60.0
+    close_after_events: int | None = None
+    drop_in_event: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pace < 0 or self.heartbeat <= 0 or self.idle <= 0:
+            raise ValueError("pace must not be negative, heartbeat and idle must be positive")
+        if self.close_after_events is not None and self.close_after_events < 1:
+            raise ValueError("close_after_events must be at least 1")
+
+    def faster(self, time_scale: float) -> "Streaming":
+        """Return the same with durations that are so many times as short."""
+        return replace(
+            self,
+            pace=self.pace / time_scale,
+            heartbeat=self.heartbeat / time_scale,
+            idle=self.idle / time_scale,
+        )
+
+    @property
+    def events_a_connection(self) -> int:
+        """How many whole events a connection carries at most."""
+        if self.close_after_events is not None:
+            return self.close_after_events
+        return 1 if self.drop_in_event else sys.maxsize
+
+
+class EventLog:
+    """The events so far, each as the bytes of a server-sent event; an event's id is its number, from 1."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._events: list[bytes] = []
+        self._added = anyio.Event()
+
+    def add(self, kind: str, data: object, *, last: bool = False) -> None:
+        """Add an event.
+
+        Args:
+            kind: ``init``, ``output``, ``error`` or ``done``.
+            data: What it carries.
+            last: Whether it is the last one.
+
+        Raises:
+            ValueError: Where the data is no JSON.
+            TypeError: Likewise.
+        """
+        head = f"id: {len(self._events) + 1}\nevent: {kind}\ndata: ".encode()
+        self._events.append(b"%b%b\n\n" % (head, _encode(data)))
+        self.complete = last
+        self._added.set()
+        self._added = anyio.Event()
+
+    def after(self, number: int) -> list[bytes]:
+        """Return the events after one; there may be none so far."""
+        return self._events[number:]
+
+    def ends_with(self, number: int) -> bool:
+        """Whether nothing comes after an event any more."""
+        return self.complete and number >= len(self._events)
+
+    async def wait_for_more(self, number: int) -> None:
+        """Return once there are events after one."""
+        while len(self._events) <= number:
+            await self._added.wait()
+
+
+def _encode(data: object) -> bytes:
+    """Return JSON with all characters as they are, as the API does; only lone surrogates must be escaped."""
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+
+
+async def send_events(
+    log: EventLog, last_seen: int, streaming: Streaming, idle: float, connection: Connection
+) -> AsyncIterator[bytes]:
+    """Yield the chunks of an event stream, until its end or the connection's.
+
+    Args:
+        log: The events.
+        last_seen: The number of the last event that the client has.
+        streaming: The pace of heartbeats, and what goes wrong.
+        idle: Seconds without an event after which the stream is closed.
+        connection: The client's connection.
+    """
+    allowed = streaming.events_a_connection
+    quiet = 0.0
+    while allowed and not log.ends_with(last_seen):
+        events = log.after(last_seen)[:allowed]
+        if events:
+            yield b"".join(events)
+            last_seen += len(events)
+            allowed -= len(events)
+            quiet = 0.0
+        elif quiet < idle:
+            patience = min(streaming.heartbeat, idle - quiet)
+            with anyio.move_on_after(patience) as waiting:
+                await log.wait_for_more(last_seen)
+            if waiting.cancelled_caught:
+                quiet += patience
+                yield b": heartbeat\n\n"
+        else:
+            return
+    if streaming.drop_in_event and not log.ends_with(last_seen):
+        await log.wait_for_more(last_seen)
+        event = log.after(last_seen)[0]
+        yield event[: len(event) // 2]
+        connection.close()
+        await connection.closed.wait()
