@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, ParamSpec, TypeAlias, TypeVar
+from typing import Final, ParamSpec, TypeAlias, TypeVar, cast
 
 import anyio
 import httpx
@@ -50,9 +50,10 @@ class _Exchange:
     headers: Mapping[str, str]
     timeout: httpx.Timeout
     repeatable: bool
-    hold: str | None
-    scope: CancelScope | None
-    urgent: bool
+    hold: str | None = None
+    scope: CancelScope | None = None
+    urgent: bool = False
+    unread: bool = False
 
     def request(self, base_headers: httpx.Headers, *, held: bool) -> httpx.Request:
         headers = base_headers.copy()
@@ -190,9 +191,50 @@ class API:
         )
         response = await self._answer(exchange)
         try:
-            return shape(_decoded(response))
+            return shape(decoded(response))
         except ShapeError as error:
-            raise _response_error(response, str(error)) from None
+            raise response_error(response, str(error)) from None
+
+    async def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Query | None = None,
+        timeout: httpx.Timeout | None = None,
+    ) -> httpx.Response:
+        """Sends a request and returns as soon as its answer begins; see `ask`.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL.
+            json: The body, if there is one.
+            headers: More headers, for this request alone.
+            params: Query parameters.
+            timeout: Instead of the client's.
+
+        Returns:
+            The answer, a success, of which nothing is read. The caller closes it.
+
+        Raises:
+            APIStatusError: If the API refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If the answer is a redirect.
+        """
+        return await self._answer(
+            _Exchange(
+                method=method,
+                path=path,
+                url=self._url(path, params),
+                content=None if json is None else _encoded(json),
+                headers=checked_headers(headers) if headers else {},
+                timeout=timeout or self.config.timeout,
+                repeatable=method in _retry.REPEATABLE_METHODS,
+                unread=True,
+            )
+        )
 
     def _url(self, path: str, params: Query | None) -> httpx.URL | str:
         if not path.startswith("/"):
@@ -225,7 +267,7 @@ class API:
     async def _attempt(self, exchange: "_Exchange", bucket: Bucket, slot: Slot) -> httpx.Response | APIConnectionError:
         try:
             request = exchange.request(self._headers, held=slot.held)
-            response = await self._fetch(request, exchange.scope)
+            response = await self._send(request, exchange)
         except APIConnectionError as error:
             bucket.unanswered(slot)
             return error
@@ -235,7 +277,11 @@ class API:
         bucket.answered(slot, response.status_code, response.headers)
         return response
 
-    async def _fetch(self, request: httpx.Request, scope: CancelScope | None) -> httpx.Response:
+    async def _send(self, request: httpx.Request, exchange: "_Exchange") -> httpx.Response:
+        if exchange.unread:
+            response = await self.http.open(request)
+            return response if response.is_success else await self.http.read(response)
+        scope = exchange.scope
         if scope is None:
             return await self.http.fetch(request)
         scope.shield = True
@@ -317,10 +363,16 @@ def _base_headers(config: Config) -> httpx.Headers:
 
 def _encoded(json: object) -> bytes:
     try:
-        text = json_module.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json_module.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_dict)
         return text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"This cannot be sent as JSON: {error}. Nothing was sent.") from None
+
+
+def _as_dict(value: object) -> dict[object, object]:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def _as_it_is(value: JsonValue) -> JsonValue:
@@ -331,18 +383,29 @@ def nothing(_: JsonValue) -> None:
     """The shape of an answer whose body says nothing that is needed."""
 
 
-def _decoded(response: httpx.Response) -> JsonValue:
+def decoded(response: httpx.Response) -> JsonValue:
+    """Decodes an answer that was read; `None` if it is empty.
+
+    Raises:
+        APIResponseError: If it is not JSON.
+    """
     content = response.content
     if not content:
         return None
     try:
         value: JsonValue = json_module.loads(content)
     except (ValueError, RecursionError):
-        raise _response_error(response, "it is not JSON") from None
+        raise response_error(response, "it is not JSON") from None
     return value
 
 
-def _response_error(response: httpx.Response, problem: str) -> APIResponseError:
+def response_error(response: httpx.Response, problem: str) -> APIResponseError:
+    """Makes the error that belongs to an answer which is not what the API promises.
+
+    Args:
+        response: The answer.
+        problem: What is wrong with it, for the message.
+    """
     response.request = without_secrets(response.request)
     return APIResponseError(
         f"{response.request.method} {response.request.url.path} was answered {response.status_code}, but not as "
@@ -357,7 +420,7 @@ def _as_error(
     if isinstance(outcome, APIConnectionError):
         return outcome
     if outcome.status_code < 400:
-        return _response_error(outcome, "it is a redirect, which is not followed, so that no token leaves")
+        return response_error(outcome, "it is a redirect, which is not followed, so that no token leaves")
     outcome.request = without_secrets(outcome.request)
     try:
         body: JsonValue = json_module.loads(outcome.content)
