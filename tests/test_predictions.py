@@ -209,10 +209,14 @@ class TestCreate:
         assert script.requests == []
 
 
+def create_and_wait(spelling: Spelling, script: Script, **options: object) -> Any:
+    return spelling.call(spelling.client(script).predictions, "create", {"input": 1}, MODEL, wait=True, **options)
+
+
 class TestCreateAndWait:
     def test_a_held_create_needs_one_request(self, spelling: Spelling) -> None:
         script = Script(answer(code=201))
-        done = spelling.call(spelling.client(script).predictions, "create", {"input": 1}, MODEL, wait=True)
+        done = create_and_wait(spelling, script)
         assert done["output"] == "hello"
         assert [request.headers["prefer"] for request in script.requests] == ["wait"]
 
@@ -258,9 +262,7 @@ class TestCreateAndWait:
     @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "abandoned"])
     def test_every_terminal_status_ends_the_wait(self, spelling: Spelling, status: str) -> None:
         script = Script(answer(status, 201))
-        assert (
-            spelling.call(spelling.client(script).predictions, "create", {"input": 1}, MODEL, True)["status"] == status
-        )
+        assert create_and_wait(spelling, script)["status"] == status
 
 
 class TestWait:
