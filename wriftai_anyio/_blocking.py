@@ -52,7 +52,8 @@ class _Callback(Generic[T]):
             self._values.append(self._function(*self._args))
         except Exception as error:  # noqa: BLE001 -- it is raised again in the coroutine that asked
             self._errors.append(error)
-        from_thread.run_sync(self._done.set, token=self._token)
+        with contextlib.suppress(RunFinishedError):
+            from_thread.run_sync(self._done.set, token=self._token)
 
     async def outcome(self) -> T:
         await self._done.wait()
