@@ -4,6 +4,7 @@ import asyncio
 import functools
 import itertools
 import selectors
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -58,9 +59,11 @@ class Script(httpx.AsyncBaseTransport):
         self._reads_body = reads_body
         self.requests: list[httpx.Request] = []
         self.bodies: list[bytes] = []
+        self.arrived = threading.Event()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        self.arrived.set()
         if self._reads_body:
             self.bodies.append(await request.aread())
         given = self._answers.pop(0) if self._answers else self._forever
