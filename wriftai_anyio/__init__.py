@@ -25,6 +25,7 @@ from .errors import (
     WriftAIError,
 )
 from .pagination import PaginationOptions
+from .webhooks import WebhookReceiver, verify_webhook
 
 __all__ = [
     "APIConnectionError",
@@ -45,9 +46,11 @@ __all__ = [
     "WaitTimeoutError",
     "WebhookNoSignatureError",
     "WebhookNoTimestampError",
+    "WebhookReceiver",
     "WebhookSignatureMismatchError",
     "WebhookSignatureVerificationError",
     "WebhookTimestampOutsideToleranceError",
     "WriftAIError",
     "__version__",
+    "verify_webhook",
 ]

@@ -79,7 +79,12 @@ class Client:
         return self._api.pace.get().state()
 
     def __repr__(self) -> str:
-        return f"<wriftai_anyio.Client {self._api.config.base_url}>"
+        return f"<wriftai_anyio.Client {self.api_base_url}>"
+
+    @property
+    def api_base_url(self) -> str:
+        """The API's base URL."""
+        return self._api.config.base_url
 
     def __getstate__(self) -> Config:
         return self._api.config

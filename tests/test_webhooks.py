@@ -1,0 +1,180 @@
+"""Signatures: the published verifier's verdicts where it gives one, a typed error where it crashes."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signing import SECRET, now, signature_of, signed
+from wriftai_anyio import (
+    WebhookNoSignatureError,
+    WebhookNoTimestampError,
+    WebhookSignatureMismatchError,
+    WebhookSignatureVerificationError,
+    WebhookTimestampOutsideToleranceError,
+    WriftAIError,
+    verify_webhook,
+)
+
+BODY = b'{"id": "1", "status": "succeeded"}'
+
+
+@pytest.mark.parametrize("age", [0, 298, -298])
+def test_a_right_signature_within_the_tolerance_is_accepted(age: int) -> None:
+    verify_webhook(BODY, signed(BODY, age=age), SECRET)
+
+
+@pytest.mark.parametrize("age", [302, -302])
+def test_a_timestamp_outside_the_tolerance_is_refused_either_way(age: int) -> None:
+    with pytest.raises(WebhookTimestampOutsideToleranceError):
+        verify_webhook(BODY, signed(BODY, age=age), SECRET)
+
+
+def test_the_tolerance_can_be_set() -> None:
+    verify_webhook(BODY, signed(BODY, age=302), SECRET, 400)
+    with pytest.raises(WebhookTimestampOutsideToleranceError):
+        verify_webhook(BODY, signed(BODY, age=12), SECRET, tolerance=10)
+
+
+def test_any_of_several_secrets_and_any_of_several_signatures_will_do() -> None:
+    signed_at = now()
+    header = f"t={signed_at},v1={'0' * 64},v1={signature_of(BODY, signed_at, 'new')}"
+    verify_webhook(BODY, header, ["old", "new"])
+    with pytest.raises(WebhookSignatureMismatchError):
+        verify_webhook(BODY, header, ["old", "older"])
+
+
+def test_the_scheme_can_be_another() -> None:
+    header = signed(BODY).replace("v1=", "v2=")
+    verify_webhook(BODY, header, SECRET, scheme="v2")
+    with pytest.raises(WebhookNoSignatureError):
+        verify_webhook(BODY, header, SECRET)
+
+
+def test_a_header_as_bytes_is_read_as_well() -> None:
+    verify_webhook(BODY, signed(BODY).encode(), SECRET)
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        (None, WebhookNoTimestampError),
+        ("", WebhookNoTimestampError),
+        ("v1=aa", WebhookNoTimestampError),
+        ("t,v1=aa", WebhookNoTimestampError),
+        ("t=,v1=aa", WebhookNoTimestampError),
+        ("t=12.5,v1=aa", WebhookNoTimestampError),
+        ("t=" + "9" * 5000 + ",v1=aa", WebhookNoTimestampError),
+        ("t=1", WebhookNoSignatureError),
+        ("t=1,v1=", WebhookNoSignatureError),
+        ("t=1, v1=aa", WebhookNoSignatureError),
+        ("t=" + "9" * 4000 + ",v1=aa", WebhookTimestampOutsideToleranceError),
+        ("t=-1,v1=aa", WebhookTimestampOutsideToleranceError),
+        (b"t=\xff,v1=\xfe", WebhookNoTimestampError),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_malformed_header_is_an_error_of_its_kind(header: str | bytes | None, kind: type[Exception]) -> None:
+    with pytest.raises(kind) as caught:
+        verify_webhook(BODY, header, SECRET)
+    assert isinstance(caught.value, (WriftAIError, ValueError))
+
+
+@pytest.mark.parametrize("noise", ["é", "\udc80", "\u2028", "\x00"])
+def test_a_signature_that_is_no_ascii_is_a_mismatch(noise: str) -> None:
+    with pytest.raises(WebhookSignatureMismatchError):
+        verify_webhook(BODY, f"t={now()},v1={noise}", SECRET)
+
+
+def test_numbers_of_any_size_are_compared() -> None:
+    with pytest.raises(WebhookSignatureMismatchError):
+        verify_webhook(BODY, "t=" + "9" * 4000 + ",v1=aa", SECRET, tolerance=10**4001)
+
+
+def test_a_payload_that_was_decoded_is_refused() -> None:
+    with pytest.raises(WebhookSignatureVerificationError, match="raw bytes"):
+        verify_webhook(BODY.decode(), signed(BODY), SECRET)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("secret", ["", [], [""], ["good", ""], [None], "\udc80"])
+def test_a_secret_that_anyone_could_know_is_refused_as_a_bad_argument(secret: str | list[str]) -> None:
+    with pytest.raises(ValueError, match="secret") as caught:
+        verify_webhook(BODY, signed(BODY), secret)
+    assert not isinstance(caught.value, WebhookSignatureVerificationError)
+
+
+KINDS = (
+    WebhookNoTimestampError,
+    WebhookNoSignatureError,
+    WebhookTimestampOutsideToleranceError,
+    WebhookSignatureMismatchError,
+)
+
+
+def published_verdict(payload: bytes, header: str) -> str:
+    """Returns "accepted", the name of the error, or "crash"."""
+    published = pytest.importorskip("wriftai")
+    return _verdict(lambda: published.verify_webhook(payload, header, SECRET))
+
+
+def our_verdict(payload: bytes, header: str) -> str:
+    return _verdict(lambda: verify_webhook(payload, header, SECRET))
+
+
+def _verdict(verify: Callable[[], None]) -> str:
+    try:
+        verify()
+    except Exception as error:
+        name = type(error).__name__
+        return name if name in {kind.__name__ for kind in KINDS} else "crash"
+    return "accepted"
+
+
+def timestamps() -> st.SearchStrategy[str]:
+    near = st.integers(-280, 280).map(lambda offset: str(now() + offset))
+    dressed = near.flatmap(lambda text: st.sampled_from([text, f" {text} ", f"+{text}", f"000{text}", f"1_{text}"]))
+    return st.one_of(near, near, dressed, st.integers().map(str), st.text(max_size=8), st.just("9" * 5000))
+
+
+@st.composite
+def headers(draw: st.DrawFn, payload: bytes) -> str:
+    """Draws headers: right ones, nearly right ones, and noise; with one signature at most."""
+    timestamp = draw(timestamps())
+    try:
+        right = signature_of(payload, int(timestamp))
+    except ValueError:
+        right = "0" * 64
+    signature = draw(st.sampled_from([right, right, right.upper(), right[:-1], "0" * 64, "é" * 64, "", "\udcff"]))
+    items = [f"t={timestamp}", f"v1={signature}"]
+    noise = st.text(st.characters(exclude_characters=","), max_size=6).filter(lambda text: not text.startswith("v1="))
+    items += draw(st.lists(noise, max_size=2))
+    items = [item for item in draw(st.permutations(items)) if draw(st.integers(0, 9))]
+    return draw(st.sampled_from([",".join(items), ",".join(items), ", ".join(items), draw(st.text())]))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.data())
+def test_generated_headers_and_bodies_get_the_published_verdict_or_a_typed_error(data: st.DataObject) -> None:
+    payload = data.draw(st.binary(max_size=64))
+    header = data.draw(headers(payload))
+    expected = published_verdict(payload, header)
+    ours = our_verdict(payload, header)
+    assert ours == expected or (expected == "crash" and ours in {kind.__name__ for kind in KINDS})
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["right", "0" * 64, "", "é"]), min_size=1, max_size=4))
+def test_several_signatures_are_accepted_exactly_if_the_published_verifier_accepts_one(marks: list[str]) -> None:
+    signed_at = now()
+    values = [signature_of(BODY, signed_at) if mark == "right" else mark for mark in marks]
+    alone = {published_verdict(BODY, f"t={signed_at},v1={value}") for value in values}
+    together = our_verdict(BODY, ",".join([f"t={signed_at}", *(f"v1={value}" for value in values)]))
+    assert (together == "accepted") == ("accepted" in alone)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=80))
+def test_a_header_of_any_bytes_is_a_typed_error(header: bytes) -> None:
+    with pytest.raises(WebhookSignatureVerificationError):
+        verify_webhook(BODY, header, SECRET)
