@@ -26,18 +26,13 @@ def check_output(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", SAME_JOB)
-def test_example_starts_a_sandbox_and_prints_each_status_and_the_output(name: str) -> None:
-    check_output(run_python([EXAMPLES / name]).splitlines())
-
-
-@pytest.mark.parametrize("name", SAME_JOB)
 def test_example_uses_the_server_of_the_environment(name: str) -> None:
     with Sandbox() as sandbox:
         check_output(run_python([EXAMPLES / name], settings_for(sandbox)).splitlines())
         assert [prediction["status"] for prediction in sandbox.predictions] == ["succeeded"]
 
 
-def test_demo_runs_the_job_from_all_three_callers() -> None:
+def test_demo_runs_each_example_which_starts_a_sandbox_of_its_own() -> None:
     first, *sections = run_python([EXAMPLES / "demo.py"]).split("--- examples/")
     assert first == ""
     assert [section.splitlines()[0] for section in sections] == SAME_JOB
