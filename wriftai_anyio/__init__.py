@@ -24,6 +24,7 @@ from .errors import (
     WebhookTimestampOutsideToleranceError,
     WriftAIError,
 )
+from .files import File
 from .pagination import PaginationOptions
 from .webhooks import WebhookReceiver, verify_webhook
 
@@ -37,6 +38,7 @@ __all__ = [
     "Client",
     "ConflictError",
     "CreateOutcomeUnknown",
+    "File",
     "InternalServerError",
     "NotFoundError",
     "PaginationOptions",

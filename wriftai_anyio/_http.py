@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 import httpx
-from anyio import Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
+from anyio import CancelScope, Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
 from anyio.lowlevel import RunVar
 
 from ._network import Network, out_of_descriptors, request_limit
@@ -40,6 +40,34 @@ class Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self.asked = True
         yield self._content
+
+
+class StreamedBody(httpx.AsyncByteStream):
+    """A long body in chunks: each that is asked for renews the patience with the request's attempt.
+
+    An iterator and no generator, since a request that ends early would leave a generator unfinished.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._patience = math.inf
+        self._scope = CancelScope()
+
+    def renews(self, patience: float, scope: CancelScope) -> None:
+        """Names the scope of the attempt, and the seconds for which it goes on without a chunk being asked for."""
+        self._patience = patience
+        self._scope = scope
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        # How long a chunk takes to be made is not the server's affair.
+        self._scope.deadline = math.inf
+        try:
+            return await anext(self._chunks)
+        finally:
+            self._scope.deadline = current_time() + self._patience
 
 
 class _Pool:
@@ -233,7 +261,11 @@ class Http:
             APIConnectionError: If no whole answer came.
             APITimeoutError: If it did not come in time.
         """
-        response = await self.open(request)
+        return await self.read(await self.open(request))
+
+    async def read(self, response: httpx.Response) -> httpx.Response:
+        """Reads the rest of an answer that was opened, and closes it; see `fetch`."""
+        request = response.request
         with move_on_after(_patience(request)) as scope:
             try:
                 await response.aread()
@@ -265,7 +297,10 @@ class Http:
 
     async def _attempt(self, connections: Connections, request: httpx.Request) -> httpx.Response:
         pool = await connections.enter()
-        with move_on_after(_patience(request)):
+        patience = _patience(request)
+        with move_on_after(patience) as scope:
+            if isinstance(request.stream, StreamedBody):
+                request.stream.renews(patience, scope)
             try:
                 return await connections.send(pool, request)
             except httpx.RequestError as error:
@@ -321,12 +356,30 @@ async def close(response: httpx.Response) -> None:
         await response.aclose()
 
 
+async def abandon(chunks: AsyncIterator[bytes], patience: float = 0.0) -> None:
+    """Ends the iterator of an answer's body, whose connection is closed thereby.
+
+    Under httpx lies a chain of generators. trio warns of each that is left unfinished, and only what is raised
+    in the innermost one finishes them all.
+
+    Args:
+        chunks: The iterator.
+        patience: Seconds in which the body may end by itself, so that the connection can be used again.
+    """
+    with move_on_after(patience, shield=True):
+        async for _ in chunks:
+            pass
+
+
 def connection_error(request: httpx.Request, error: httpx.RequestError) -> APIConnectionError:
-    """Makes our error of what httpx saw; the request that it carries has no access token."""
+    """Makes our error of what httpx saw; the request that both then carry has no access token."""
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, httpx.TimeoutException):
-        return _error(APITimeoutError, request, f"was not answered in time ({reason})", error)
-    return _error(APIConnectionError, request, f"was not answered ({reason})", error)
+        made = _error(APITimeoutError, request, f"was not answered in time ({reason})", error)
+    else:
+        made = _error(APIConnectionError, request, f"was not answered ({reason})", error)
+    error.request = made.request
+    return made
 
 
 def _late(request: httpx.Request) -> APIConnectionError:

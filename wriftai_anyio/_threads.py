@@ -4,15 +4,61 @@ anyio's own worker threads on asyncio are not daemons: an idle one on the portal
 interpreter whose user did not call `close()`.
 """
 
+import contextlib
+import queue
 import threading
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
-from anyio import CancelScope, Event, RunFinishedError, from_thread
+from anyio import CancelScope, Event, RunFinishedError, from_thread, move_on_after
 from anyio.lowlevel import current_token
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+LONGEST_GOODBYE: Final = 0.2
+"""Seconds for which leaving a worker waits for its thread, which may hang in a read."""
+
+
+class Job(Generic[T]):
+    """A function that another thread runs, and its outcome for the task that waits.
+
+    Args:
+        function: What to run.
+
+    Attributes:
+        ended: Set when it has run.
+    """
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self._values: list[T] = []
+        self._errors: list[BaseException] = []
+        self._token = current_token()
+        self.ended = Event()
+
+    def run(self) -> None:
+        """Runs the function, in this thread."""
+        try:
+            self._values.append(self._function())
+        except BaseException as error:  # noqa: BLE001 -- it is raised again in the task that waits
+            self._errors.append(error)
+        with contextlib.suppress(RunFinishedError):
+            from_thread.run_sync(self.ended.set, token=self._token)
+
+    async def outcome(self) -> T:
+        """Waits for the end, and returns or raises what the function did; once."""
+        await self.ended.wait()
+        return self.result()
+
+    def result(self) -> T:
+        """Returns or raises what the function did; once, after its end."""
+        if self._errors:
+            raise self._errors.pop()
+        return self._values.pop()
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -26,27 +72,65 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     Returns:
         What the function returned.
     """
-    done = Event()
-    token = current_token()
-    values: list[T] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            values.append(function(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 -- it is raised again in the task that waits
-            errors.append(error)
-        try:
-            from_thread.run_sync(done.set, token=token)
-        except RunFinishedError:
-            return
-
-    threading.Thread(target=work, name="wriftai_anyio worker", daemon=True).start()
+    job = Job(partial(function, *args, **kwargs))
+    threading.Thread(target=job.run, name="wriftai_anyio worker", daemon=True).start()
     with CancelScope(shield=True):
-        await done.wait()
-    try:
-        if errors:
-            raise errors[0]
-        return values[0]
-    finally:
-        errors.clear()
+        await job.ended.wait()
+    return job.result()
+
+
+class Worker:
+    """A thread that runs functions one after another while an `async with` block lasts.
+
+    Attributes:
+        cleanup: What the thread closes at the end, also if that end comes late, after a read that hung.
+    """
+
+    def __init__(self) -> None:
+        self.cleanup = ExitStack()
+        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="wriftai_anyio files", daemon=True)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job.run()
+
+    def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Job[T]:
+        """Has a function run after those begun before, and does not wait for it.
+
+        Args:
+            function: What to run.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            Its outcome to come.
+        """
+        job = Job(partial(function, *args, **kwargs))
+        self._jobs.put(job)
+        return job
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Has a function run, and returns or raises what it did.
+
+        When cancelled, it is left alone: it must do no harm when it ends later.
+        """
+        return await self.begin(function, *args, **kwargs).outcome()
+
+    async def __aenter__(self) -> "Worker":
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._jobs.get_nowait()
+        last = self.begin(self.cleanup.close)
+        self._jobs.put(None)
+        # What cannot be closed or removed any more must not hide why the block was left.
+        with move_on_after(LONGEST_GOODBYE, shield=True), contextlib.suppress(OSError):
+            await last.outcome()
+            # It has nothing left to do, so that this does not block; without it, it might still be listed.
+            self._thread.join(LONGEST_GOODBYE)

@@ -8,7 +8,9 @@ import httpx
 from ._config import DEFAULT_TIMEOUT, Config
 from ._pace import RateLimits
 from .api import API
+from .files import Files
 from .predictions import Predictions
+from .uploads import Uploads
 
 __all__ = ["Client"]
 
@@ -33,6 +35,8 @@ class Client:
 
     Attributes:
         predictions: Predictions: create them, follow them, get their output.
+        files: Files: upload them as inputs, download them as outputs.
+        uploads: Uploads: what `files.upload` is made of.
 
     Raises:
         ValueError: If a value cannot be used. No message shows the token.
@@ -45,6 +49,8 @@ class Client:
     """
 
     predictions: Predictions
+    files: Files
+    uploads: Uploads
 
     def __init__(
         self,
@@ -72,6 +78,8 @@ class Client:
     def _open(self, config: Config) -> None:
         self._api = API(config)
         self.predictions = Predictions(self._api)
+        self.files = Files(self._api)
+        self.uploads = Uploads(self._api)
 
     @property
     def rate_limits(self) -> RateLimits:

@@ -1,0 +1,45 @@
+"""A file that gets its name when it is whole."""
+
+import errno
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class PartialFile:
+    """A file that is written under a temporary name in its folder. It blocks: for one thread off the event loop.
+
+    Args:
+        path: Where it is to be.
+
+    Raises:
+        OSError: If that is a folder, or the folder that it is to be in does not exist or cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "This is a folder; name the file to write", str(path))
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "There is no such folder to write to", str(path.parent))
+        self._path = path
+        self._temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+        self._file = self._temporary.open("xb")
+
+    def write(self, block: Sequence[bytes]) -> int:
+        """Writes after what was written before, and returns how many bytes these were."""
+        return self._file.write(b"".join(block))
+
+    def restart(self) -> None:
+        """Forgets what was written."""
+        self._file.seek(0)
+        self._file.truncate()
+
+    def keep(self) -> None:
+        """Gives the file its name, in place of one that may be there."""
+        self._file.close()
+        self._temporary.replace(self._path)
+
+    def discard(self) -> None:
+        """Removes the file, unless it was kept."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""Requests to presigned URLs and other addresses outside the API, which get no access token."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final
+
+import httpx
+
+from . import _retry
+from ._http import StreamedBody, close, connection_error, without_secrets
+from .api import API, USER_AGENT
+from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error
+
+MOST_REDIRECTS: Final = 10
+
+
+def web_address(url: str, argument: str) -> httpx.URL:
+    """Takes an address that can be fetched.
+
+    Args:
+        url: The address.
+        argument: What the caller calls it.
+
+    Raises:
+        ValueError: If it is none; it does not show the address, whose query may be a secret.
+    """
+    try:
+        address = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        address = httpx.URL()
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise ValueError(f"{argument} must begin with http:// or https:// and name a host.")
+    return address
+
+
+class Store:
+    """What keeps files: it is sent parts, and gives files back.
+
+    Presigned URLs are secrets: errors and logs show them without their queries.
+
+    Args:
+        api: Whose connections, timeout and number of retries are used.
+    """
+
+    def __init__(self, api: API) -> None:
+        self._http = api.http
+        self._config = api.config
+
+    async def put(self, url: str, content: AsyncIterator[bytes], size: int, mime_type: str) -> httpx.Response:
+        """Sends a part to its presigned URL.
+
+        Args:
+            url: The presigned URL.
+            content: The bytes of the part.
+            size: How many they are.
+            mime_type: The MIME type of the file.
+
+        Raises:
+            APIStatusError: If the store refused.
+            APIConnectionError: If nothing came back.
+        """
+        headers = {"content-length": str(size), "content-type": mime_type}
+        request = self._request("PUT", httpx.URL(url), headers, StreamedBody(content))
+        response = await _answer(self._http.fetch, request)
+        if not response.is_success:
+            raise _refused(response)
+        return response
+
+    async def open(self, address: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+        """Asks for what is at an address, over redirects; the caller closes the answer.
+
+        Args:
+            address: The address.
+            headers: More headers.
+
+        Raises:
+            APIStatusError: If the store refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If a redirect is not followed: to no address, to plain HTTP from HTTPS, or the
+                eleventh.
+        """
+        redirects = 0
+        while True:
+            request = self._request("GET", address, {"accept-encoding": "identity", **headers})
+            response = await _answer(self._http.open, request)
+            if response.is_success:
+                return response
+            await close(response)
+            if not response.has_redirect_location:
+                raise _refused(response)
+            redirects += 1
+            if redirects > MOST_REDIRECTS:
+                raise _not_followed(response, f"there are more than {MOST_REDIRECTS}")
+            address = _redirected(response)
+
+    def _request(
+        self, method: str, address: httpx.URL, headers: Mapping[str, str], body: StreamedBody | None = None
+    ) -> httpx.Request:
+        own = httpx.Headers({"host": address.netloc.decode("ascii"), "accept": "*/*"})
+        own["user-agent"] = httpx.Headers(self._config.headers).get("user-agent", USER_AGENT)
+        if body is None and _origin(address) == _origin(httpx.URL(self._config.base_url)):
+            own.update(self._config.headers)
+            if self._config.access_token:
+                own["authorization"] = f"Bearer {self._config.access_token}"
+        own.update(headers)
+        extensions = {"timeout": self._config.timeout.as_dict()}
+        stream = httpx.ByteStream(b"") if body is None else body
+        return httpx.Request(method, address, headers=own, stream=stream, extensions=extensions)
+
+    def retry_delay(self, error: APIConnectionError | APIStatusError, retries: int) -> float | None:
+        """Says how long to wait before a request is sent again.
+
+        Args:
+            error: How it failed.
+            retries: How often it was sent again already.
+
+        Returns:
+            Seconds; `None` if it is not sent again.
+        """
+        if retries >= self._config.max_retries:
+            return None
+        if isinstance(error, APIConnectionError):
+            return _retry.backoff(retries)
+        if error.status_code not in _retry.RETRIED_STATUSES:
+            return None
+        asked = _retry.server_delay(error.response.headers, time.time())
+        return _retry.backoff(retries) if asked is None else asked
+
+
+def broken(response: httpx.Response, error: httpx.RequestError) -> APIConnectionError:
+    """Makes the error for an answer that broke off."""
+    made = connection_error(response.request, error)
+    _hide_query(made.request)
+    return made
+
+
+async def _answer(send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request) -> httpx.Response:
+    try:
+        return await send(request)
+    except APIConnectionError as error:
+        _hide_query(error.request)
+        raise
+
+
+def _hide_query(request: httpx.Request) -> None:
+    request.url = request.url.copy_with(query=None, userinfo=b"")
+
+
+def _origin(address: httpx.URL) -> tuple[str, str, int | None]:
+    return address.scheme, address.host, address.port
+
+
+def _redirected(response: httpx.Response) -> httpx.URL:
+    here = response.request.url
+    try:
+        there = web_address(str(here.join(response.headers["location"])), "Location")
+    except (httpx.InvalidURL, ValueError):
+        raise _not_followed(response, "it leads to no web address") from None
+    if here.scheme == "https" and there.scheme == "http":
+        raise _not_followed(response, "it leads from HTTPS to plain HTTP")
+    return there
+
+
+def _not_followed(response: httpx.Response, reason: str) -> APIResponseError:
+    shown = _shown(response)
+    return APIResponseError(
+        f"GET {shown.request.url.path} on {shown.request.url.host} was answered by a redirect that is not "
+        f"followed: {reason}.",
+        response=shown,
+    )
+
+
+def _refused(response: httpx.Response) -> APIStatusError:
+    shown = _shown(response)
+    known = status_error(shown, None)
+    request = shown.request
+    return type(known)(
+        f"{request.method} {request.url.path} on {request.url.host} was answered {shown.status_code}: "
+        f"{known.message}. If the URL is presigned, it may have expired.",
+        response=shown,
+        message=known.message,
+        request_id=known.request_id,
+    )
+
+
+def _shown(response: httpx.Response) -> httpx.Response:
+    content = response.content if response.is_stream_consumed else b""
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_BODY]
+    request = without_secrets(response.request)
+    _hide_query(request)
+    return httpx.Response(response.status_code, headers=headers, content=content, request=request)
+
+
+_OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding", "location"})

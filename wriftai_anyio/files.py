@@ -1,0 +1,128 @@
+"""Files: upload them as inputs, download them as outputs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ._blocking import twin
+from ._download import download
+from ._file import File, FileContent
+from ._parts import PartSender, cut
+from ._progress import on_caller
+from ._resource import Resource
+from ._source import open_source
+from ._store import Store, web_address
+from .api import API
+from .common_types import UploadCompletionResult
+from .uploads import Uploads
+
+__all__ = ["File", "FileContent", "Files"]
+
+
+class Files(Resource):
+    """Files: upload them as inputs, download them as outputs.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    def __init__(self, api: API) -> None:
+        super().__init__(api)
+        self._uploads = Uploads(api)
+        self._store = Store(api)
+
+    async def async_upload(
+        self, file: File, on_progress: Callable[[int, int], object] | None = None
+    ) -> UploadCompletionResult:
+        """Upload a file, in parts, several at once; each that fails is sent again by itself.
+
+        A stream that cannot seek is first copied to disk. However large the file, a few megabytes of memory are
+        used, and it is read off the event loop. Files in a prediction's input are uploaded by `async_create`.
+
+        Args:
+            file: The file to upload.
+            on_progress: Called, and awaited if it is a coroutine function, after each chunk, with the number of
+                bytes sent and the size of the file. Before a part is sent again, what was sent of it is taken
+                back with a negative number, so that the sum is the size at the end.
+
+        Returns:
+            The URL from which the file can be downloaded for a while.
+
+        Raises:
+            ValueError: If it is no file, or a stream that does not give bytes; nothing was sent.
+            OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
+                while it is uploaded (the upload is not completed).
+            APIStatusError: If the API or the store refuses.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If an answer is not what the API promises.
+
+        Example:
+            ```python
+            uploaded = await client.files.async_upload(File(Path("talk.mp3")))
+            print(uploaded["download_url"])
+            ```
+        """
+        if not isinstance(file, File):
+            raise ValueError(f"file must be a File, not {type(file).__name__}.")  # noqa: TRY004 -- like all bad arguments
+        async with open_source(file.content) as source:
+            upload = await self._uploads.async_create({"size": source.size, "mime_type": file.mime_type})
+            sender = PartSender(self._store, source, file.mime_type, on_progress)
+            etags = await sender.send_all(cut(source.size, upload["part_size"], upload["urls"]))
+            await source.check_size()
+        return await self._uploads.async_complete(upload["id"], {"etags": etags})
+
+    @twin(async_upload)
+    def upload(self, file: File, on_progress: Callable[[int, int], object] | None = None) -> UploadCompletionResult:
+        return self._api.call_with_callbacks(
+            "async_upload", lambda caller: self.async_upload(file, on_caller(caller, on_progress))
+        )
+
+    async def async_download(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Path:
+        """Download a file, such as an output that is a URL.
+
+        The file appears at its path when it is whole, in place of one that is there; until then it has a
+        temporary name in the same folder, which is removed if the download ends early. After a drop it is
+        resumed where the server can, else begun anew. The access token is sent to the API's own origin alone.
+        Redirects are followed, but not from HTTPS to plain HTTP. The bytes are kept as the server sends them.
+
+        Args:
+            url: The address.
+            path: The file to write. Its folder must exist.
+            on_progress: Called, and awaited if it is a coroutine function, after each block, with the number of
+                bytes written and the size of the whole, `None` if the server does not tell it. If the download
+                must begin anew, what was written is taken back with a negative number.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If the URL is no web address; nothing was sent.
+            OSError: If the path is a folder, its folder does not exist, or the file cannot be written.
+            NotFoundError: If there is no such file, or not any more.
+            APIStatusError: If the server refuses otherwise.
+            APIConnectionError: If the connection breaks again and again without anything new in between.
+            APIResponseError: If a redirect is not followed, or the answer cannot be right.
+        """
+        address = web_address(url, "url")
+        target = Path(path)
+        await download(self._store, address, target, on_progress)
+        return target
+
+    @twin(async_download)
+    def download(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Path:
+        return self._api.call_with_callbacks(
+            "async_download",
+            lambda caller: self.async_download(url, path, on_progress=on_caller(caller, on_progress)),
+        )

@@ -1,0 +1,124 @@
+"""Uploads: what `Files.upload` is made of."""
+
+from collections.abc import Callable
+from typing import TypedDict, cast
+
+from ._blocking import twin
+from ._resource import Resource, mapping, segment
+from ._store import web_address
+from .api import ShapeError
+from .common_types import JsonValue, UploadCompletionResult
+
+__all__ = ["CompleteUploadParams", "CreateUploadParams", "Upload", "Uploads"]
+
+
+class CreateUploadParams(TypedDict):
+    """Parameters for creating an upload."""
+
+    size: int
+    """The exact size of the file in bytes."""
+    mime_type: str
+    """The MIME type of the file."""
+
+
+class Upload(TypedDict):
+    """Represents an upload."""
+
+    urls: list[str]
+    """The presigned URLs to which the parts are sent, in order. They are secrets."""
+    id: str
+    """The identifier of the upload."""
+    part_size: int
+    """The size of each part in bytes. The last may be smaller; a single part has the size of the file."""
+
+
+class CompleteUploadParams(TypedDict):
+    """Parameters for completing an upload."""
+
+    etags: list[str]
+    """The ETags that the store gave the parts, in the order of the URLs."""
+
+
+class Uploads(Resource):
+    """Uploads: what `Files.upload` is made of, for those who send the parts themselves.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    async def async_create(self, params: CreateUploadParams) -> Upload:
+        """Create an upload.
+
+        Args:
+            params: Upload creation parameters.
+
+        Returns:
+            The new upload, with a presigned URL for each part.
+
+        Raises:
+            ValueError: If the size is no whole number of bytes; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If the answer is no upload of this size.
+        """
+        size = params["size"]
+        if not isinstance(size, int) or size < 0:
+            raise ValueError(f"size must be a number of bytes, not {size!r}.")
+        return await self._api.ask("POST", "/uploads", _upload_of(size), json=params)
+
+    @twin(async_create)
+    def create(self, params: CreateUploadParams) -> Upload:
+        return self._api.call(self.async_create, params)
+
+    async def async_complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
+        """Complete an upload, all parts of which have been sent.
+
+        Args:
+            upload_id: The unique identifier of the upload.
+            params: Parameters to complete an upload.
+
+        Returns:
+            Where the file can be downloaded from.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back.
+        """
+        path = f"/uploads/{segment(upload_id, 'upload_id')}/complete"
+        return await self._api.ask("POST", path, _completed, json=params)
+
+    @twin(async_complete)
+    def complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
+        return self._api.call(self.async_complete, upload_id, params)
+
+
+def _upload_of(size: int) -> Callable[[JsonValue], Upload]:
+    def shape(value: JsonValue) -> Upload:
+        fields = mapping(value)
+        upload_id, urls, part_size = fields.get("id"), fields.get("urls"), fields.get("part_size")
+        if not isinstance(upload_id, str) or not isinstance(urls, list) or not isinstance(part_size, int):
+            raise ShapeError("it is no upload: it lacks `id`, `urls` or `part_size`")
+        for url in urls:
+            _check_address(url)
+        # Of an empty file it is not known whether it has one empty part or none.
+        if not (len(urls) - 1) * part_size < size <= len(urls) * part_size and (size or len(urls) > 1):
+            raise ShapeError(f"{len(urls)} parts of {part_size} bytes are not cut from {size} bytes")
+        return cast("Upload", fields)
+
+    return shape
+
+
+def _completed(value: JsonValue) -> UploadCompletionResult:
+    fields = mapping(value)
+    _check_address(fields.get("download_url"))
+    return cast("UploadCompletionResult", fields)
+
+
+def _check_address(url: JsonValue) -> None:
+    if not isinstance(url, str):
+        raise ShapeError("it has no URL where it should have one")
+    try:
+        web_address(url, "a URL in it")
+    except ValueError as error:
+        raise ShapeError(str(error)) from None
