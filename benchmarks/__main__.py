@@ -8,11 +8,12 @@ from pathlib import Path
 
 
 def _benchmarks() -> Iterator[tuple[str, Callable[[], None]]]:
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if not module.name.startswith("_"):
-            main: Callable[[], None] | None = getattr(importlib.import_module(f"benchmarks.{module.name}"), "main", None)
+    for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if not info.name.startswith("_"):
+            module = importlib.import_module(f"benchmarks.{info.name}")
+            main: Callable[[], None] | None = getattr(module, "main", None)
             if main is not None:
-                yield module.name, main
+                yield info.name, main
 
 
 def run(names: Sequence[str]) -> None:

@@ -1,8 +1,8 @@
 """Requests cancelled at every point of their way, and then plain ones, which must all succeed."""
 
-import os
 import random
 import time
+from pathlib import Path
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -79,4 +79,4 @@ async def _failed_calls(client: Client) -> int:
 
 
 def _open_descriptors() -> int:
-    return len(os.listdir("/dev/fd"))
+    return len(list(Path("/dev/fd").iterdir()))

@@ -74,7 +74,8 @@ def _blocking_get(base_url: str) -> Figure:
 
 
 def _processor_time() -> Figure:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=BODY))
+    headers = httpx.Headers({"content-type": "application/json", "content-length": str(len(BODY))})
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=httpx.ByteStream(BODY)))
     ours = Client("t", transport=transport)
     published = wriftai.Client("t", async_http_client=httpx.AsyncClient(transport=transport))
     with start_blocking_portal("asyncio") as portal:
