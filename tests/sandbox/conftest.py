@@ -35,6 +35,13 @@ def http(sandbox: Sandbox, connect: Connect) -> httpx.Client:
 
 
 @pytest.fixture
+def anyone() -> Iterator[httpx.Client]:
+    """A client without a token."""
+    with httpx.Client(timeout=10, verify=False) as client:
+        yield client
+
+
+@pytest.fixture
 def create(http: httpx.Client) -> Create:
     """Create a prediction and return it; with ``wait`` once it has ended."""
 

@@ -17,9 +17,9 @@ from .helpers import DEADLINE, Connect, until
 SLEEP = {"model": "sandbox/sleep", "input": {"seconds": 60}}
 
 
-def test_the_token_is_wanted(sandbox: Sandbox) -> None:
+def test_the_token_is_wanted(sandbox: Sandbox, anyone: httpx.Client) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": sandbox.access_token}):
-        answer = httpx.get(f"{sandbox.base_url}/predictions", headers=headers)
+        answer = anyone.get(f"{sandbox.base_url}/predictions", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
 
 

@@ -26,23 +26,23 @@ def begin(http: httpx.Client, size: int = len(CONTENT)) -> Any:
     return answer.json()
 
 
-def put(url: str, part: bytes, **headers: str) -> httpx.Response:
-    return httpx.put(url, content=part, headers={**TYPE, **headers})
+def put(anyone: httpx.Client, url: str, part: bytes, **headers: str) -> httpx.Response:
+    return anyone.put(url, content=part, headers={**TYPE, **headers})
 
 
-def upload(http: httpx.Client, content: bytes) -> str:
+def upload(http: httpx.Client, anyone: httpx.Client, content: bytes) -> str:
     """Upload a file and return its URL."""
     begun = begin(http, len(content))
     size = begun["part_size"]
     parts = [content[start : start + size] for start in range(0, len(content) or 1, size or 1)]
-    etags = [put(url, part).headers["etag"] for url, part in zip(begun["urls"], parts, strict=True)]
+    etags = [put(anyone, url, part).headers["etag"] for url, part in zip(begun["urls"], parts, strict=True)]
     answer = http.post(f"/uploads/{begun['id']}/complete", json={"etags": etags})
     return str(answer.json()["download_url"])
 
 
 @pytest.mark.parametrize("size", [0, 1, 10, 20, 25])
-def test_a_file_comes_back_as_it_was_uploaded(http: httpx.Client, size: int) -> None:
-    answer = httpx.get(upload(http, CONTENT[:size]))
+def test_a_file_comes_back_as_it_was_uploaded(http: httpx.Client, size: int, anyone: httpx.Client) -> None:
+    answer = anyone.get(upload(http, anyone, CONTENT[:size]))
     assert answer.content == CONTENT[:size]
     assert answer.headers["content-type"].startswith("text/plain")
 
@@ -54,37 +54,37 @@ def test_parts_go_to_another_origin_and_a_single_part_has_the_files_size(http: h
     assert httpx.URL(url).port != http.base_url.port
 
 
-def test_the_store_refuses_a_token(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_the_store_refuses_a_token(sandbox: Sandbox, http: httpx.Client, anyone: httpx.Client) -> None:
     url = begin(http)["urls"][0]
-    answer = put(url, CONTENT[:10], authorization="Bearer x")
+    answer = put(anyone, url, CONTENT[:10], authorization="Bearer x")
     assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_authorization")
     assert sandbox.requests[-1].headers["authorization"] == "Bearer x"
-    download = httpx.get(sandbox.add_file(b"x"), headers={"authorization": "Bearer x"})
+    download = anyone.get(sandbox.add_file(b"x"), headers={"authorization": "Bearer x"})
     assert download.status_code == 400
 
 
-def test_a_wrong_signature_is_refused(http: httpx.Client) -> None:
+def test_a_wrong_signature_is_refused(http: httpx.Client, anyone: httpx.Client) -> None:
     url = begin(http)["urls"][0]
-    assert put(url[:-1], CONTENT[:10]).status_code == 403
-    assert httpx.get(upload(http, b"x")[:-1]).status_code == 403
+    assert put(anyone, url[:-1], CONTENT[:10]).status_code == 403
+    assert anyone.get(upload(http, anyone, b"x")[:-1]).status_code == 403
 
 
-def test_a_part_of_a_wrong_size_or_type_is_refused(http: httpx.Client) -> None:
+def test_a_part_of_a_wrong_size_or_type_is_refused(http: httpx.Client, anyone: httpx.Client) -> None:
     first, *_, last = begin(http)["urls"]
-    assert put(first, CONTENT[:9]).json()["code"] == "wrong_size"
-    assert put(last, CONTENT[:10]).json()["code"] == "wrong_size"
-    assert put(first, CONTENT[:10], **{"content-type": "text/html"}).json()["code"] == "wrong_content_type"
-    assert httpx.put(first, content=iter([CONTENT[:10]]), headers=TYPE).status_code == 411
-    assert put(first.replace("/0?", "/3?"), CONTENT[:10]).status_code == 404
+    assert put(anyone, first, CONTENT[:9]).json()["code"] == "wrong_size"
+    assert put(anyone, last, CONTENT[:10]).json()["code"] == "wrong_size"
+    assert put(anyone, first, CONTENT[:10], **{"content-type": "text/html"}).json()["code"] == "wrong_content_type"
+    assert anyone.put(first, content=iter([CONTENT[:10]]), headers=TYPE).status_code == 411
+    assert put(anyone, first.replace("/0?", "/3?"), CONTENT[:10]).status_code == 404
 
 
-def test_a_part_may_be_put_again_and_then_its_new_etag_counts(http: httpx.Client) -> None:
+def test_a_part_may_be_put_again_and_then_its_new_etag_counts(http: httpx.Client, anyone: httpx.Client) -> None:
     begun = begin(http, 3)
     (url,) = begun["urls"]
-    old, new = put(url, b"old").headers["etag"], put(url, b"new").headers["etag"]
+    old, new = put(anyone, url, b"old").headers["etag"], put(anyone, url, b"new").headers["etag"]
     complete = f"/uploads/{begun['id']}/complete"
     assert http.post(complete, json={"etags": [old]}).status_code == 422
-    assert httpx.get(http.post(complete, json={"etags": [new]}).json()["download_url"]).content == b"new"
+    assert anyone.get(http.post(complete, json={"etags": [new]}).json()["download_url"]).content == b"new"
 
 
 @pytest.mark.parametrize("etags", [[], ['"x"', '"y"', '"z"'], "x"])
@@ -104,29 +104,29 @@ def test_an_unknown_upload_is_not_found(http: httpx.Client) -> None:
     assert answer.status_code == 404
 
 
-def test_faults_reach_the_store(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_faults_reach_the_store(sandbox: Sandbox, http: httpx.Client, anyone: httpx.Client) -> None:
     url = begin(http)["urls"][0]
     sandbox.fail_next(503, path="/store/*")
     sandbox.fail_next("drop_after", path="/store/*")
-    assert put(url, CONTENT[:10]).status_code == 503
+    assert put(anyone, url, CONTENT[:10]).status_code == 503
     with pytest.raises(httpx.TransportError):
-        put(url, CONTENT[:10])
+        put(anyone, url, CONTENT[:10])
     sandbox.fail_next("half", path="/files/*")
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(sandbox.add_file(CONTENT))
+        anyone.get(sandbox.add_file(CONTENT))
 
 
-def test_a_download_can_be_had_in_ranges(sandbox: Sandbox) -> None:
+def test_a_download_can_be_had_in_ranges(sandbox: Sandbox, anyone: httpx.Client) -> None:
     url = sandbox.add_file(CONTENT)
-    etag = httpx.get(url).headers["etag"]
-    answer = httpx.get(url, headers={"range": "bytes=10-", "if-range": etag})
+    etag = anyone.get(url).headers["etag"]
+    answer = anyone.get(url, headers={"range": "bytes=10-", "if-range": etag})
     assert (answer.status_code, answer.content) == (206, CONTENT[10:])
     assert answer.headers["content-range"] == "bytes 10-24/25"
-    assert httpx.get(url, headers={"range": "bytes=10-", "if-range": '"other"'}).content == CONTENT
-    assert httpx.get(url, headers={"range": "bytes=25-"}).status_code == 416
+    assert anyone.get(url, headers={"range": "bytes=10-", "if-range": '"other"'}).content == CONTENT
+    assert anyone.get(url, headers={"range": "bytes=25-"}).status_code == 416
 
 
-def test_files_are_gone_after_a_reset_and_after_the_end(connect: Connect) -> None:
+def test_files_are_gone_after_a_reset_and_after_the_end(connect: Connect, anyone: httpx.Client) -> None:
     with Sandbox() as sandbox:
         http = connect(sandbox)
         url = sandbox.add_file(b"x")
@@ -136,8 +136,8 @@ def test_files_are_gone_after_a_reset_and_after_the_end(connect: Connect) -> Non
         assert len(list(directory.iterdir())) == 2
         sandbox.reset()
         assert not directory.exists()
-        assert httpx.get(url).status_code == 404
-        assert put(begun["urls"][0], CONTENT).status_code == 404
+        assert anyone.get(url).status_code == 404
+        assert put(anyone, begun["urls"][0], CONTENT).status_code == 404
         sandbox.add_file(b"x")
         directory = sandbox._state.files.directory
     assert directory is not None

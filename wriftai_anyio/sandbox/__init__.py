@@ -7,7 +7,7 @@ with Sandbox(models={"me/upper": lambda given: given["text"].upper()}) as sandbo
 try:
     from ._faults import Fault, FaultKind
     from ._limits import RateLimits
-    from ._models import Model, ModelFunction
+    from ._models import Model, ModelError, ModelFunction
     from ._requests import RecordedRequest
     from ._sandbox import Sandbox
     from ._streams import Streaming
@@ -16,4 +16,14 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(f"the sandbox needs {error.name}: pip install 'wriftai-anyio[sandbox]'") from error
 
-__all__ = ["Fault", "FaultKind", "Model", "ModelFunction", "RateLimits", "RecordedRequest", "Sandbox", "Streaming"]
+__all__ = [
+    "Fault",
+    "FaultKind",
+    "Model",
+    "ModelError",
+    "ModelFunction",
+    "RateLimits",
+    "RecordedRequest",
+    "Sandbox",
+    "Streaming",
+]

@@ -7,7 +7,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-from . import RateLimits, Sandbox
+from . import RateLimits, Sandbox, Streaming
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -26,6 +26,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--creates", type=int, metavar="N", help="predictions created a second at most")
     parser.add_argument("--others", type=int, metavar="N", help="other requests a second at most")
     parser.add_argument("--window", choices=["bucket", "fixed"], default="bucket", help="how limits are counted")
+    parser.add_argument("--stream-pace", type=float, default=0.0, metavar="SECONDS", help="after each output event")
+    parser.add_argument("--sample-data", action="store_true", help="fill it with models, users and the like")
     return parser.parse_args(arguments)
 
 
@@ -55,6 +57,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         setup_time=options.setup_time,
         time_scale=options.time_scale,
         rate_limits=_rate_limits(options),
+        streaming=Streaming(pace=options.stream_pace),
+        sample_data=options.sample_data,
     )
     with sandbox:
         print(f"export WRIFTAI_API_BASE_URL={sandbox.base_url}")

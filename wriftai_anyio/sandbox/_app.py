@@ -8,11 +8,16 @@ from starlette.types import ASGIApp
 from ._answers import ApiError, answer_api_error, answer_http_error
 from ._files import FileRoutes
 from ._gate import Gate
+from ._model_routes import ModelRoutes
 from ._prediction_routes import PredictionRoutes
+from ._reference_routes import reference_routes
 from ._runner import Runner
 from ._settings import API_PREFIX
 from ._state import State
 from ._uploads import UploadRoutes
+from ._user_routes import UserRoutes
+from ._variable_routes import VariableRoutes
+from ._version_routes import VersionRoutes
 
 
 def build_app(state: State, runner: Runner) -> ASGIApp:
@@ -23,8 +28,15 @@ def build_app(state: State, runner: Runner) -> ASGIApp:
         runner: What runs predictions.
     """
     uploads = UploadRoutes(state.files, state.uploads, state.settings.part_size)
-    predictions = PredictionRoutes(state.predictions, state.models, runner, state.settings)
-    api_routes = [*predictions.routes(), *uploads.routes()]
+    api_routes = [
+        *PredictionRoutes(state.predictions, state.catalog, runner, state.settings).routes(),
+        *ModelRoutes(state.catalog, state.users).routes(),
+        *VersionRoutes(state.catalog, state.variables).routes(),
+        *UserRoutes(state.users, state.catalog).routes(),
+        *VariableRoutes(state.variables).routes(),
+        *reference_routes(),
+        *uploads.routes(),
+    ]
     starlette = Starlette(
         routes=[
             Mount(API_PREFIX, routes=api_routes),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import anyio
 
-from ._models import Model
+from ._models import Model, ModelError
 
 _SPACED_WORD = re.compile(r"\s*\S+\s*")
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
@@ -19,14 +19,6 @@ _SECONDS_SCHEMA: Final = {
     "properties": {"seconds": {"type": "number", "minimum": 0}},
 }
 _FAIL_SCHEMA: Final = {"type": "object", "properties": {"message": {"type": "string"}}}
-
-
-class ModelError(Exception):
-    """A failure that a model reports with a detail of its own."""
-
-    def __init__(self, message: str, detail: object = None) -> None:
-        super().__init__(message)
-        self.detail = detail
 
 
 async def _echo(given: object) -> object:

@@ -2,18 +2,30 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Final
+from typing import Any
 
 from ._schemas import Schema
 
 ModelFunction = Callable[[Any], Any]
 """Takes a prediction's input; a function, coroutine function, generator function or asynchronous one of these."""
 
-VERSION_NUMBER: Final = 1
-"""The one version that a registered function has."""
-
 _NAME = re.compile(r"[^/:\s]+/[^/:\s]+")
 _REFERENCE = re.compile(r"(?P<name>[^/:\s]+/[^/:\s]+)(?::(?P<number>[0-9]+))?")
+
+
+class ModelError(Exception):
+    """A model's failure with a detail of its own.
+
+    Args:
+        message: What happened.
+        detail: More of it, in any JSON.
+        source: ``"external"`` where the model is to blame, ``"internal"`` where the service is.
+    """
+
+    def __init__(self, message: str, detail: object = None, source: str = "external") -> None:
+        super().__init__(message)
+        self.detail = detail
+        self.source = source
 
 
 class Model:
@@ -32,8 +44,9 @@ class Model:
     """
 
     def __init__(self, function: ModelFunction, input_schema: Mapping[str, Any] | None = None) -> None:
+        Schema(input_schema or {})
         self.function = function
-        self.input_schema = Schema(input_schema or {})
+        self.input_schema = input_schema or {}
 
 
 class Models(MutableMapping[str, ModelFunction | Model]):
@@ -60,6 +73,10 @@ class Models(MutableMapping[str, ModelFunction | Model]):
 
     def __len__(self) -> int:
         return len(self._models)
+
+    def find(self, name: str) -> Model | None:
+        """Return a model by its name."""
+        return self._models.get(name)
 
     def copy(self) -> "Models":
         """Return another mapping of the same models."""

@@ -52,6 +52,18 @@ def _page_size(query: QueryParams) -> int:
     return size
 
 
+def choice(query: QueryParams, name: str, choices: Sequence[str]) -> str:
+    """Return what a query chooses, or the first choice where it chooses nothing.
+
+    Raises:
+        ApiError: 422, for anything else.
+    """
+    chosen = query.get(name, choices[0])
+    if chosen not in choices:
+        raise invalid(["query", name], f"must be one of {', '.join(choices)}", "enum")
+    return chosen
+
+
 def page(
     items: Sequence[T],
     position: Callable[[T], Position],

@@ -10,8 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ._answers import JsonAnswer, invalid, not_found, refusal
+from ._catalog import Catalog
 from ._clients import connection_of, while_connected
-from ._models import VERSION_NUMBER, Model, Models, parse_reference
 from ._pages import page
 from ._predictions import ACTIVE, TERMINAL, Prediction, PredictionStore
 from ._runner import Runner
@@ -20,17 +20,19 @@ from ._settings import Settings
 from ._streams import send_events
 
 _CREATE: Final = object_schema(
-    required=["model", "input"],
-    model={"type": "string"},
-    stream={"type": "boolean"},
-    webhook={
-        "type": ["object", "null"],
-        "required": ["url"],
-        "properties": {
-            "url": {"type": "string", "pattern": "^https?://"},
-            "secret": {"type": ["string", "null"]},
+    {
+        "model": {"type": "string"},
+        "stream": {"type": "boolean"},
+        "webhook": {
+            "type": ["object", "null"],
+            "required": ["url"],
+            "properties": {
+                "url": {"type": "string", "pattern": "^https?://"},
+                "secret": {"type": ["string", "null"]},
+            },
         },
     },
+    required=["model", "input"],
 )
 
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:\s*=\s*(?P<seconds>[0-9]+(?:\.[0-9]+)?))?(?=$|[,;\s])")
@@ -49,14 +51,14 @@ class PredictionRoutes:
 
     Args:
         predictions: The store.
-        models: The models that can be run.
+        catalog: The models that can be run.
         runner: What runs them.
         settings: How long connections are held, and the like.
     """
 
-    def __init__(self, predictions: PredictionStore, models: Models, runner: Runner, settings: Settings) -> None:
+    def __init__(self, predictions: PredictionStore, catalog: Catalog, runner: Runner, settings: Settings) -> None:
         self._predictions = predictions
-        self._models = models
+        self._catalog = catalog
         self._runner = runner
         self._settings = settings
 
@@ -73,13 +75,14 @@ class PredictionRoutes:
     async def create(self, request: Request) -> Response:
         """Create a prediction, and hold the answer where that is preferred."""
         body = await read_body(request, _CREATE)
-        model_name, model = self._find_model(body["model"])
+        record, version = self._catalog.resolve(body["model"])
         if request.headers.get("validate-input", "").lower() == "true":
-            model.input_schema.check(body["input"], "body", "input")
+            version.input_schema.check(body["input"], "body", "input")
         prediction = self._predictions.create(
-            model_name, VERSION_NUMBER, body["input"], streams=body.get("stream", False)
+            record.reference, version.number, body["input"], streams=body.get("stream", False)
         )
-        self._runner.start(prediction, model)
+        record.predictions_count += 1
+        self._runner.start(prediction, record.function)
         headers = {"location": f"{request.url.path}/{prediction.id}"}
         preferred = preferred_wait(request) if self._settings.hold else None
         if preferred is not None and prediction.streams:
@@ -150,12 +153,3 @@ class PredictionRoutes:
         if prediction is None:
             raise not_found("prediction")
         return prediction
-
-    def _find_model(self, reference: str) -> tuple[str, Model]:
-        try:
-            model_name, number = parse_reference(reference)
-        except ValueError as error:
-            raise invalid(["body", "model"], str(error)) from None
-        if model_name not in self._models or number not in {None, VERSION_NUMBER}:
-            raise not_found("model")
-        return model_name, self._models[model_name]

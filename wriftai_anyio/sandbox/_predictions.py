@@ -4,11 +4,11 @@ import time
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any, Final, Literal
 
 import anyio
 
+from ._records import timestamp
 from ._streams import EventLog
 
 Status = Literal["pending", "starting", "started", "succeeded", "failed", "cancelled", "abandoned"]
@@ -17,18 +17,19 @@ ACTIVE: Final = frozenset({"pending", "starting", "started"})
 TERMINAL: Final = frozenset({"succeeded", "failed", "cancelled", "abandoned"})
 
 
-def timestamp() -> str:
-    """Return the time now as the API writes it."""
-    return datetime.now(timezone.utc).isoformat()
-
-
 def _iso_duration(seconds: float | None) -> str | None:
     return None if seconds is None else f"PT{seconds:.6f}S"
 
 
 @dataclass
 class Prediction:
-    """One prediction and how far it has come."""
+    """One prediction and how far it has come.
+
+    Attributes:
+        events: What it streams, where it does.
+        ended: Set once its status is terminal.
+        scope: What it runs in, once it runs.
+    """
 
     serial: int
     model_name: str
@@ -44,7 +45,7 @@ class Prediction:
     setup_seconds: float | None = None
     execution_seconds: float | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    scope: anyio.CancelScope | None = None
     events: EventLog = field(default_factory=EventLog)
     _phase_began: float = field(default_factory=time.monotonic)
 
@@ -81,7 +82,8 @@ class Prediction:
 
     def cancel_after(self, seconds: float) -> None:
         """Have it cancelled a little later; asked again, the first time counts."""
-        self.scope.deadline = min(self.scope.deadline, anyio.current_time() + seconds)
+        if self.scope is not None:
+            self.scope.deadline = min(self.scope.deadline, anyio.current_time() + seconds)
 
     def summary(self) -> dict[str, Any]:
         """Return it as in a page."""
@@ -141,6 +143,6 @@ class PredictionStore:
     def clear(self) -> None:
         """Stop all that are under way and forget all."""
         for prediction in self._active.values():
-            prediction.scope.cancel()
+            prediction.cancel_after(0)
         self._all.clear()
         self._active.clear()

@@ -7,9 +7,8 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup
 
-from ._built_in_models import ModelError
 from ._execution import execute
-from ._models import Model, ModelFunction
+from ._models import Model, ModelError, ModelFunction
 from ._predictions import Prediction, PredictionStore
 from ._settings import Settings
 
@@ -31,18 +30,20 @@ class Runner:
         self._settings = settings
         self._threads = anyio.CapacityLimiter(MAX_THREADS)
 
-    def start(self, prediction: Prediction, model: Model) -> None:
-        """Begin with a pending prediction."""
-        self._tasks.start_soon(self._run, prediction, model)
+    def start(self, prediction: Prediction, model: Model | None) -> None:
+        """Begin with a pending prediction, which fails where there is no model to run it."""
+        function = _no_function if model is None else model.function
+        prediction.scope = anyio.CancelScope()
+        self._tasks.start_soon(self._run, prediction, prediction.scope, function)
 
-    async def _run(self, prediction: Prediction, model: Model) -> None:
-        with prediction.scope:
+    async def _run(self, prediction: Prediction, scope: anyio.CancelScope, function: ModelFunction) -> None:
+        with scope:
             await anyio.sleep(self._settings.scaled(self._settings.setup_time / 2))
             prediction.move("starting")
             await anyio.sleep(self._settings.scaled(self._settings.setup_time / 2))
             prediction.move("started")
-            await self._execute(prediction, model.function)
-        if prediction.scope.cancelled_caught:
+            await self._execute(prediction, function)
+        if scope.cancelled_caught:
             prediction.move("cancelled")
         self._store.retire(prediction)
 
@@ -63,6 +64,11 @@ class Runner:
             prediction.move("succeeded")
 
 
+async def _no_function(_given: object) -> None:
+    raise ModelError("no function is registered for this model", source="internal")
+
+
 def _describe(error: Exception) -> dict[str, Any]:
-    detail = error.detail if isinstance(error, ModelError) else {"type": type(error).__name__}
-    return {"source": "external", "message": str(error) or type(error).__name__, "detail": detail}
+    name = type(error).__name__
+    failure = error if isinstance(error, ModelError) else ModelError(str(error) or name, {"type": name})
+    return {"source": failure.source, "message": str(failure), "detail": failure.detail}

@@ -1,7 +1,7 @@
 """The sandbox as its users see it."""
 
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +41,7 @@ class Sandbox:
             models, but neither the seconds that a client asks to be held nor the rate limits.
         part_size: The size of an upload's parts, in bytes.
         streaming: How events are streamed; can be changed later.
+        sample_data: Whether it is filled with sample data: users, models, variables and past predictions.
 
     Raises:
         ValueError: Where a duration is negative, the time scale not positive, or a model's name wrong.
@@ -60,6 +61,7 @@ class Sandbox:
         time_scale: float = 1.0,
         part_size: int = 8 * 1024 * 1024,
         streaming: Streaming | None = None,
+        sample_data: bool = False,
     ) -> None:
         settings = Settings(
             hold=hold,
@@ -70,7 +72,7 @@ class Sandbox:
             part_size=part_size,
             streaming=streaming or Streaming(),
         )
-        self._state = State(access_token, settings, models or {}, rate_limits)
+        self._state = State(access_token, settings, models or {}, rate_limits, sample_data=sample_data)
         self._port = port
         self._base_url: str | None = None
         self._running: ServerThread | None = None
@@ -199,9 +201,17 @@ class Sandbox:
         """
         self._state.faults.add(Fault(kind, method, path, headers or {}, body, delay), times)
 
+    def fill(self) -> None:
+        """Add sample data: users, models, variables and past predictions."""
+        self._call(self._state.fill)
+
     def reset(self) -> None:
-        """Empty it: no predictions, files, requests or faults, the first models, full rate limits."""
+        """Make it what it was at first: no requests, files or faults, the first models, full rate limits."""
+        self._call(self._state.clear)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """Call what works on the state, where nothing else does at the same time."""
         if self._running is None:
-            self._state.clear()
+            function()
         else:
-            self._running.call(self._state.clear)
+            self._running.call(function)

@@ -52,7 +52,7 @@ class Schema:
             raise ApiError(422, {"detail": wrong})
 
 
-def object_schema(required: Sequence[str] = (), **properties: Mapping[str, Any]) -> Schema:
+def object_schema(properties: Mapping[str, Any], required: Sequence[str] = ()) -> Schema:
     """Return the schema of a JSON object with these properties; others are let pass."""
     return Schema({"type": "object", "required": list(required), "properties": dict(properties)})
 

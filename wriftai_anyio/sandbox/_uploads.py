@@ -13,11 +13,13 @@ from ._files import FileStore, StoredFile
 from ._schemas import object_schema, read_body
 
 _CREATE: Final = object_schema(
+    {
+        "size": {"type": "integer", "minimum": 0},
+        "mime_type": {"type": "string", "pattern": "^[^/\\s]+/[^/\\s]+"},
+    },
     required=["size", "mime_type"],
-    size={"type": "integer", "minimum": 0},
-    mime_type={"type": "string", "pattern": "^[^/\\s]+/[^/\\s]+"},
 )
-_COMPLETE: Final = object_schema(required=["etags"], etags={"type": "array", "items": {"type": "string"}})
+_COMPLETE: Final = object_schema({"etags": {"type": "array", "items": {"type": "string"}}}, required=["etags"])
 
 
 @dataclass

@@ -1,0 +1,67 @@
+"""Users, one of whom holds the token."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from ._answers import not_found
+from ._records import Record, Records
+
+AUTHENTICATED = "me"
+DETAILS = frozenset({"urls"})
+PUBLIC_OWNER = ("account_id", "name", "avatar_url")
+
+
+class Users:
+    """All users; owners of models are users as soon as they own one."""
+
+    def __init__(self) -> None:
+        self.records = Records("user")
+        self.authenticated = self.named(AUTHENTICATED)
+
+    def named(self, name: str, **fields: object) -> Record:
+        """Return the user of a name, who is created where there is none yet.
+
+        Args:
+            name: The name.
+            fields: What is known of a new user.
+        """
+        user = self.records.get(name)
+        if user is not None:
+            return user
+        unknown = dict.fromkeys(("display_name", "bio", "location", "company", "urls"))
+        avatar_url = f"https://example.com/avatars/{name}.png"
+        return self.records.create(
+            {**unknown, **fields, "account_id": str(uuid.uuid4()), "name": name, "avatar_url": avatar_url}
+        )
+
+    def find(self, name: str) -> Record:
+        """Return the user of a name.
+
+        Raises:
+            ApiError: 404, where there is none.
+        """
+        user = self.records.get(name)
+        if user is None:
+            raise not_found("user")
+        return user
+
+    def owner(self, name: str) -> dict[str, Any]:
+        """Return what a model tells of its owner."""
+        fields = self.named(name).fields
+        return {field: fields[field] for field in PUBLIC_OWNER}
+
+    def clear(self) -> None:
+        """Leave nobody but the one who holds the token, as they were at first."""
+        self.records.clear()
+        self.authenticated = self.named(AUTHENTICATED)
+
+
+def summary(user: Record) -> dict[str, Any]:
+    """Return a user as in a page."""
+    return {name: value for name, value in user.fields.items() if name not in DETAILS}
+
+
+def details(user: Record) -> Mapping[str, Any]:
+    """Return a user in full."""
+    return user.fields
