@@ -1,6 +1,7 @@
 """A create: checked before it is sent, sent once, and its outcome known or said to be unknown."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,8 @@ from anyio import CancelScope
 
 from ._prediction import PredictionShape, PredictionWithIO
 from ._resource import model_reference
-from .api import API
+from ._sse import is_event_stream
+from .api import API, shaped
 from .errors import APIConnectionError, APIResponseError, APIStatusError, CreateOutcomeUnknown
 
 LONGEST_RUN: Final = 30 * 60.0
@@ -18,21 +20,21 @@ LONGEST_RUN: Final = 30 * 60.0
 
 @dataclass(frozen=True)
 class Hold:
-    """How long the server is asked to hold the connection of a create.
+    """How long the server is asked to hold a connection on which it has nothing to say yet.
 
     Attributes:
-        seconds: Whole seconds; `None` for as long as it likes.
+        seconds: `None` for as long as it likes.
     """
 
-    seconds: int | None
+    seconds: float | None
 
     @property
     def preference(self) -> str:
         """The value of the header `Prefer`."""
-        return "wait" if self.seconds is None else f"wait={self.seconds}"
+        return "wait" if self.seconds is None else "wait=" + f"{self.seconds:.3f}".rstrip("0").rstrip(".")
 
     def extended(self, timeout: httpx.Timeout) -> httpx.Timeout:
-        """Makes the timeouts of a held create of those of a plain one."""
+        """Makes the timeouts of a held request of those of a plain one."""
         hold = LONGEST_RUN if self.seconds is None else self.seconds
         read = None if timeout.read is None else timeout.read + hold
         return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
@@ -46,8 +48,13 @@ class Create:
     headers: Mapping[str, str]
 
     @classmethod
-    def checked(cls, params: Mapping[str, object], model: str) -> "Create":
+    def checked(cls, params: Mapping[str, object], model: str, *, stream: bool = False) -> "Create":
         """Makes a create of what the caller gave, which stays as it is.
+
+        Args:
+            params: The params.
+            model: The model reference.
+            stream: Whether the prediction's events can be streamed.
 
         Raises:
             ValueError: If the model reference or the params cannot be right.
@@ -58,6 +65,8 @@ class Create:
         body: dict[str, object] = {"model": model}
         body.update({name: value for name, value in params.items() if name not in _NOT_IN_BODY and value is not None})
         body["input"] = params["input"]
+        if stream:
+            body["stream"] = True
         validate = params.get("validate_input")
         headers = {} if validate is None else {"validate-input": "true" if validate else "false"}
         return cls(body, headers)
@@ -66,6 +75,11 @@ class Create:
     def has_webhook(self) -> bool:
         """Whether the prediction's states are posted to a webhook."""
         return "webhook" in self.body
+
+    @property
+    def streams(self) -> bool:
+        """Whether the prediction's events can be streamed; the answer to a held create would be such a stream."""
+        return "stream" in self.body
 
     async def post(
         self, api: API, shape: PredictionShape, hold: Hold | None, scope: CancelScope | None = None
@@ -83,7 +97,7 @@ class Create:
             APIStatusError: If the API refused; nothing was created.
             APIConnectionError: If it surely did not reach the server.
         """
-        try:
+        with outcome_told():
             return await api.ask(
                 "POST",
                 "/predictions",
@@ -94,25 +108,64 @@ class Create:
                 timeout=hold.extended(api.config.timeout) if hold else None,
                 scope=scope,
             )
-        except APIConnectionError as error:
-            if not error.request_sent:
-                raise
-            raise _unknown(error, None) from error
-        except APIResponseError as error:
-            if error.response.is_redirect:
-                raise
-            raise _unknown(error, error.response) from error
-        except APIStatusError as error:
-            if error.status_code < 500 and error.status_code != _REQUEST_TIMEOUT:
-                raise
-            raise _unknown(error, error.response) from error
+
+    async def open(
+        self, api: API, shape: PredictionShape, headers: Mapping[str, str], timeout: httpx.Timeout
+    ) -> httpx.Response | PredictionWithIO:
+        """Sends the create, to be answered with the prediction's events; raises what `post` raises.
+
+        Args:
+            api: What sends it.
+            shape: Checks the answer where it is a prediction.
+            headers: Those of an event stream.
+            timeout: Those of an event stream.
+
+        Returns:
+            The answer, unread; or the prediction, from a server that answers with it at once.
+        """
+        with outcome_told():
+            response = await api.open(
+                "POST", "/predictions", json=self.body, headers={**self.headers, **headers}, timeout=timeout
+            )
+            if is_event_stream(response.headers.get("content-type")):
+                return response
+            return shaped(await api.http.read(response), shape.detailed)
 
 
 _NOT_IN_BODY = frozenset({"input", "model", "validate_input"})
 _REQUEST_TIMEOUT = 408
 
 
-def _unknown(cause: Exception, response: httpx.Response | None) -> CreateOutcomeUnknown:
+@contextmanager
+def outcome_told() -> Generator[None]:
+    """Tells what a create that failed in the block has done, as `Create.post` says.
+
+    Raises:
+        CreateOutcomeUnknown: If the server may have taken it.
+    """
+    try:
+        yield
+    except APIConnectionError as error:
+        if not error.request_sent:
+            raise
+        raise outcome_unknown(error) from error
+    except APIResponseError as error:
+        if error.response.is_redirect:
+            raise
+        raise outcome_unknown(error, error.response) from error
+    except APIStatusError as error:
+        if error.status_code < 500 and error.status_code != _REQUEST_TIMEOUT:
+            raise
+        raise outcome_unknown(error, error.response) from error
+
+
+def outcome_unknown(seen: object, response: httpx.Response | None = None) -> CreateOutcomeUnknown:
+    """Makes the error for a create that the server may have taken.
+
+    Args:
+        seen: What was seen of it, for the message.
+        response: Its answer, if there was any.
+    """
     location = response.headers.get("location", "") if response is not None else ""
     prediction_id = location.rstrip("/").rpartition("/")[2] or None
     look = (
@@ -121,6 +174,6 @@ def _unknown(cause: Exception, response: httpx.Response | None) -> CreateOutcome
         else "Look with predictions.list() before you create it again."
     )
     return CreateOutcomeUnknown(
-        f"The create was sent, and whether the server took it is unknown. It is not sent again. {look} ({cause})",
+        f"The create was sent, and whether the server took it is unknown. It is not sent again. {look} ({seen})",
         prediction_id=prediction_id,
     )

@@ -82,7 +82,7 @@ class Follower:
 
     async def _create(self, followed: _Followed, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
         if not options.cancel_on_exit:
-            prediction = await self.create(create, _hold(options))
+            prediction = await self.create(create, None if create.streams else _hold(options))
             followed.note(prediction)
             return prediction
         await finish_what_is_sent(lambda scope: self.create(create, None, scope), keep=followed.note)

@@ -187,11 +187,7 @@ class API:
             scope=scope,
             urgent=urgent,
         )
-        response = await self._answer(exchange)
-        try:
-            return shape(decoded(response))
-        except ShapeError as error:
-            raise response_error(response, str(error)) from None
+        return shaped(await self._answer(exchange), shape)
 
     async def open(
         self,
@@ -390,12 +386,23 @@ def nothing(_: JsonValue) -> None:
     """The shape of an answer whose body says nothing that is needed."""
 
 
-def decoded(response: httpx.Response) -> JsonValue:
-    """Decodes an answer that was read; `None` if it is empty.
+def shaped(response: httpx.Response, shape: Callable[[JsonValue], T]) -> T:
+    """Decodes an answer that was read, and checks its shape.
+
+    Args:
+        response: The answer; if it is empty it stands for null.
+        shape: See `API.ask`.
 
     Raises:
-        APIResponseError: If it is not JSON.
+        APIResponseError: If it is not JSON, or not of that shape.
     """
+    try:
+        return shape(_decoded(response))
+    except ShapeError as error:
+        raise response_error(response, str(error)) from None
+
+
+def _decoded(response: httpx.Response) -> JsonValue:
     content = response.content
     if not content:
         return None

@@ -1,0 +1,255 @@
+"""The events of one prediction, each once and in order, over as many connections as that takes."""
+
+import json
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Final, cast
+
+import httpx
+from anyio import ResourceGuard, current_time, sleep
+
+from ._creating import Create, Hold, outcome_told, outcome_unknown
+from ._http import abandon, close, connection_error
+from ._prediction import PredictionShape
+from ._resource import segment
+from ._retry import backoff
+from ._sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
+from .api import API, response_error
+from .errors import APIConnectionError, APIResponseError, APITimeoutError, InternalServerError
+
+TERMINAL_EVENTS: Final = frozenset({"done", "error"})
+FRUITLESS_CONNECTIONS: Final = 8
+"""How many connections in a row may break, or close at once, without an event."""
+SHORTEST_IDLE: Final = 1.0
+"""Seconds from which on a connection without an event counts as closed for being idle."""
+LONGEST_FAREWELL: Final = 0.05
+"""Seconds for the end of an answer after the last event, so that its connection can be used again."""
+
+_HEADERS: Final = {"accept": "text/event-stream", "accept-encoding": "identity"}
+
+
+class _EventConnection:
+    """The events that come over one connection."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.fruitful = False
+        self._opened = current_time()
+        self._decoder = EventDecoder()
+        self._chunks = _chunks_of(response)
+
+    async def read(self) -> list[ServerSentEvent]:
+        """Returns the next events that came together; none when the server has closed the connection.
+
+        Raises:
+            APIConnectionError: If the connection broke.
+            APIResponseError: If what came is no event stream of the API.
+        """
+        try:
+            async for chunk in self._chunks:
+                events = self._decoder.feed(chunk)
+                if events:
+                    self.fruitful = True
+                    return events
+        except httpx.RequestError as error:
+            raise connection_error(self._response.request, error) from error
+        except EventTooLong as error:
+            raise self.unpromised(str(error)) from None
+        return []
+
+    def was_idle(self, asked: float | None) -> bool:
+        """Whether it lasted so long that the server may well close it, though there was no event."""
+        shortest = SHORTEST_IDLE if asked is None else min(SHORTEST_IDLE, asked / 2)
+        return current_time() - self._opened >= shortest
+
+    def unpromised(self, problem: str) -> APIResponseError:
+        """Makes the error for an answer that is not what the API promises."""
+        return response_error(self._response, problem)
+
+    async def aclose(self, patience: float = 0.0) -> None:
+        """Closes the connection, after so many seconds unless its end comes before."""
+        try:
+            with suppress(Exception):
+                await abandon(self._chunks, patience)
+        finally:
+            await close(self._response)
+
+
+def _chunks_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    stream = response.stream
+    if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
+        return response.aiter_bytes()
+    return aiter(stream)
+
+
+class EventReader:
+    """Reads the events of a prediction, and connects again where a connection ends before the last event.
+
+    Args:
+        api: What sends the requests.
+        shape: Checks predictions.
+        source: The id of the prediction, or what makes the create whose answer begins the stream.
+        after_id: The id of the event to begin after.
+        wait: Seconds without an event after which the server is asked to close the connection.
+
+    Attributes:
+        events: Those that were read and not taken yet.
+
+    Raises:
+        ValueError: If `after_id` or `wait` cannot be right.
+    """
+
+    def __init__(
+        self,
+        api: API,
+        shape: PredictionShape,
+        source: str | Callable[[], Awaitable[Create]],
+        *,
+        after_id: str | None = None,
+        wait: float | None = None,
+    ) -> None:
+        if after_id is not None and not (isinstance(after_id, str) and after_id):
+            raise ValueError(f"after_id must be the id of an event, or None, not {after_id!r}.")
+        if wait is not None and not (wait > 0 and math.isfinite(wait)):
+            raise ValueError(f"wait must be seconds, more than 0, or None, not {wait!r}.")
+        self.events: deque[ServerSentEvent] = deque()
+        self._api = api
+        self._shape = shape
+        self._prepare = None if isinstance(source, str) else source
+        self._prediction_id = source if isinstance(source, str) else None
+        self._last_id = after_id
+        self._wait = wait
+        self._guard = ResourceGuard("reading from")
+        self._connection: _EventConnection | None = None
+        self._latest: _EventConnection | None = None
+        self._fruitless = 0
+        self._accepted = False
+        self._ended = False
+
+    async def read(self) -> bool:
+        """Reads on until there are more events; `False` when there are none after the last.
+
+        Raises:
+            CreateOutcomeUnknown: If the create broke before its first event.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing comes back any more.
+            APIResponseError: If an answer is not what the API promises.
+        """
+        with self._guard:
+            try:
+                while not self._ended:
+                    if await self._step():
+                        return True
+            except BaseException as error:
+                self._ended |= isinstance(error, Exception)
+                await self._leave_connection()
+                raise
+        return False
+
+    async def aclose(self) -> None:
+        """Closes the connection; there are no more events then but those that were read."""
+        self._ended = True
+        await self._leave_connection()
+
+    def unpromised(self, problem: str) -> APIResponseError:
+        """Makes the error for an event that is not what the API promises."""
+        if self._latest is None:
+            raise AssertionError("an event came without a connection")
+        return self._latest.unpromised(problem)
+
+    async def _step(self) -> bool:
+        try:
+            if self._connection is None:
+                if self._prediction_id is None:
+                    return await self._create()
+                self._connection = self._latest = await self._resume(self._prediction_id)
+            events = await self._connection.read()
+        except (APIConnectionError, InternalServerError) as error:
+            if not self._accepted:
+                raise
+            await self._recover(error)
+            return False
+        if events:
+            return await self._take(events)
+        await self._recover(None)
+        return False
+
+    async def _create(self) -> bool:
+        if self._prepare is None:
+            raise outcome_unknown("it was left before its first event")
+        create = await self._prepare()
+        self._prepare = None
+        headers = {**_HEADERS, "prefer": Hold(self._wait).preference}
+        answer = await create.open(self._api, self._shape, headers, self._timeout)
+        self._accepted = True
+        if not isinstance(answer, httpx.Response):
+            self._prediction_id = answer["id"]
+            return False
+        with outcome_told():
+            self._connection = self._latest = _EventConnection(answer)
+            events = await self._connection.read()
+            if not events:
+                raise self.unpromised("it ended before the first event")
+            self._prediction_id = _prediction_id_in(events[0])
+            if self._prediction_id is None and events[0].event not in TERMINAL_EVENTS:
+                raise self.unpromised("its first event does not tell the prediction's id")
+        return await self._take(events)
+
+    async def _resume(self, prediction_id: str) -> _EventConnection:
+        path = f"/predictions/{segment(prediction_id, 'prediction_id')}/stream"
+        params = None if self._last_id is None else {"after_id": self._last_id}
+        headers = _HEADERS if self._wait is None else {**_HEADERS, "prefer": Hold(self._wait).preference}
+        response = await self._api.open("GET", path, headers=headers, params=params, timeout=self._timeout)
+        if not is_event_stream(response.headers.get("content-type")):
+            raise response_error(await self._api.http.read(response), "it is no event stream")
+        self._accepted = True
+        return _EventConnection(response)
+
+    @property
+    def _timeout(self) -> httpx.Timeout:
+        timeout = self._api.config.timeout
+        return timeout if self._wait is None else Hold(self._wait).extended(timeout)
+
+    async def _take(self, events: list[ServerSentEvent]) -> bool:
+        last = next((index for index, event in enumerate(events) if event.event in TERMINAL_EVENTS), None)
+        if last is not None:
+            self._ended = True
+            del events[last + 1 :]
+        elif not events[-1].id:
+            raise self.unpromised("its events have no ids to go on from")
+        self._last_id = events[-1].id
+        self.events.extend(events)
+        if self._ended:
+            await self._leave_connection(LONGEST_FAREWELL)
+        return True
+
+    async def _recover(self, fault: APIConnectionError | InternalServerError | None) -> None:
+        connection = self._connection
+        await self._leave_connection()
+        idle = fault is None or isinstance(fault, APITimeoutError)
+        if connection is not None and (connection.fruitful or (idle and connection.was_idle(self._wait))):
+            self._fruitless = 0
+            return
+        self._fruitless += 1
+        if self._fruitless < FRUITLESS_CONNECTIONS:
+            await sleep(backoff(self._fruitless - 1))
+        elif fault is not None:
+            raise fault
+        else:
+            raise self.unpromised(f"it ended {self._fruitless} times in a row without an event")
+
+    async def _leave_connection(self, patience: float = 0.0) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose(patience)
+
+
+def _prediction_id_in(event: ServerSentEvent) -> str | None:
+    with suppress(ValueError, RecursionError):
+        data: object = json.loads(event.data)
+        if isinstance(data, dict):
+            prediction_id = cast("dict[str, object]", data).get("id")
+            return prediction_id if isinstance(prediction_id, str) and prediction_id else None
+    return None

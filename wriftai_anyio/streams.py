@@ -1,0 +1,188 @@
+"""A prediction's events as they happen."""
+
+import json
+from types import TracebackType
+from typing import Final, TypedDict
+
+from ._blocking import twin
+from ._event_reader import EventReader
+from ._prediction import PredictionShape, PredictionWithIO
+from .api import API, ShapeError
+from .common_types import JsonValue, StrEnum
+from .errors import WriftAIError
+
+__all__ = [
+    "AsyncPredictionStream",
+    "PredictionStream",
+    "PredictionStreamEvent",
+    "PredictionStreamEventType",
+]
+
+
+class PredictionStreamEventType(StrEnum):
+    """Enumeration of possible prediction stream event types."""
+
+    init = "init"
+    output = "output"
+    error = "error"
+    done = "done"
+
+
+class PredictionStreamEvent(TypedDict):
+    """An event from a prediction's stream."""
+
+    id: str
+    """The event's id; give it as `after_id` to begin after this event."""
+    event: PredictionStreamEventType | str
+    """The event's type; one that is newer than this package is the plain string that the server sent."""
+    data: JsonValue
+    """What the event carries: the whole prediction (`init`, `done`), a piece of output, or the error."""
+
+
+_TYPES: Final = {kind.value: kind for kind in PredictionStreamEventType}
+_WITH_PREDICTION: Final = frozenset({PredictionStreamEventType.init, PredictionStreamEventType.done})
+
+
+class _Events:
+    """Hands out what a reader has read, and keeps what it tells of the prediction."""
+
+    def __init__(self, reader: EventReader, shape: PredictionShape) -> None:
+        self._reader = reader
+        self._shape = shape
+        self._prediction: PredictionWithIO | None = None
+
+    @property
+    def prediction(self) -> PredictionWithIO | None:
+        """The prediction as the last `init` or `done` had it; `None` before the first of them."""
+        return self._prediction
+
+    def _next(self) -> PredictionStreamEvent:
+        read = self._reader.events.popleft()
+        kind = _TYPES.get(read.event, read.event)
+        try:
+            data: JsonValue = json.loads(read.data)
+            if kind in _WITH_PREDICTION:
+                self._prediction = self._shape.detailed(data)
+        except ShapeError as error:
+            raise self._reader.unpromised(f"the event {read.id!r}: {error}") from None
+        except (ValueError, RecursionError):
+            raise self._reader.unpromised(f"the data of the event {read.id!r} is not JSON") from None
+        return {"id": read.id, "event": kind, "data": data}
+
+
+class AsyncPredictionStream(_Events):
+    """A prediction's events, each once and in order, until `done` or `error`.
+
+    It connects when the first event is asked for. Where the server closes an idle connection, or a connection
+    breaks, it connects again and goes on after the last whole event; it gives up when several connections in a row
+    bring nothing. It also goes on after a read that was cancelled.
+
+    Use it in `async with` wherever the loop may be left early: its connection is free when the block is left.
+    Read to its end it frees the connection by itself.
+
+    Args:
+        reader: Reads the events.
+        shape: Checks predictions.
+
+    Example:
+        ```python
+        async with client.predictions.async_stream(prediction_id) as stream:
+            async for event in stream:
+                print(event["event"], event["data"])
+        ```
+    """
+
+    def __aiter__(self) -> "AsyncPredictionStream":
+        return self
+
+    async def __anext__(self) -> PredictionStreamEvent:
+        if not self._reader.events and not await self._reader.read():
+            raise StopAsyncIteration
+        return self._next()
+
+    async def async_text(self) -> str:
+        """Reads the stream to its end, and joins the output of a text model.
+
+        Returns:
+            The text of all output events that were not taken before.
+
+        Raises:
+            ValueError: If an output is not a text.
+            WriftAIError: If the prediction ends with an error, or the stream does; its subclasses as in
+                `Predictions.async_stream`.
+        """
+        async with self:
+            return "".join([_text(event) async for event in self])
+
+    async def aclose(self) -> None:
+        """Closes the connection. Safe to call twice; events that were read already still come."""
+        await self._reader.aclose()
+
+    async def __aenter__(self) -> "AsyncPredictionStream":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class PredictionStream(_Events):
+    """A prediction's events, each once and in order, until `done` or `error`.
+
+    As `AsyncPredictionStream`, for blocking callers. Use it in `with` wherever the loop may be left early.
+
+    Args:
+        api: Runs the reader for blocking callers.
+        reader: Reads the events.
+        shape: Checks predictions.
+
+    Example:
+        ```python
+        with client.predictions.stream(prediction_id) as stream:
+            for event in stream:
+                print(event["event"], event["data"])
+        ```
+    """
+
+    def __init__(self, api: API, reader: EventReader, shape: PredictionShape) -> None:
+        super().__init__(reader, shape)
+        self._api = api
+
+    def __iter__(self) -> "PredictionStream":
+        return self
+
+    def __next__(self) -> PredictionStreamEvent:
+        if not self._reader.events and not self._api.call(self._reader.read):
+            raise StopIteration
+        return self._next()
+
+    @twin(AsyncPredictionStream.async_text)
+    def text(self) -> str:
+        with self:
+            return "".join([_text(event) for event in self])
+
+    @twin(AsyncPredictionStream.aclose)
+    def close(self) -> None:
+        self._api.call(self._reader.aclose)
+
+    def __enter__(self) -> "PredictionStream":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _text(event: PredictionStreamEvent) -> str:
+    data = event["data"]
+    if event["event"] == PredictionStreamEventType.error:
+        raise WriftAIError(f"The prediction failed: {json.dumps(data, ensure_ascii=False)}")
+    if event["event"] != PredictionStreamEventType.output:
+        return ""
+    if not isinstance(data, str):
+        raise ValueError(  # noqa: TRY004 -- of the prediction's value, not of an argument's type
+            f"The output is not a text but a JSON {type(data).__name__}: read the events one by one."
+        )
+    return data
