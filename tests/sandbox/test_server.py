@@ -75,6 +75,16 @@ def test_leaving_ends_held_connections_threads_and_sockets_at_once(connect: Conn
     assert time.monotonic() - began < DEADLINE
 
 
+def test_leaving_does_not_wait_for_a_function_that_blocks(connect: Connect) -> None:
+    release = threading.Event()
+    with Sandbox(models={"me/block": lambda _given: release.wait(DEADLINE)}, setup_time=0) as sandbox:
+        connect(sandbox).post("/predictions", json={"model": "me/block", "input": {}})
+        until(lambda: sandbox.predictions[0]["status"] == "started")
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 1
+    release.set()
+
+
 def test_a_client_that_leaves_a_hold_frees_its_request(sandbox: Sandbox, http: httpx.Client) -> None:
     with pytest.raises(httpx.ReadTimeout):
         http.post("/predictions", json=SLEEP, headers={"prefer": "wait"}, timeout=0.05)

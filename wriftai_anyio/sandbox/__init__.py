@@ -10,6 +10,7 @@ try:
     from ._models import Model, ModelError, ModelFunction
     from ._requests import RecordedRequest
     from ._sandbox import Sandbox
+    from ._settings import Delivery
     from ._streams import Streaming
 except ModuleNotFoundError as error:
     if error.name not in {"starlette", "uvicorn", "jsonschema"}:
@@ -17,6 +18,7 @@ except ModuleNotFoundError as error:
     raise ImportError(f"the sandbox needs {error.name}: pip install 'wriftai-anyio[sandbox]'") from error
 
 __all__ = [
+    "Delivery",
     "Fault",
     "FaultKind",
     "Model",

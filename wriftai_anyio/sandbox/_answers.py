@@ -9,12 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 
+def encode(content: object) -> bytes:
+    """Return JSON in plain ASCII, which any string survives, lone surrogates too."""
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
 class JsonAnswer(JSONResponse):
-    """A JSON response in plain ASCII, which any string survives, lone surrogates too."""
+    """A response in JSON."""
 
     def render(self, content: object) -> bytes:
         """Encode the content."""
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+        return encode(content)
 
 
 class ApiError(Exception):

@@ -18,6 +18,7 @@ from ._runner import Runner
 from ._schemas import object_schema, read_body
 from ._settings import Settings
 from ._streams import send_events
+from ._webhooks import Webhook
 
 _CREATE: Final = object_schema(
     {
@@ -79,7 +80,11 @@ class PredictionRoutes:
         if request.headers.get("validate-input", "").lower() == "true":
             version.input_schema.check(body["input"], "body", "input")
         prediction = self._predictions.create(
-            record.reference, version.number, body["input"], streams=body.get("stream", False)
+            record.reference,
+            version.number,
+            body["input"],
+            streams=body.get("stream", False),
+            webhook=Webhook.of(body),
         )
         record.predictions_count += 1
         self._runner.start(prediction, record.function)

@@ -8,8 +8,11 @@ from typing import Any, Final, Literal
 
 import anyio
 
+from ._answers import encode
+from ._log import Log
 from ._records import timestamp
-from ._streams import EventLog
+from ._streams import encode_event
+from ._webhooks import Webhook
 
 Status = Literal["pending", "starting", "started", "succeeded", "failed", "cancelled", "abandoned"]
 
@@ -27,6 +30,7 @@ class Prediction:
 
     Attributes:
         events: What it streams, where it does.
+        changes: What it was at each change of its status, where it has a webhook.
         ended: Set once its status is terminal.
         scope: What it runs in, once it runs.
     """
@@ -35,7 +39,8 @@ class Prediction:
     model_name: str
     version_number: int
     input: object
-    streams: bool
+    streams: bool = False
+    webhook: Webhook | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_at: str = field(default_factory=timestamp)
     updated_at: str = field(default_factory=timestamp)
@@ -46,17 +51,18 @@ class Prediction:
     execution_seconds: float | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope | None = None
-    events: EventLog = field(default_factory=EventLog)
+    events: Log = field(default_factory=Log)
+    changes: Log = field(default_factory=Log)
     _phase_began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         if self.streams:
-            self.events.add("init", self.details())
+            self._add_event("init", self.details())
 
     def emit(self, part: object) -> None:
         """Stream a part of the output, where it streams."""
         if self.streams:
-            self.events.add("output", part)
+            self._add_event("output", part)
 
     def move(self, status: Status) -> None:
         """Pass on to the next status."""
@@ -68,17 +74,17 @@ class Prediction:
             self.execution_seconds = elapsed
         self.status = status
         self.updated_at = timestamp()
-        if status in TERMINAL:
-            self._finish()
+        has_ended = status in TERMINAL
+        if has_ended:
+            self.ended.set()
+        if has_ended and self.streams:
+            kind, data = ("error", self.error) if status == "failed" else ("done", self.details())
+            self._add_event(kind, data, last=True)
+        if self.webhook is not None:
+            self.changes.append(encode(self.details()), last=has_ended)
 
-    def _finish(self) -> None:
-        self.ended.set()
-        if not self.streams:
-            return
-        if self.status == "failed":
-            self.events.add("error", self.error, last=True)
-        else:
-            self.events.add("done", self.details(), last=True)
+    def _add_event(self, kind: str, data: object, *, last: bool = False) -> None:
+        self.events.append(encode_event(len(self.events) + 1, kind, data), last=last)
 
     def cancel_after(self, seconds: float) -> None:
         """Have it cancelled a little later; asked again, the first time counts."""
@@ -117,9 +123,17 @@ class PredictionStore:
         self._all: dict[str, Prediction] = {}
         self._active: dict[str, Prediction] = {}
 
-    def create(self, model_name: str, version_number: int, given: object, *, streams: bool = False) -> Prediction:
+    def create(
+        self,
+        model_name: str,
+        version_number: int,
+        given: object,
+        *,
+        streams: bool = False,
+        webhook: Webhook | None = None,
+    ) -> Prediction:
         """Add a pending prediction."""
-        prediction = Prediction(len(self._all), model_name, version_number, given, streams)
+        prediction = Prediction(len(self._all), model_name, version_number, given, streams=streams, webhook=webhook)
         self._all[prediction.id] = self._active[prediction.id] = prediction
         return prediction
 

@@ -11,6 +11,7 @@ from ._execution import execute
 from ._models import Model, ModelError, ModelFunction
 from ._predictions import Prediction, PredictionStore
 from ._settings import Settings
+from ._webhooks import WebhookSender
 
 MAX_THREADS: Final = 100
 
@@ -22,18 +23,22 @@ class Runner:
         tasks: The task group that they run in.
         store: The store to tell when one has ended.
         settings: How long things take.
+        sender: What sends webhooks.
     """
 
-    def __init__(self, tasks: TaskGroup, store: PredictionStore, settings: Settings) -> None:
+    def __init__(self, tasks: TaskGroup, store: PredictionStore, settings: Settings, sender: WebhookSender) -> None:
         self._tasks = tasks
         self._store = store
         self._settings = settings
+        self._sender = sender
         self._threads = anyio.CapacityLimiter(MAX_THREADS)
 
     def start(self, prediction: Prediction, model: Model | None) -> None:
         """Begin with a pending prediction, which fails where there is no model to run it."""
         function = _no_function if model is None else model.function
         prediction.scope = anyio.CancelScope()
+        if prediction.webhook is not None:
+            self._tasks.start_soon(self._sender.deliver, prediction.webhook, prediction.changes)
         self._tasks.start_soon(self._run, prediction, prediction.scope, function)
 
     async def _run(self, prediction: Prediction, scope: anyio.CancelScope, function: ModelFunction) -> None:

@@ -9,7 +9,7 @@ from ._faults import Fault, FaultKind
 from ._limits import RateLimits
 from ._models import Model, ModelFunction
 from ._requests import RecordedRequest
-from ._settings import Settings
+from ._settings import Delivery, Settings
 from ._state import State
 from ._streams import Streaming
 from ._thread import ServerThread
@@ -41,6 +41,7 @@ class Sandbox:
             models, but neither the seconds that a client asks to be held nor the rate limits.
         part_size: The size of an upload's parts, in bytes.
         streaming: How events are streamed; can be changed later.
+        delivery: How webhooks are delivered; can be changed later.
         sample_data: Whether it is filled with sample data: users, models, variables and past predictions.
 
     Raises:
@@ -61,6 +62,7 @@ class Sandbox:
         time_scale: float = 1.0,
         part_size: int = 8 * 1024 * 1024,
         streaming: Streaming | None = None,
+        delivery: Delivery | None = None,
         sample_data: bool = False,
     ) -> None:
         settings = Settings(
@@ -71,6 +73,7 @@ class Sandbox:
             time_scale=time_scale,
             part_size=part_size,
             streaming=streaming or Streaming(),
+            delivery=delivery or Delivery(),
         )
         self._state = State(access_token, settings, models or {}, rate_limits, sample_data=sample_data)
         self._port = port
@@ -119,6 +122,15 @@ class Sandbox:
     @streaming.setter
     def streaming(self, streaming: Streaming) -> None:
         self._state.settings.streaming = streaming
+
+    @property
+    def delivery(self) -> Delivery:
+        """How webhooks are delivered; set another at any time."""
+        return self._state.settings.delivery
+
+    @delivery.setter
+    def delivery(self, delivery: Delivery) -> None:
+        self._state.settings.delivery = delivery
 
     def add_file(self, content: bytes, mime_type: str = "application/octet-stream") -> str:
         """Serve a file, such as a model's output that is a URL.

@@ -8,6 +8,30 @@ from ._streams import Streaming
 API_PREFIX: Final = "/v1"
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """How a sandbox delivers webhooks: in order, each change once, unless told otherwise.
+
+    Args:
+        duplicates: How many times more each change is posted.
+        reorder: Post the last change before the one before it.
+        attempts: How often a change is posted until it is taken.
+        retry_delay: Seconds before the second attempt; doubled before each further one.
+
+    Raises:
+        ValueError: Where a number is out of range.
+    """
+
+    duplicates: int = 0
+    reorder: bool = False
+    attempts: int = 5
+    retry_delay: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.duplicates < 0 or self.retry_delay < 0 or self.attempts < 1:
+            raise ValueError("duplicates and retry_delay must not be negative, attempts at least 1")
+
+
 @dataclass
 class Settings:
     """What the constructor of `Sandbox` was told, and what can be changed later.
@@ -20,6 +44,7 @@ class Settings:
         time_scale: How many times as fast the sandbox's own time passes.
         part_size: The size of an upload's parts, in bytes.
         streaming: How events are streamed.
+        delivery: How webhooks are delivered.
     """
 
     hold: bool
@@ -29,6 +54,7 @@ class Settings:
     time_scale: float
     part_size: int
     streaming: Streaming
+    delivery: Delivery
 
     def __post_init__(self) -> None:
         if min(self.max_hold, self.setup_time, self.cancel_time) < 0:

@@ -51,6 +51,7 @@ class State:
         self.faults = FaultPlan()
         self._first_models = self.models.copy()
         self._first_streaming = settings.streaming
+        self._first_delivery = settings.delivery
         self._sample_data = sample_data
         if sample_data:
             self.fill()
@@ -75,6 +76,7 @@ class State:
             clear()
         self.models.update(self._first_models)
         self.settings.streaming = self._first_streaming
+        self.settings.delivery = self._first_delivery
         if self.limiter is not None:
             self.limiter.clear()
         if self._sample_data:

@@ -1,4 +1,4 @@
-"""A prediction's events, and sending them as a server-sent event stream."""
+"""A prediction's events as a server-sent event stream."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from ._clients import Connection
+from ._log import Log
 
 
 @dataclass(frozen=True)
@@ -56,44 +57,19 @@ class Streaming:
         return 1 if self.drop_in_event else sys.maxsize
 
 
-class EventLog:
-    """The events so far, each as the bytes of a server-sent event; an event's id is its number, from 1."""
+def encode_event(number: int, kind: str, data: object) -> bytes:
+    """Return a server-sent event.
 
-    def __init__(self) -> None:
-        self.complete = False
-        self._events: list[bytes] = []
-        self._added = anyio.Event()
+    Args:
+        number: Its number among the events of its prediction, from 1, which is its id.
+        kind: ``init``, ``output``, ``error`` or ``done``.
+        data: What it carries.
 
-    def add(self, kind: str, data: object, *, last: bool = False) -> None:
-        """Add an event.
-
-        Args:
-            kind: ``init``, ``output``, ``error`` or ``done``.
-            data: What it carries.
-            last: Whether it is the last one.
-
-        Raises:
-            ValueError: Where the data is no JSON.
-            TypeError: Likewise.
-        """
-        head = f"id: {len(self._events) + 1}\nevent: {kind}\ndata: ".encode()
-        self._events.append(b"%b%b\n\n" % (head, _encode(data)))
-        self.complete = last
-        self._added.set()
-        self._added = anyio.Event()
-
-    def after(self, number: int) -> list[bytes]:
-        """Return the events after one; there may be none so far."""
-        return self._events[number:]
-
-    def ends_with(self, number: int) -> bool:
-        """Whether nothing comes after an event any more."""
-        return self.complete and number >= len(self._events)
-
-    async def wait_for_more(self, number: int) -> None:
-        """Return once there are events after one."""
-        while len(self._events) <= number:
-            await self._added.wait()
+    Raises:
+        ValueError: Where the data is no JSON.
+        TypeError: Likewise.
+    """
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, kind.encode(), _encode(data))
 
 
 def _encode(data: object) -> bytes:
@@ -105,7 +81,7 @@ def _encode(data: object) -> bytes:
 
 
 async def send_events(
-    log: EventLog, last_seen: int, streaming: Streaming, idle: float, connection: Connection
+    log: Log, last_seen: int, streaming: Streaming, idle: float, connection: Connection
 ) -> AsyncIterator[bytes]:
     """Yield the chunks of an event stream, until its end or the connection's.
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 import anyio.from_thread
+import httpx
 from anyio.lowlevel import EventLoopToken, current_token
 
 from ._app import build_app
@@ -16,6 +17,7 @@ from ._runner import Runner
 from ._server import SandboxServer, listen
 from ._settings import API_PREFIX
 from ._state import State
+from ._webhooks import TIMEOUT_SECONDS, WebhookSender
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
@@ -75,9 +77,19 @@ def _run(state: State, listeners: list[socket], ready: Future[tuple[SandboxServe
             ready.set_exception(RuntimeError("the sandbox could not start"))
 
 
+def _webhook_client() -> httpx.AsyncClient:
+    # Receivers under test sign their own certificates, and loading those of the authorities takes its time.
+    return httpx.AsyncClient(
+        verify=False,  # noqa: S501
+        trust_env=False,
+        timeout=httpx.Timeout(TIMEOUT_SECONDS, pool=None),
+    )
+
+
 async def _serve(state: State, listeners: list[socket], ready: Future[tuple[SandboxServer, EventLoopToken]]) -> None:
-    async with anyio.create_task_group() as tasks:
-        app = build_app(state, Runner(tasks, state.predictions, state.settings))
+    async with _webhook_client() as http, anyio.create_task_group() as tasks:
+        sender = WebhookSender(http, state.settings)
+        app = build_app(state, Runner(tasks, state.predictions, state.settings, sender))
         server = SandboxServer(app, lambda: ready.set_result((server, current_token())))
         await server.serve(sockets=listeners)
         tasks.cancel_scope.cancel()

@@ -1,0 +1,100 @@
+"""Webhooks: what is posted at each change of a prediction's status, signed, until it has been taken."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import anyio
+import httpx
+
+from ._log import Log
+from ._settings import Settings
+
+SIGNATURE_HEADER: Final = "wriftai-webhook-signature"
+TIMEOUT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where a prediction's changes are posted, and the secret that signs them, where there is one."""
+
+    url: str
+    secret: str | None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "Webhook | None":
+        """Return the webhook that the body of a create asks for."""
+        asked = body.get("webhook")
+        return None if asked is None else cls(asked["url"], asked.get("secret"))
+
+
+def signature(secret: str, body: bytes, now: float) -> str:
+    """Return the header that proves where a body comes from.
+
+    Args:
+        secret: The webhook's secret.
+        body: The body.
+        now: Unix time in seconds.
+    """
+    moment = int(now)
+    digest = hmac.new(secret.encode(), b"%d." % moment + body, hashlib.sha256).hexdigest()
+    return f"t={moment},v1={digest}"
+
+
+class WebhookSender:
+    """Posts the changes of predictions.
+
+    Args:
+        http: What posts them.
+        settings: How they are delivered.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, settings: Settings) -> None:
+        self._http = http
+        self._settings = settings
+
+    async def deliver(self, webhook: Webhook, changes: Log) -> None:
+        """Post the changes as they come, each until it has been taken or the attempts are used up.
+
+        Args:
+            webhook: Where they go.
+            changes: The prediction in JSON at each change.
+        """
+        sent = 0
+        overtaken: bytes | None = None
+        while not changes.ends_with(sent):
+            await changes.wait_for_more(sent)
+            change: bytes | None = changes.after(sent)[0]
+            sent += 1
+            if self._settings.delivery.reorder and not changes.ends_with(sent):
+                change, overtaken = overtaken, change
+            if change is not None:
+                await self._post_copies(webhook, change)
+        if overtaken is not None:
+            await self._post_copies(webhook, overtaken)
+
+    async def _post_copies(self, webhook: Webhook, body: bytes) -> None:
+        for _ in range(1 + self._settings.delivery.duplicates):
+            await self._post(webhook, body)
+
+    async def _post(self, webhook: Webhook, body: bytes) -> None:
+        delay = self._settings.scaled(self._settings.delivery.retry_delay)
+        for attempt in range(self._settings.delivery.attempts):
+            if attempt:
+                await anyio.sleep(delay)
+                delay *= 2
+            if await self._is_taken(webhook, body):
+                return
+
+    async def _is_taken(self, webhook: Webhook, body: bytes) -> bool:
+        headers = {"content-type": "application/json"}
+        if webhook.secret is not None:
+            headers[SIGNATURE_HEADER] = signature(webhook.secret, body, time.time())
+        try:
+            answer = await self._http.post(webhook.url, content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+        return answer.is_success
