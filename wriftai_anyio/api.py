@@ -14,9 +14,10 @@ from anyio import CancelScope
 
 from . import _retry
 from ._blocking import Caller, Portal, refuse_event_loop, twin
+from ._budget import Slot
 from ._config import Config, checked_headers
 from ._http import Body, Http, without_secrets
-from ._pace import Bucket, SharedPace, Slot
+from ._pace import Bucket, SharedPace
 from ._process import PerProcess
 from ._threads import run_in_thread
 from ._version import __version__
