@@ -15,7 +15,7 @@ from ._threads import Job
 from .errors import APIConnectionError, APIStatusError
 
 PARTS_AT_ONCE: Final = 8
-CHUNK_SIZE: Final = 256 * 1024
+CHUNK_SIZE: Final = 1024 * 1024
 """Bytes. Of each part under way, one chunk is being sent and one is being read."""
 
 logger = logging.getLogger("wriftai_anyio")

@@ -28,9 +28,6 @@ class Job(Generic[T]):
 
     Args:
         function: What to run.
-
-    Attributes:
-        ended: Set when it has run.
     """
 
     def __init__(self, function: Callable[[], T]) -> None:
@@ -38,7 +35,9 @@ class Job(Generic[T]):
         self._values: list[T] = []
         self._errors: list[BaseException] = []
         self._token = current_token()
-        self.ended = Event()
+        self._lock = threading.Lock()
+        self._ended = False
+        self._waiter: Event | None = None
 
     def run(self) -> None:
         """Runs the function, in this thread."""
@@ -46,12 +45,23 @@ class Job(Generic[T]):
             self._values.append(self._function())
         except BaseException as error:  # noqa: BLE001 -- it is raised again in the task that waits
             self._errors.append(error)
-        with contextlib.suppress(RunFinishedError):
-            from_thread.run_sync(self.ended.set, token=self._token)
+        with self._lock:
+            self._ended = True
+        if self._waiter is not None:
+            with contextlib.suppress(RunFinishedError):
+                from_thread.run_sync(self._waiter.set, token=self._token)
+
+    async def wait(self) -> None:
+        """Waits for the end, in one task."""
+        with self._lock:
+            if self._ended:
+                return
+            self._waiter = Event()
+        await self._waiter.wait()
 
     async def outcome(self) -> T:
         """Waits for the end, and returns or raises what the function did; once."""
-        await self.ended.wait()
+        await self.wait()
         return self.result()
 
     def result(self) -> T:
@@ -75,7 +85,7 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     job = Job(partial(function, *args, **kwargs))
     threading.Thread(target=job.run, name="wriftai_anyio worker", daemon=True).start()
     with CancelScope(shield=True):
-        await job.ended.wait()
+        await job.wait()
     return job.result()
 
 
