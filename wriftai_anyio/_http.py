@@ -261,22 +261,18 @@ class Http:
             APIConnectionError: If no whole answer came.
             APITimeoutError: If it did not come in time.
         """
-        return await self.read(await self.open(request))
+        return await self._send(request, whole=True)
 
     async def read(self, response: httpx.Response) -> httpx.Response:
         """Reads the rest of an answer that was opened, and closes it; see `fetch`."""
         request = response.request
-        with move_on_after(_patience(request)) as scope:
+        with move_on_after(_patience(request)):
             try:
-                await response.aread()
-            except BaseException as error:
-                await close(response)
-                if isinstance(error, httpx.RequestError):
-                    raise connection_error(request, error) from error
-                raise
-        if scope.cancelled_caught:
-            raise _late(request)
-        return response
+                await _read_whole(response)
+            except httpx.RequestError as error:
+                raise connection_error(request, error) from error
+            return response
+        raise _late(request)
 
     async def open(self, request: httpx.Request) -> httpx.Response:
         """Sends a request and returns when the head of its answer is there; the caller closes the answer.
@@ -285,26 +281,33 @@ class Http:
             APIConnectionError: If no answer came.
             APITimeoutError: If it did not come in time.
         """
+        return await self._send(request, whole=False)
+
+    async def _send(self, request: httpx.Request, *, whole: bool) -> httpx.Response:
         connections = await self._connections()
         give_up = current_time() + _patience(request)
         while True:
             try:
-                return await self._attempt(connections, request)
+                return await self._attempt(connections, request, whole=whole)
             except APIConnectionError as error:
                 if not out_of_descriptors(error) or current_time() > give_up:
                     raise
             await sleep(DESCRIPTOR_RETRY * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
 
-    async def _attempt(self, connections: Connections, request: httpx.Request) -> httpx.Response:
+    async def _attempt(self, connections: Connections, request: httpx.Request, *, whole: bool) -> httpx.Response:
         pool = await connections.enter()
         patience = _patience(request)
         with move_on_after(patience) as scope:
             if isinstance(request.stream, StreamedBody):
                 request.stream.renews(patience, scope)
             try:
-                return await connections.send(pool, request)
+                response = await connections.send(pool, request)
+                if whole:
+                    scope.deadline = current_time() + patience
+                    await _read_whole(response)
             except httpx.RequestError as error:
                 raise connection_error(request, error) from error
+            return response
         raise _late(request)
 
     async def _connections(self) -> Connections:
@@ -348,6 +351,14 @@ class Http:
 def closed_error() -> RuntimeError:
     """Makes the error for calls of a client that is closed."""
     return RuntimeError("This client is closed. Make a new Client.")
+
+
+async def _read_whole(response: httpx.Response) -> None:
+    try:
+        await response.aread()
+    except BaseException:
+        await close(response)
+        raise
 
 
 async def close(response: httpx.Response) -> None:

@@ -58,17 +58,18 @@ class _Exchange:
     unread: bool = False
 
     def request(self, base_headers: httpx.Headers, *, held: bool) -> httpx.Request:
-        headers = base_headers.copy()
-        if self.hold is not None and held:
-            headers["prefer"] = self.hold
-        if self.content is not None:
-            headers["content-type"] = "application/json"
-        if self.content is not None or self.method not in _BODILESS:
-            headers["content-length"] = str(len(self.content or b""))
-        headers.update(self.headers)
         body = httpx.ByteStream(b"") if self.content is None else Body(self.content)
         extensions = {"timeout": self.timeout.as_dict()}
-        return httpx.Request(self.method, self.url, headers=headers, stream=body, extensions=extensions)
+        request = httpx.Request(self.method, self.url, headers=base_headers, stream=body, extensions=extensions)
+        if self.hold is not None and held:
+            request.headers["prefer"] = self.hold
+        if self.content is not None:
+            request.headers["content-type"] = "application/json"
+        if self.content is not None or self.method not in _BODILESS:
+            request.headers["content-length"] = str(len(self.content or b""))
+        if self.headers:
+            request.headers.update(self.headers)
+        return request
 
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
