@@ -138,14 +138,6 @@ class TestList:
         spelling.call(spelling.client(script).predictions, "iterate", options)
         assert options == {"page_size": 5}
 
-    def test_iterate_asks_for_a_page_only_when_it_is_needed(self) -> None:
-        script = Script(self.page("a", "b", next_cursor="2"))
-        items = client_of(script).predictions.iterate()
-        assert script.requests == []
-        assert next(items)["id"] == "a"
-        assert next(items)["id"] == "b"
-        assert len(script.requests) == 1
-
     def test_iterate_refuses_to_go_in_a_circle(self, spelling: Spelling) -> None:
         script = Script(forever=lambda _: self.page("a", next_cursor="2"))
         with pytest.raises(WriftAIError, match="circle"):

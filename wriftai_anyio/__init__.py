@@ -2,6 +2,7 @@
 
 from ._version import __version__
 from .client import Client
+from .common_types import ModelVisibility, SortDirection
 from .errors import (
     APIConnectionError,
     APIResponseError,
@@ -25,7 +26,9 @@ from .errors import (
     WriftAIError,
 )
 from .files import File
+from .models import ModelPaginationOptions, ModelsSortBy
 from .pagination import PaginationOptions
+from .users import UserPaginationOptions, UsersSortBy
 from .webhooks import WebhookReceiver, verify_webhook
 
 __all__ = [
@@ -40,11 +43,17 @@ __all__ = [
     "CreateOutcomeUnknown",
     "File",
     "InternalServerError",
+    "ModelPaginationOptions",
+    "ModelVisibility",
+    "ModelsSortBy",
     "NotFoundError",
     "PaginationOptions",
     "PermissionDeniedError",
     "RateLimitError",
+    "SortDirection",
     "UnprocessableEntityError",
+    "UserPaginationOptions",
+    "UsersSortBy",
     "WaitTimeoutError",
     "WebhookNoSignatureError",
     "WebhookNoTimestampError",

@@ -174,6 +174,24 @@ class Portal:
             raise
         return call.result()
 
+    def start(self, function: Callable[[], Awaitable[T]]) -> "Started[T]":
+        """Starts a coroutine function, and does not wait for its end.
+
+        Args:
+            function: The coroutine function.
+
+        Returns:
+            What to ask for its outcome. Whoever never asks lets it run to its end.
+
+        Raises:
+            RuntimeError: If the client is closed.
+        """
+        caller = Caller()
+        call = _Call(function, caller)
+        loop = self._enter(call)
+        loop.portal.start_task_soon(call.run, self._forget)
+        return Started(call, caller, loop.token)
+
     def _enter(self, call: _Call[T]) -> "_Loop":
         with self._lock:
             if self._stopping:
@@ -217,6 +235,35 @@ class Portal:
         if loop is not None and self._pid == os.getpid():
             loop.request_stop()
             loop.join(LONGEST_STOP + 2)
+
+
+class Started(Generic[T]):
+    """A coroutine that runs for a blocking caller, who asks for its outcome later, and once."""
+
+    def __init__(self, call: _Call[T], caller: Caller, token: EventLoopToken) -> None:
+        self._call = call
+        self._caller = caller
+        self._token = token
+        self._pid = os.getpid()
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether it runs here, and not in the parent of a fork."""
+        return self._pid == os.getpid()
+
+    def result(self) -> T:
+        """Waits for its end, and returns its result or raises its error. A caller who leaves early cancels it."""
+        try:
+            _run_callbacks(self._caller, in_worker=_in_worker_thread())
+        except BaseException:
+            self.cancel()
+            raise
+        return self._call.result()
+
+    def cancel(self) -> None:
+        """Cancels it, and waits a second at most for its end."""
+        if self.is_of_this_process:
+            _abandon(self._call, self._token)
 
 
 class _Loop:

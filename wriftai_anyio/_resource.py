@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
 from .api import API, Query, ShapeError
-from .common_types import JsonValue
+from .common_types import JsonValue, StrEnum
 from .pagination import PaginatedResponse, PaginationOptions
 
 T = TypeVar("T")
@@ -57,6 +58,36 @@ def model_reference(value: str, argument: str = "model") -> ModelReference:
     for part in (owner, name):
         segment(part, argument)
     return ModelReference(owner, name, version or None)
+
+
+def model_path(identifier: str) -> str:
+    """Makes the path of a model of its identifier.
+
+    Args:
+        identifier: `owner/name`.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    reference = model_reference(identifier, "identifier")
+    if reference.version is not None:
+        raise ValueError(f"identifier must be owner/name, without a version number: not {identifier!r}.")
+    return reference.path
+
+
+def version_path(identifier: str) -> str:
+    """Makes the path of a model version of its identifier.
+
+    Args:
+        identifier: `owner/name:number`.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    reference = model_reference(identifier, "identifier")
+    if reference.version is None:
+        raise ValueError(f"identifier must be owner/name:number, not {identifier!r}.")
+    return f"{reference.path}/versions/{reference.version}"
 
 
 def segment(value: str, argument: str) -> str:
@@ -110,6 +141,44 @@ def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedRe
         )
 
     return page
+
+
+def record(kind: type[T], key: str, **enumerations: type[StrEnum]) -> Callable[[JsonValue], T]:
+    """Makes the shape of an object that is told by its key; all its fields are kept as they came.
+
+    Args:
+        kind: The `TypedDict` that describes it.
+        key: The field that no such object is without.
+        **enumerations: Fields whose values become members; a value that is newer than this package stays as it is.
+    """
+
+    def shape(value: JsonValue) -> T:
+        fields = dict(mapping(value))
+        if fields.get(key) is None:
+            raise ShapeError(f"it is no {kind.__name__}: it has no `{key}`")
+        for name, enumeration in enumerations.items():
+            found = fields.get(name)
+            if isinstance(found, str):
+                with suppress(ValueError):
+                    fields[name] = enumeration(found)
+        return cast("T", fields)
+
+    return shape
+
+
+def fields_of(params: Mapping[str, object], argument: str = "params") -> Mapping[str, object]:
+    """Checks that what a caller wants to send is an object.
+
+    Args:
+        params: What the caller gave.
+        argument: The name of the caller's argument.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(params, Mapping):
+        raise ValueError(f"{argument} must be a mapping, not {type(params).__name__}.")  # noqa: TRY004 -- as all bad arguments
+    return params
 
 
 def mapping(value: JsonValue) -> Mapping[str, JsonValue]:

@@ -13,7 +13,7 @@ import httpx
 from anyio import CancelScope
 
 from . import _retry
-from ._blocking import Caller, Portal, refuse_event_loop, twin
+from ._blocking import Caller, Portal, Started, refuse_event_loop, twin
 from ._budget import Slot
 from ._config import Config, checked_headers
 from ._http import Body, Http, without_secrets
@@ -334,6 +334,22 @@ class API:
         refuse_event_loop(name)
         caller = Caller()
         return self._portals.get().call(lambda: function(caller), caller)
+
+    def start(self, name: str, function: Callable[[], Awaitable[T]]) -> Started[T]:
+        """Starts a coroutine function for a blocking caller, who asks for its outcome later.
+
+        Args:
+            name: The name of the coroutine method, for the error inside an event loop.
+            function: The coroutine function.
+
+        Returns:
+            What to ask for its outcome.
+
+        Raises:
+            RuntimeError: Inside a running event loop.
+        """
+        refuse_event_loop(name)
+        return self._portals.get().start(function)
 
 
 def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionError, retries: int) -> float | None:

@@ -8,9 +8,16 @@ import httpx
 from ._config import DEFAULT_TIMEOUT, Config
 from ._pace import RateLimits
 from .api import API
+from .authenticated_user import AuthenticatedUser
 from .files import Files
+from .hardware import HardwareResource
+from .model_categories import ModelCategories
+from .model_versions import ModelVersions
+from .models import ModelsResource
 from .predictions import Predictions
 from .uploads import Uploads
+from .users import UsersResource
+from .variables import Variables
 
 __all__ = ["Client"]
 
@@ -35,6 +42,13 @@ class Client:
 
     Attributes:
         predictions: Predictions: create them, follow them, get their output.
+        models: Models: what predictions are made with.
+        model_versions: Model versions: what of a model runs.
+        model_categories: Model categories: what models are grouped by.
+        hardware: Hardware: what model versions run on.
+        variables: Variables: what model versions find in their environment, some of it secret.
+        users: Users: those who own models.
+        authenticated_user: The authenticated user: whom the access token belongs to.
         files: Files: upload them as inputs, download them as outputs.
         uploads: Uploads: what `files.upload` is made of.
 
@@ -49,6 +63,13 @@ class Client:
     """
 
     predictions: Predictions
+    models: ModelsResource
+    model_versions: ModelVersions
+    model_categories: ModelCategories
+    hardware: HardwareResource
+    variables: Variables
+    users: UsersResource
+    authenticated_user: AuthenticatedUser
     files: Files
     uploads: Uploads
 
@@ -78,6 +99,13 @@ class Client:
     def _open(self, config: Config) -> None:
         self._api = API(config)
         self.predictions = Predictions(self._api)
+        self.models = ModelsResource(self._api)
+        self.model_versions = ModelVersions(self._api)
+        self.model_categories = ModelCategories(self._api)
+        self.hardware = HardwareResource(self._api)
+        self.variables = Variables(self._api)
+        self.users = UsersResource(self._api)
+        self.authenticated_user = AuthenticatedUser(self._api)
         self.files = Files(self._api)
         self.uploads = Uploads(self._api)
 

@@ -1,15 +1,21 @@
 """Pages of lists."""
 
+import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypedDict, TypeVar
+from types import TracebackType
+from typing import Generic, TypeAlias, TypedDict, TypeVar
 
-from .errors import WriftAIError
+import anyio
+from anyio.abc import TaskGroup
+
+from ._blocking import Started
+from .errors import UnprocessableEntityError, WriftAIError
 
 T = TypeVar("T")
 
-__all__ = ["PaginatedResponse", "PaginationOptions"]
+__all__ = ["AsyncItems", "Items", "PaginatedResponse", "PaginationOptions"]
 
 
 class PaginationOptions(TypedDict, total=False):
@@ -37,81 +43,196 @@ class PaginatedResponse(Generic[T]):
     """Address of the page before, where the server states it."""
 
 
-class _Pages(Generic[T]):
-    """Where an iteration over pages stands."""
+QueryValue: TypeAlias = str | Sequence[str]
+FetchPage: TypeAlias = Callable[[Mapping[str, QueryValue]], Awaitable[PaginatedResponse[T]]]
 
-    def __init__(self, options: PaginationOptions | None) -> None:
-        self._options: PaginationOptions = {**options} if options else {}
-        self._seen: set[str] = set()
-        self.items: deque[T] = deque()
+
+class Pages(Generic[T]):
+    """Reads the pages of a list one after another.
+
+    Args:
+        fetch: Gets the page that query parameters ask for.
+        query: The parameters of the first page. Its `page_size` is a wish: if the server refuses it, its
+            default is taken.
+    """
+
+    def __init__(self, fetch: FetchPage[T], query: Mapping[str, QueryValue]) -> None:
+        self._fetch = fetch
+        self._query = dict(query)
+        self._cursors_taken: set[QueryValue] = set()
         self.more = True
 
-    @property
-    def options(self) -> PaginationOptions:
-        return self._options
+    async def read(self) -> PaginatedResponse[T]:
+        """Reads the next page, which stays the next one until it is taken.
 
-    def take(self, page: PaginatedResponse[T]) -> None:
-        self.items.extend(page.items)
-        cursor = page.next_cursor
-        self.more = cursor is not None
+        Raises:
+            WriftAIError: If a page with this cursor was taken before.
+        """
+        cursor = self._query.get("cursor")
+        if cursor in self._cursors_taken:
+            raise WriftAIError(f"The server's pages go in a circle: the cursor {cursor[:80]!r} came twice.")
+        try:
+            return await self._fetch(self._query)
+        except UnprocessableEntityError:
+            if self._query.pop("page_size", None) is None:
+                raise
+        return await self._fetch(self._query)
+
+    def take(self, page: PaginatedResponse[T]) -> list[T]:
+        """Takes the items of the page that was read, and turns to the one after it."""
+        cursor = self._query.get("cursor")
         if cursor is not None:
-            if cursor in self._seen:
-                raise WriftAIError(f"The server's pages go in a circle: the cursor {cursor[:80]!r} came twice.")
-            self._seen.add(cursor)
-            self._options = {**self._options, "cursor": cursor}
+            self._cursors_taken.add(cursor)
+        if page.next_cursor:
+            self._query["cursor"] = page.next_cursor
+        self.more = bool(page.next_cursor)
+        return page.items
 
 
 class Items(Generic[T]):
-    """Iterates over the items of all pages of a list, page by page as they are needed.
+    """Iterates over the items of all pages of a list.
+
+    While the caller works on a page, the next one is fetched. Nothing is fetched before the first item is asked
+    for. Threads may share an iterator. It may be closed, or used as `with`, to give up the page that is being
+    fetched ahead; an iterator that is just dropped lets that one request end.
 
     Args:
-        list_page: Gets one page.
-        options: Where to begin, and how large the pages are.
+        pages: Reads the pages.
+        start: Starts a coroutine function on the event loop of the blocking calls.
     """
 
     def __init__(
         self,
-        list_page: Callable[[PaginationOptions | None], PaginatedResponse[T]],
-        options: PaginationOptions | None,
+        pages: Pages[T],
+        start: Callable[[Callable[[], Awaitable[PaginatedResponse[T]]]], Started[PaginatedResponse[T]]],
     ) -> None:
-        self._list_page = list_page
-        self._pages: _Pages[T] = _Pages(options)
+        self._pages = pages
+        self._start = start
+        self._items: deque[T] = deque()
+        self._ahead: Started[PaginatedResponse[T]] | None = None
+        self._turn = threading.Lock()
 
     def __iter__(self) -> "Items[T]":
         return self
 
     def __next__(self) -> T:
-        pages = self._pages
-        while not pages.items:
-            if not pages.more:
-                raise StopIteration
-            pages.take(self._list_page(pages.options))
-        return pages.items.popleft()
+        with self._turn:
+            while not self._items:
+                if not self._pages.more:
+                    raise StopIteration
+                self._items.extend(self._next_page())
+            return self._items.popleft()
+
+    def _next_page(self) -> list[T]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or not ahead.is_of_this_process:
+            ahead = self._start(self._pages.read)
+        items = self._pages.take(ahead.result())
+        if self._pages.more:
+            self._ahead = self._start(self._pages.read)
+        return items
+
+    def close(self) -> None:
+        """Gives up the page that is being fetched ahead."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.cancel()
+
+    def __enter__(self) -> "Items[T]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Ahead(Generic[T]):
+    """A page that a task of its own fetches. Its outcome comes as a value, whatever it is."""
+
+    def __init__(self, read: Callable[[], Awaitable[PaginatedResponse[T]]]) -> None:
+        self._read = read
+        self._pages: list[PaginatedResponse[T]] = []
+        self._errors: list[Exception] = []
+        self.ended = anyio.Event()
+
+    async def run(self) -> None:
+        try:
+            self._pages.append(await self._read())
+        except Exception as error:  # noqa: BLE001 -- it is raised again where the page is asked for
+            self._errors.append(error)
+        finally:
+            self.ended.set()
+
+    def page(self) -> PaginatedResponse[T]:
+        if self._errors:
+            raise self._errors.pop()
+        if not self._pages:
+            raise RuntimeError("The block of this iterator was left.")
+        return self._pages.pop()
 
 
 class AsyncItems(Generic[T]):
-    """Iterates over the items of all pages of a list, page by page as they are needed.
+    """Iterates over the items of all pages of a list.
+
+    A plain `async for` fetches each page when it is asked for, since no task may run on behind the caller's back.
+    Inside `async with` the next page is fetched while the caller works on this one:
+
+        async with client.models.async_iterate() as models:
+            async for model in models:
+                ...
+
+    Nothing is fetched before the first item is asked for. Tasks may share an iterator.
 
     Args:
-        list_page: Gets one page.
-        options: Where to begin, and how large the pages are.
+        pages: Reads the pages.
     """
 
-    def __init__(
-        self,
-        list_page: Callable[[PaginationOptions | None], Awaitable[PaginatedResponse[T]]],
-        options: PaginationOptions | None,
-    ) -> None:
-        self._list_page = list_page
-        self._pages: _Pages[T] = _Pages(options)
+    def __init__(self, pages: Pages[T]) -> None:
+        self._pages = pages
+        self._items: deque[T] = deque()
+        self._tasks: TaskGroup | None = None
+        self._ahead: _Ahead[T] | None = None
+        self._turn = anyio.Lock()
 
     def __aiter__(self) -> "AsyncItems[T]":
         return self
 
     async def __anext__(self) -> T:
-        pages = self._pages
-        while not pages.items:
-            if not pages.more:
-                raise StopAsyncIteration
-            pages.take(await self._list_page(pages.options))
-        return pages.items.popleft()
+        if self._items:
+            return self._items.popleft()
+        async with self._turn:
+            while not self._items:
+                if not self._pages.more:
+                    raise StopAsyncIteration
+                self._items.extend(await self._next_page())
+            return self._items.popleft()
+
+    async def _next_page(self) -> list[T]:
+        ahead = self._ahead
+        if ahead is None:
+            page = await self._pages.read()
+        else:
+            await ahead.ended.wait()
+            self._ahead = None
+            page = ahead.page()
+        items = self._pages.take(page)
+        if self._tasks is not None and self._pages.more:
+            self._ahead = _Ahead(self._pages.read)
+            self._tasks.start_soon(self._ahead.run)
+        return items
+
+    async def __aenter__(self) -> "AsyncItems[T]":
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        tasks, self._tasks, self._ahead = self._tasks, None, None
+        if tasks is not None:
+            tasks.cancel_scope.shield = True
+            tasks.cancel_scope.cancel()
+            # The group does not see the caller's error, and so does not wrap it.
+            await tasks.__aexit__(None, None, None)

@@ -5,6 +5,7 @@ from typing import TypedDict
 from ._blocking import twin
 from ._creating import Create
 from ._following import Follower
+from ._listing import Listing
 from ._prediction import (
     ErrorSource,
     Prediction,
@@ -14,7 +15,7 @@ from ._prediction import (
     Status,
     TaskError,
 )
-from ._resource import Resource, page_of, page_query, segment
+from ._resource import Resource, segment
 from ._wait_options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._waiting import Poller
 from .api import API
@@ -82,6 +83,7 @@ class Predictions(Resource):
     def __init__(self, api: API) -> None:
         super().__init__(api)
         self._shape = PredictionShape(api.config.base_url)
+        self._listing = Listing(api, "/predictions", self._shape.listed)
         self._poller = Poller(api, self._shape)
         self._follower = Follower(api, self._shape, self._poller)
 
@@ -120,9 +122,7 @@ class Predictions(Resource):
             APIStatusError: If the API refuses.
             APIConnectionError: If nothing came back.
         """
-        return await self._api.ask(
-            "GET", "/predictions", page_of(self._shape.listed), params=page_query(pagination_options)
-        )
+        return await self._listing.page(pagination_options)
 
     @twin(async_list)
     def list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
@@ -254,18 +254,19 @@ class Predictions(Resource):
         """Iterate over all predictions of all pages, newest first, lazily.
 
         Args:
-            pagination_options: Where to begin, how large the pages are, which statuses.
+            pagination_options: Where to begin, and which statuses. A `page_size` is a wish: where the API refuses
+                it, its default is taken.
 
         Returns:
             An iterator over predictions, without input and output.
 
         Raises:
+            WriftAIError: While iterating, if the server's pages go in a circle.
             APIStatusError: While iterating, if the API refuses.
             APIConnectionError: While iterating, if nothing came back.
-            APIResponseError: While iterating, if a cursor repeats.
         """
-        return AsyncItems(self.async_list, pagination_options)
+        return self._listing.async_items(pagination_options)
 
     @twin(async_iterate)
     def iterate(self, pagination_options: PaginationOptions | None = None) -> Items[Prediction]:
-        return Items(self.list, pagination_options)
+        return self._listing.items("async_iterate", pagination_options)

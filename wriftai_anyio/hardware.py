@@ -1,0 +1,44 @@
+"""Hardware: what model versions run on."""
+
+from typing import TypedDict
+
+from ._listing import ListedResource, Listing
+from ._resource import record
+from .pagination import PaginationOptions
+
+__all__ = ["Hardware", "HardwareResource"]
+
+
+class Hardware(TypedDict):
+    """Represents a kind of hardware."""
+
+    name: str
+    """Name of the hardware."""
+    identifier: str
+    """Unique identifier of the hardware."""
+    gpus: int
+    """Number of GPUs."""
+    cpus: int
+    """Number of CPUs."""
+    vram_gb: int
+    """Memory of the GPUs, in GB."""
+    ram_gib: int
+    """Memory, in GiB."""
+    created_at: str
+    """Timestamp when the hardware was added."""
+    description: str | None
+    """Description of the hardware."""
+
+
+class HardwareResource(ListedResource[Hardware, PaginationOptions]):
+    """Hardware: what model versions run on.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    def _listing(self) -> Listing[Hardware]:
+        return Listing(self._api, "/hardware", _hardware)
+
+
+_hardware = record(Hardware, "identifier")

@@ -1,0 +1,29 @@
+"""Model categories: what models are grouped by."""
+
+from ._listing import ListedResource, Listing
+from ._resource import record
+from .common_types import ModelCategory
+from .pagination import PaginationOptions
+
+__all__ = ["ModelCategories", "ModelCategoryWithDetails"]
+
+
+class ModelCategoryWithDetails(ModelCategory):
+    """Represents a model category with details."""
+
+    description: str
+    """Description of the model category."""
+
+
+class ModelCategories(ListedResource[ModelCategoryWithDetails, PaginationOptions]):
+    """Model categories: what models are grouped by.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    def _listing(self) -> Listing[ModelCategoryWithDetails]:
+        return Listing(self._api, "/model_categories", _category)
+
+
+_category = record(ModelCategoryWithDetails, "slug")

@@ -1,0 +1,258 @@
+"""Model versions: what of a model runs."""
+
+from typing import TypedDict
+
+from ._blocking import twin
+from ._listing import Listing
+from ._resource import Resource, fields_of, model_path, record, version_path
+from .api import nothing
+from .common_types import ModelVersion, ModelVersionWithDetails, Schemas
+from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
+
+__all__ = [
+    "CreateCompatibilities",
+    "CreateModelVersionParams",
+    "ModelVersionConfiguration",
+    "ModelVersionWithDetailsAndConfiguration",
+    "ModelVersions",
+    "UpdateModelVersionConfigurationParams",
+]
+
+
+class CreateCompatibilities(TypedDict, total=False):
+    """With which other APIs a new model version can be called."""
+
+    openai_chat_completions: bool
+    """Whether OpenAI's chat completions."""
+    openai_embeddings: bool
+    """Whether OpenAI's embeddings."""
+    openai_images_generations: bool
+    """Whether OpenAI's image generations."""
+    openai_responses: bool
+    """Whether OpenAI's responses."""
+    anthropic_messages: bool
+    """Whether Anthropic's messages."""
+
+
+class ModelVersionConfiguration(TypedDict):
+    """Represents the configuration of a model version."""
+
+    hardware_identifier: str
+    """The identifier of the hardware that the model version runs on."""
+    variable_names: list[str]
+    """The names of the variables that the model version finds in its environment."""
+
+
+class UpdateModelVersionConfigurationParams(TypedDict, total=False):
+    """Configuration update params."""
+
+    hardware_identifier: str
+    """The identifier of the hardware that the model version runs on."""
+    variable_names: list[str]
+    """The names of all its variables from now on."""
+
+
+class _CreateOptions(TypedDict, total=False):
+    compatibilities: CreateCompatibilities
+    """With which other APIs the model version can be called."""
+    configuration: ModelVersionConfiguration
+    """The configuration; by default that of the version before."""
+
+
+class CreateModelVersionParams(_CreateOptions):
+    """Model version creation params."""
+
+    release_notes: str
+    """What is new in the model version."""
+    schemas: Schemas
+    """The schemas of the model version."""
+    container_image_digest: str
+    """SHA-256 digest of the container image."""
+
+
+class ModelVersionWithDetailsAndConfiguration(ModelVersionWithDetails):
+    """Represents a model version with details and its configuration."""
+
+    configuration: ModelVersionConfiguration
+    """The configuration of the model version."""
+
+
+class ModelVersions(Resource):
+    """Model versions: what of a model runs.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    async def async_list(
+        self, identifier: str, pagination_options: PaginationOptions | None = None
+    ) -> PaginatedResponse[ModelVersion]:
+        """List the versions of a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            pagination_options: Optional settings to control pagination behavior.
+
+        Returns:
+            Paginated response containing model versions and navigation metadata.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model.
+            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._listing(identifier).page(pagination_options)
+
+    @twin(async_list)
+    def list(
+        self, identifier: str, pagination_options: PaginationOptions | None = None
+    ) -> PaginatedResponse[ModelVersion]:
+        return self._api.call(self.async_list, identifier, pagination_options)
+
+    def async_iterate(
+        self, identifier: str, pagination_options: PaginationOptions | None = None
+    ) -> AsyncItems[ModelVersion]:
+        """Iterate over all versions of a model, lazily.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
+                taken.
+
+        Returns:
+            An iterator over model versions.
+
+        Raises:
+            ValueError: If the identifier cannot be one.
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._listing(identifier).async_items(pagination_options)
+
+    @twin(async_iterate)
+    def iterate(self, identifier: str, pagination_options: PaginationOptions | None = None) -> Items[ModelVersion]:
+        return self._listing(identifier).items("async_iterate", pagination_options)
+
+    async def async_get(self, identifier: str) -> ModelVersionWithDetails:
+        """Get a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+
+        Returns:
+            The model version, with details.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._api.ask("GET", version_path(identifier), _version_with_details)
+
+    @twin(async_get)
+    def get(self, identifier: str) -> ModelVersionWithDetails:
+        return self._api.call(self.async_get, identifier)
+
+    async def async_create(
+        self, identifier: str, options: CreateModelVersionParams
+    ) -> ModelVersionWithDetailsAndConfiguration:
+        """Create a version of a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            options: Model version creation params.
+
+        Returns:
+            The new model version, with its configuration.
+
+        Raises:
+            ValueError: If the identifier cannot be one, or `options` is no mapping; nothing was sent.
+            NotFoundError: If there is no such model.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+        """
+        path = f"{model_path(identifier)}/versions"
+        return await self._api.ask("POST", path, _created_version, json=fields_of(options, "options"))
+
+    @twin(async_create)
+    def create(self, identifier: str, options: CreateModelVersionParams) -> ModelVersionWithDetailsAndConfiguration:
+        return self._api.call(self.async_create, identifier, options)
+
+    async def async_delete(self, identifier: str) -> None:
+        """Delete a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        await self._api.ask("DELETE", version_path(identifier), nothing)
+
+    @twin(async_delete)
+    def delete(self, identifier: str) -> None:
+        self._api.call(self.async_delete, identifier)
+
+    async def async_get_configuration(self, identifier: str) -> ModelVersionConfiguration:
+        """Get the configuration of a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+
+        Returns:
+            The configuration.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._api.ask("GET", f"{version_path(identifier)}/configuration", _configuration)
+
+    @twin(async_get_configuration)
+    def get_configuration(self, identifier: str) -> ModelVersionConfiguration:
+        return self._api.call(self.async_get_configuration, identifier)
+
+    async def async_update_configuration(
+        self, identifier: str, params: UpdateModelVersionConfigurationParams
+    ) -> ModelVersionConfiguration:
+        """Update the configuration of a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+            params: The fields to update.
+
+        Returns:
+            The updated configuration.
+
+        Raises:
+            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+        """
+        path = f"{version_path(identifier)}/configuration"
+        return await self._api.ask("PATCH", path, _configuration, json=fields_of(params))
+
+    @twin(async_update_configuration)
+    def update_configuration(
+        self, identifier: str, params: UpdateModelVersionConfigurationParams
+    ) -> ModelVersionConfiguration:
+        return self._api.call(self.async_update_configuration, identifier, params)
+
+    def _listing(self, identifier: str) -> Listing[ModelVersion]:
+        return Listing(self._api, f"{model_path(identifier)}/versions", _version)
+
+
+_version = record(ModelVersion, "number")
+_version_with_details = record(ModelVersionWithDetails, "number")
+_created_version = record(ModelVersionWithDetailsAndConfiguration, "number")
+_configuration = record(ModelVersionConfiguration, "hardware_identifier")

@@ -1,0 +1,237 @@
+"""Models: what predictions are made with."""
+
+from typing import TypedDict
+
+from ._blocking import twin
+from ._listing import Listing, SearchedResource
+from ._resource import fields_of, model_path, record, segment
+from .api import nothing
+from .common_types import Model, ModelVersionWithDetails, ModelVisibility, SortDirection, StrEnum
+from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
+
+__all__ = [
+    "CreateModelParams",
+    "ModelPaginationOptions",
+    "ModelWithDetails",
+    "ModelsResource",
+    "ModelsSortBy",
+    "UpdateModelParams",
+]
+
+
+class ModelWithDetails(Model):
+    """Represents a model with details."""
+
+    overview: str | None
+    """Overview of the model."""
+    latest_version: ModelVersionWithDetails | None
+    """The latest version; `None` if there is none yet."""
+    source_url: str | None
+    """URL of the model's source code."""
+    license_url: str | None
+    """URL of the model's license."""
+    paper_url: str | None
+    """URL of the model's paper."""
+
+
+class ModelsSortBy(StrEnum):
+    """Enumeration of what models can be sorted by."""
+
+    CREATED_AT = "created_at"
+    PREDICTIONS_COUNT = "predictions_count"
+
+
+class ModelPaginationOptions(PaginationOptions, total=False):
+    """Options for the pages of the list of models."""
+
+    sort_by: ModelsSortBy
+    """What to sort by."""
+    sort_direction: SortDirection
+    """Which way to sort."""
+    category_slugs: list[str]
+    """Only models of these categories."""
+
+
+class _ModelParams(TypedDict, total=False):
+    visibility: ModelVisibility
+    """Who may see the model."""
+    description: str | None
+    """Description of the model."""
+    source_url: str | None
+    """URL of the model's source code."""
+    license_url: str | None
+    """URL of the model's license."""
+    paper_url: str | None
+    """URL of the model's paper."""
+    overview: str | None
+    """Overview of the model."""
+    category_slugs: list[str]
+    """The slugs of the model's categories."""
+
+
+class CreateModelParams(_ModelParams):
+    """Model creation params."""
+
+    name: str
+    """Name of the model."""
+
+
+class UpdateModelParams(_ModelParams, total=False):
+    """Model update params; `None` empties a field."""
+
+    name: str
+    """The new name, which is part of the model's reference."""
+
+
+class ModelsResource(SearchedResource[Model]):
+    """Models: what predictions are made with.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    async def async_list(
+        self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
+    ) -> PaginatedResponse[Model]:
+        """List models.
+
+        Args:
+            pagination_options: Optional settings to control pagination behavior and sorting.
+            owner: The name of the owner whose models are listed; by default all models are.
+
+        Returns:
+            Paginated response containing models and navigation metadata.
+
+        Raises:
+            ValueError: If the owner's name cannot be one; nothing was sent.
+            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._listing(owner).page(pagination_options)
+
+    @twin(async_list)
+    def list(
+        self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
+    ) -> PaginatedResponse[Model]:
+        return self._api.call(self.async_list, pagination_options, owner)
+
+    def async_iterate(
+        self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
+    ) -> AsyncItems[Model]:
+        """Iterate over all models of all pages, lazily.
+
+        Args:
+            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
+                its default is taken.
+            owner: The name of the owner whose models are listed; by default all models are.
+
+        Returns:
+            An iterator over models.
+
+        Raises:
+            ValueError: If the owner's name cannot be one.
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._listing(owner).async_items(pagination_options)
+
+    @twin(async_iterate)
+    def iterate(
+        self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
+    ) -> Items[Model]:
+        return self._listing(owner).items("async_iterate", pagination_options)
+
+    async def async_get(self, identifier: str) -> ModelWithDetails:
+        """Get a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+
+        Returns:
+            The model, with details.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model, or it is not visible with this access token.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._api.ask("GET", model_path(identifier), _model_with_details)
+
+    @twin(async_get)
+    def get(self, identifier: str) -> ModelWithDetails:
+        return self._api.call(self.async_get, identifier)
+
+    async def async_create(self, params: CreateModelParams) -> ModelWithDetails:
+        """Create a model.
+
+        Args:
+            params: Model creation params.
+
+        Returns:
+            The new model.
+
+        Raises:
+            ValueError: If `params` is no mapping; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+        """
+        return await self._api.ask("POST", "/models", _model_with_details, json=fields_of(params))
+
+    @twin(async_create)
+    def create(self, params: CreateModelParams) -> ModelWithDetails:
+        return self._api.call(self.async_create, params)
+
+    async def async_update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
+        """Update a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            params: The fields to update.
+
+        Returns:
+            The updated model.
+
+        Raises:
+            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            NotFoundError: If there is no such model, or it is not visible with this access token.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+        """
+        return await self._api.ask("PATCH", model_path(identifier), _model_with_details, json=fields_of(params))
+
+    @twin(async_update)
+    def update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
+        return self._api.call(self.async_update, identifier, params)
+
+    async def async_delete(self, identifier: str) -> None:
+        """Delete a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model, or it is not visible with this access token.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        await self._api.ask("DELETE", model_path(identifier), nothing)
+
+    @twin(async_delete)
+    def delete(self, identifier: str) -> None:
+        self._api.call(self.async_delete, identifier)
+
+    def _listing(self, owner: str | None) -> Listing[Model]:
+        path = "/models" if owner is None else f"/models/{segment(owner, 'owner')}"
+        return Listing(self._api, path, model)
+
+    def _found(self, q: str) -> Listing[Model]:
+        return Listing(self._api, "/search/models", model, q=q)
+
+
+model = record(Model, "id", visibility=ModelVisibility)
+"""The shape of a model."""
+_model_with_details = record(ModelWithDetails, "id", visibility=ModelVisibility)

@@ -1,0 +1,64 @@
+"""Users: those who own models."""
+
+from ._blocking import twin
+from ._listing import ListedResource, Listing, SearchedResource
+from ._resource import record, segment
+from .common_types import SortDirection, StrEnum, User, UserWithDetails
+from .pagination import PaginationOptions
+
+__all__ = ["UserPaginationOptions", "UsersResource", "UsersSortBy"]
+
+
+class UsersSortBy(StrEnum):
+    """Enumeration of what users can be sorted by."""
+
+    CREATED_AT = "created_at"
+
+
+class UserPaginationOptions(PaginationOptions, total=False):
+    """Options for the pages of the list of users."""
+
+    sort_by: UsersSortBy
+    """What to sort by."""
+    sort_direction: SortDirection
+    """Which way to sort."""
+
+
+class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResource[User]):
+    """Users: those who own models.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    async def async_get(self, name: str) -> UserWithDetails:
+        """Get a user by name.
+
+        Args:
+            name: The unique name of the user.
+
+        Returns:
+            The user, with details.
+
+        Raises:
+            ValueError: If the name cannot be one; nothing was sent.
+            NotFoundError: If there is no such user.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._api.ask("GET", f"/users/{segment(name, 'name')}", user_with_details)
+
+    @twin(async_get)
+    def get(self, name: str) -> UserWithDetails:
+        return self._api.call(self.async_get, name)
+
+    def _listing(self) -> Listing[User]:
+        return Listing(self._api, "/users", _user)
+
+    def _found(self, q: str) -> Listing[User]:
+        return Listing(self._api, "/search/users", _user, q=q)
+
+
+_user = record(User, "name")
+user_with_details = record(UserWithDetails, "name")
+"""The shape of a user with details."""

@@ -1,0 +1,128 @@
+"""Variables: what model versions find in their environment, some of it secret."""
+
+from typing import TypedDict
+
+from ._blocking import twin
+from ._listing import ListedResource, Listing
+from ._resource import fields_of, record, segment
+from .api import nothing
+from .pagination import PaginationOptions
+
+__all__ = ["CreateVariableParams", "UpdateVariableParams", "Variable", "Variables"]
+
+
+class Variable(TypedDict):
+    """Represents a variable."""
+
+    name: str
+    """Unique name of the variable."""
+    key: str
+    """The key under which model versions find it."""
+    value: str
+    """The value; empty if it is a secret."""
+    secret: bool
+    """Whether the value is a secret, and never returned."""
+    created_at: str
+    """Timestamp when the variable was created."""
+    updated_at: str | None
+    """Timestamp of the last update to the variable."""
+
+
+class CreateVariableParams(TypedDict):
+    """Variable creation params."""
+
+    name: str
+    """Unique name of the variable."""
+    key: str
+    """The key under which model versions find it."""
+    value: str
+    """The value."""
+    secret: bool
+    """Whether the value is a secret, and never returned."""
+
+
+class UpdateVariableParams(TypedDict, total=False):
+    """Variable update params."""
+
+    value: str
+    """The new value."""
+    key: str
+    """The new key."""
+
+
+class Variables(ListedResource[Variable, PaginationOptions]):
+    """Variables: what model versions find in their environment, some of it secret.
+
+    Args:
+        api: An instance of the API class.
+    """
+
+    async def async_create(self, params: CreateVariableParams) -> Variable:
+        """Create a variable.
+
+        Args:
+            params: Variable creation params.
+
+        Returns:
+            The new variable.
+
+        Raises:
+            ValueError: If `params` is no mapping; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+        """
+        return await self._api.ask("POST", "/variables", _variable, json=fields_of(params))
+
+    @twin(async_create)
+    def create(self, params: CreateVariableParams) -> Variable:
+        return self._api.call(self.async_create, params)
+
+    async def async_update(self, name: str, params: UpdateVariableParams) -> Variable:
+        """Update a variable.
+
+        Args:
+            name: The name of the variable.
+            params: The fields to update.
+
+        Returns:
+            The updated variable.
+
+        Raises:
+            ValueError: If the name cannot be one, or `params` is no mapping; nothing was sent.
+            NotFoundError: If there is no such variable.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+        """
+        return await self._api.ask("PATCH", _path(name), _variable, json=fields_of(params))
+
+    @twin(async_update)
+    def update(self, name: str, params: UpdateVariableParams) -> Variable:
+        return self._api.call(self.async_update, name, params)
+
+    async def async_delete(self, name: str) -> None:
+        """Delete a variable.
+
+        Args:
+            name: The name of the variable.
+
+        Raises:
+            ValueError: If the name cannot be one; nothing was sent.
+            NotFoundError: If there is no such variable.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        await self._api.ask("DELETE", _path(name), nothing)
+
+    @twin(async_delete)
+    def delete(self, name: str) -> None:
+        self._api.call(self.async_delete, name)
+
+    def _listing(self) -> Listing[Variable]:
+        return Listing(self._api, "/variables", _variable)
+
+
+_variable = record(Variable, "name")
+
+
+def _path(name: str) -> str:
+    return f"/variables/{segment(name, 'name')}"
