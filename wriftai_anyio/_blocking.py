@@ -66,7 +66,7 @@ class Caller:
     """The thread that waits in a blocking call, as the call's coroutine sees it."""
 
     def __init__(self) -> None:
-        self.inbox: queue.SimpleQueue[_Callback[object] | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     async def run(self, function: Callable[..., object], *args: object) -> None:
         """Runs a callback in the caller's own thread, with its context variables.
@@ -79,8 +79,17 @@ class Caller:
             Exception: What the callback raised.
         """
         callback = _Callback(function, args)
-        self.inbox.put(callback)
+        self.inbox.put(callback.run)
         await callback.outcome()
+
+    def wake(self) -> None:
+        """Ends the thread's `Started.wait_woken`, this one or else the next."""
+        if self.inbox.empty():
+            self.inbox.put(_nothing)
+
+
+def _nothing() -> None:
+    """Does what there is to do in a thread that was only to be woken."""
 
 
 class _Call(Generic[T]):
@@ -174,11 +183,12 @@ class Portal:
             raise
         return call.result()
 
-    def start(self, function: Callable[[], Awaitable[T]]) -> "Started[T]":
+    def start(self, function: Callable[[], Awaitable[T]], caller: Caller | None = None) -> "Started[T]":
         """Starts a coroutine function, and does not wait for its end.
 
         Args:
             function: The coroutine function.
+            caller: Given if the coroutine wakes this thread.
 
         Returns:
             What to ask for its outcome. Whoever never asks lets it run to its end.
@@ -186,7 +196,7 @@ class Portal:
         Raises:
             RuntimeError: If the client is closed.
         """
-        caller = Caller()
+        caller = caller or Caller()
         call = _Call(function, caller)
         loop = self._enter(call)
         loop.portal.start_task_soon(call.run, self._forget)
@@ -251,13 +261,18 @@ class Started(Generic[T]):
         """Whether it runs here, and not in the parent of a fork."""
         return self._pid == os.getpid()
 
-    def result(self) -> T:
-        """Waits for its end, and returns its result or raises its error. A caller who leaves early cancels it."""
+    def wait_woken(self) -> bool:
+        """Waits until it wakes its caller, and returns `False` once it has ended; see `result`."""
         try:
-            _run_callbacks(self._caller, in_worker=_in_worker_thread())
+            return not self._call.ended.is_set() and _attend(self._caller, in_worker=_in_worker_thread())
         except BaseException:
             self.cancel()
             raise
+
+    def result(self) -> T:
+        """Waits for its end, and returns its result or raises its error. A caller who leaves early cancels it."""
+        while self.wait_woken():
+            pass
         return self._call.result()
 
     def cancel(self) -> None:
@@ -321,6 +336,11 @@ class _Loop:
 
 
 def _run_callbacks(caller: Caller, *, in_worker: bool) -> None:
+    while _attend(caller, in_worker=in_worker):
+        pass
+
+
+def _attend(caller: Caller, *, in_worker: bool) -> bool:
     timeout = WORKER_SLICE if in_worker else WINDOWS_SLICE if sys.platform == "win32" else None
     while True:
         try:
@@ -330,8 +350,9 @@ def _run_callbacks(caller: Caller, *, in_worker: bool) -> None:
                 from_thread.check_cancelled()
             continue
         if callback is None:
-            return
-        callback.run()
+            return False
+        callback()
+        return True
 
 
 def _abandon(call: _Call[T], token: EventLoopToken) -> None:

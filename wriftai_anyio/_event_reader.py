@@ -22,6 +22,8 @@ from .errors import APIConnectionError, APIResponseError, APITimeoutError, Inter
 TERMINAL_EVENTS: Final = frozenset({"done", "error"})
 FRUITLESS_CONNECTIONS: Final = 8
 """How many connections in a row may break, or close at once, without an event."""
+READ_AHEAD: Final = 256
+"""Events that may be read before a blocking caller asks for them."""
 SHORTEST_IDLE: Final = 1.0
 """Seconds from which on a connection without an event counts as closed for being idle."""
 LONGEST_FAREWELL: Final = 0.05
@@ -148,6 +150,20 @@ class EventReader:
                 raise
         return False
 
+    async def read_ahead(self, notify: Callable[[], None]) -> None:
+        """Reads on until there are enough events for another thread to be busy with; raises what `read` raises.
+
+        Args:
+            notify: Called whenever there are more.
+        """
+        while len(self.events) < READ_AHEAD and await self.read():
+            notify()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are no more events but those that were read."""
+        return self._ended
+
     async def aclose(self) -> None:
         """Closes the connection; there are no more events then but those that were read."""
         self._ended = True
@@ -213,11 +229,11 @@ class EventReader:
         return timeout if self._wait is None else Hold(self._wait).extended(timeout)
 
     async def _take(self, events: list[ServerSentEvent]) -> bool:
-        last = next((index for index, event in enumerate(events) if event.event in TERMINAL_EVENTS), None)
-        if last is not None:
-            self._ended = True
-            del events[last + 1 :]
-        elif not events[-1].id:
+        for index, event in enumerate(events):
+            if event.event in TERMINAL_EVENTS:
+                self._ended = True
+                del events[index + 1 :]
+        if not self._ended and not events[-1].id:
             raise self.unpromised("its events have no ids to go on from")
         self._last_id = events[-1].id
         self.events.extend(events)

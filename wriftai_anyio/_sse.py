@@ -61,13 +61,14 @@ class EventDecoder:
         """
         if self._held > self._longest_event:
             raise EventTooLong(f"an event does not end within {self._longest_event} bytes")
-        chunk = self._with_line_feeds(chunk)
+        if self._after_carriage_return or b"\r" in chunk:
+            chunk = self._with_line_feeds(chunk)
         self._held += len(chunk)
         end = chunk.rfind(b"\n")
         if end < 0:
             self._line += chunk
             return []
-        whole = bytes(self._line) + chunk[:end]
+        whole = self._line + chunk[:end] if self._line else chunk[:end]
         self._line = bytearray(chunk[end + 1 :])
         text = whole.decode("utf-8", "replace")
         if self._at_start:
@@ -79,9 +80,8 @@ class EventDecoder:
         if self._after_carriage_return and chunk:
             self._after_carriage_return = False
             chunk = chunk.removeprefix(b"\n")
-        if b"\r" not in chunk:
-            return chunk
-        self._after_carriage_return = chunk.endswith(b"\r")
+        if chunk:
+            self._after_carriage_return = chunk.endswith(b"\r")
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _take_lines(self, lines: list[str], fed: int) -> list[ServerSentEvent]:

@@ -335,12 +335,13 @@ class API:
         caller = Caller()
         return self._portals.get().call(lambda: function(caller), caller)
 
-    def start(self, name: str, function: Callable[[], Awaitable[T]]) -> Started[T]:
+    def start(self, name: str, function: Callable[[], Awaitable[T]], caller: Caller | None = None) -> Started[T]:
         """Starts a coroutine function for a blocking caller, who asks for its outcome later.
 
         Args:
             name: The name of the coroutine method, for the error inside an event loop.
             function: The coroutine function.
+            caller: Given if it wakes its caller; see `Started.wait_woken`.
 
         Returns:
             What to ask for its outcome.
@@ -349,7 +350,7 @@ class API:
             RuntimeError: Inside a running event loop.
         """
         refuse_event_loop(name)
-        return self._portals.get().start(function)
+        return self._portals.get().start(function, caller)
 
 
 def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionError, retries: int) -> float | None:

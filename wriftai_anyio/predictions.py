@@ -4,6 +4,8 @@ from typing import TypedDict
 
 from ._blocking import twin
 from ._creating import Create
+from ._event_reader import EventReader
+from ._file_inputs import with_files_uploaded
 from ._following import Follower
 from ._listing import Listing
 from ._prediction import (
@@ -19,8 +21,10 @@ from ._resource import Resource, segment
 from ._wait_options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._waiting import Poller
 from .api import API
-from .common_types import JsonValue
+from .common_types import JsonValueWithFile
+from .files import Files
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
+from .streams import AsyncPredictionStream, PredictionStream
 
 __all__ = [
     "DEFAULT_ASYNC_WAIT_OPTIONS",
@@ -62,8 +66,8 @@ class _CreateOptions(TypedDict, total=False):
 class CreatePredictionParams(_CreateOptions):
     """Prediction creation params."""
 
-    input: JsonValue
-    """Input data provided for the prediction."""
+    input: JsonValueWithFile
+    """Input data provided for the prediction, with a `File` anywhere in it."""
 
 
 class PredictionPaginationOptions(PaginationOptions, total=False):
@@ -84,6 +88,7 @@ class Predictions(Resource):
         super().__init__(api)
         self._shape = PredictionShape(api.config.base_url)
         self._listing = Listing(api, "/predictions", self._shape.listed)
+        self._files = Files(api)
         self._poller = Poller(api, self._shape)
         self._follower = Follower(api, self._shape, self._poller)
 
@@ -134,16 +139,20 @@ class Predictions(Resource):
         model: str,
         wait: bool = False,
         wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+        *,
+        stream: bool = False,
     ) -> PredictionWithIO:
         """Create a prediction. It is never sent twice.
 
         Args:
-            params: Prediction creation params; they are not changed.
+            params: Prediction creation params; they are not changed. Each `File` in the input is uploaded first
+                (see `Files`), before the time of `wait_options` begins.
             model: The model reference in either owner/name or owner/name:version-number format (for example:
                 deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
             wait: If True, waits until the prediction reaches a terminal state: the server holds the connection
                 while it can, then it is polled. If False, returns the prediction immediately.
             wait_options: Options for customizing wait behavior.
+            stream: Whether the prediction's events can be read with `async_stream`.
 
         Returns:
             The new prediction; ended if `wait` is True (unless the options say not to poll).
@@ -156,6 +165,7 @@ class Predictions(Resource):
             APIStatusError: If the API refuses; nothing was created.
             APIConnectionError: If the create surely did not reach the server, or nothing comes back from a
                 poll for a minute.
+            OSError: If a file in the input cannot be read; nothing was created.
 
         Example:
             ```python
@@ -165,7 +175,7 @@ class Predictions(Resource):
             print(prediction["output"])
             ```
         """
-        create = Create.checked(params, model)
+        create = await with_files_uploaded(Create.checked(params, model, stream=stream), self._files.async_upload)
         if not wait:
             return await self._follower.create(create)
         return await self._follower.create_and_wait(create, wait_options)
@@ -177,9 +187,12 @@ class Predictions(Resource):
         model: str,
         wait: bool = False,
         wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+        *,
+        stream: bool = False,
     ) -> PredictionWithIO:
         return self._api.call_with_callbacks(
-            "async_create", lambda caller: self.async_create(params, model, wait, wait_options.on(caller))
+            "async_create",
+            lambda caller: self.async_create(params, model, wait, wait_options.on(caller), stream=stream),
         )
 
     async def async_wait(
@@ -270,3 +283,83 @@ class Predictions(Resource):
     @twin(async_iterate)
     def iterate(self, pagination_options: PaginationOptions | None = None) -> Items[Prediction]:
         return self._listing.items("async_iterate", pagination_options)
+
+    def async_stream(
+        self, prediction_id: str, *, after_id: str | None = None, wait: float | None = None
+    ) -> AsyncPredictionStream:
+        """Read a prediction's events as they happen, until `done` or `error`.
+
+        The prediction must have been created with `stream=True`. Streams expire some time after its end.
+
+        Args:
+            prediction_id: The unique identifier of the prediction.
+            after_id: The id of the event to begin after; by default the stream begins with the first.
+            wait: Seconds without an event after which the server is asked to close the connection; the stream then
+                connects again. By default the server decides.
+
+        Returns:
+            An iterator over the events, which connects when the first is asked for; also a context manager.
+
+        Raises:
+            ValueError: If an argument cannot be right; nothing was sent.
+            NotFoundError: While iterating, if there is no such stream, or not any more.
+            APIStatusError: While iterating, if the API refuses otherwise.
+            APIConnectionError: While iterating, if connections break again and again without an event.
+            APIResponseError: While iterating, if an answer is not what the API promises.
+        """
+        return AsyncPredictionStream(self._stream_reader(prediction_id, after_id, wait), self._shape)
+
+    @twin(async_stream)
+    def stream(self, prediction_id: str, *, after_id: str | None = None, wait: float | None = None) -> PredictionStream:
+        return PredictionStream(self._api, self._stream_reader(prediction_id, after_id, wait), self._shape)
+
+    def async_create_stream(
+        self, params: CreatePredictionParams, model: str, *, wait: float | None = None
+    ) -> AsyncPredictionStream:
+        """Create a prediction and read its events as they happen, until `done` or `error`.
+
+        It is created when the first event is asked for, and never sent twice.
+
+        Args:
+            params: Prediction creation params; they are not changed.
+            model: The model reference in either owner/name or owner/name:version-number format.
+            wait: Seconds without an event after which the server is asked to close the connection; the stream then
+                connects again. By default the server decides.
+
+        Returns:
+            An iterator over the events; also a context manager.
+
+        Raises:
+            ValueError: If an argument cannot be right; nothing was sent.
+            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first
+                event: the prediction may run.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if the create surely did not reach the server, or connections
+                break again and again without an event.
+            APIResponseError: While iterating, if an answer is not what the API promises.
+
+        Example:
+            ```python
+            async with client.predictions.async_create_stream({"input": {"text": "to be"}}, "o/text") as stream:
+                async for event in stream:
+                    if event["event"] == "output":
+                        print(event["data"], end="")
+            ```
+        """
+        return AsyncPredictionStream(self._create_reader(params, model, wait), self._shape)
+
+    @twin(async_create_stream)
+    def create_stream(
+        self, params: CreatePredictionParams, model: str, *, wait: float | None = None
+    ) -> PredictionStream:
+        return PredictionStream(self._api, self._create_reader(params, model, wait), self._shape)
+
+    def _stream_reader(self, prediction_id: str, after_id: str | None, wait: float | None) -> EventReader:
+        segment(prediction_id, "prediction_id")
+        return EventReader(self._api, self._shape, prediction_id, after_id=after_id, wait=wait)
+
+    def _create_reader(self, params: CreatePredictionParams, model: str, wait: float | None) -> EventReader:
+        create = Create.checked(params, model, stream=True)
+        return EventReader(
+            self._api, self._shape, lambda: with_files_uploaded(create, self._files.async_upload), wait=wait
+        )

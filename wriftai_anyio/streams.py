@@ -1,10 +1,11 @@
 """A prediction's events as they happen."""
 
 import json
+import threading
 from types import TracebackType
 from typing import Final, TypedDict
 
-from ._blocking import twin
+from ._blocking import Caller, Started, twin
 from ._event_reader import EventReader
 from ._prediction import PredictionShape, PredictionWithIO
 from .api import API, ShapeError
@@ -40,7 +41,7 @@ class PredictionStreamEvent(TypedDict):
 
 
 _TYPES: Final = {kind.value: kind for kind in PredictionStreamEventType}
-_WITH_PREDICTION: Final = frozenset({PredictionStreamEventType.init, PredictionStreamEventType.done})
+_WITH_PREDICTION: Final = frozenset({"init", "done"})
 
 
 class _Events:
@@ -58,16 +59,15 @@ class _Events:
 
     def _next(self) -> PredictionStreamEvent:
         read = self._reader.events.popleft()
-        kind = _TYPES.get(read.event, read.event)
         try:
             data: JsonValue = json.loads(read.data)
-            if kind in _WITH_PREDICTION:
+            if read.event in _WITH_PREDICTION:
                 self._prediction = self._shape.detailed(data)
         except ShapeError as error:
             raise self._reader.unpromised(f"the event {read.id!r}: {error}") from None
         except (ValueError, RecursionError):
             raise self._reader.unpromised(f"the data of the event {read.id!r} is not JSON") from None
-        return {"id": read.id, "event": kind, "data": data}
+        return {"id": read.id, "event": _TYPES.get(read.event, read.event), "data": data}
 
 
 class AsyncPredictionStream(_Events):
@@ -130,7 +130,8 @@ class AsyncPredictionStream(_Events):
 class PredictionStream(_Events):
     """A prediction's events, each once and in order, until `done` or `error`.
 
-    As `AsyncPredictionStream`, for blocking callers. Use it in `with` wherever the loop may be left early.
+    As `AsyncPredictionStream`, for blocking callers. Use it in `with` wherever the loop may be left early. While the
+    caller works on an event, more are read. Threads may share a stream.
 
     Args:
         api: Runs the reader for blocking callers.
@@ -148,14 +149,30 @@ class PredictionStream(_Events):
     def __init__(self, api: API, reader: EventReader, shape: PredictionShape) -> None:
         super().__init__(reader, shape)
         self._api = api
+        self._reading: Started[None] | None = None
+        self._turn = threading.Lock()
 
     def __iter__(self) -> "PredictionStream":
         return self
 
     def __next__(self) -> PredictionStreamEvent:
-        if not self._reader.events and not self._api.call(self._reader.read):
-            raise StopIteration
-        return self._next()
+        with self._turn:
+            while not self._reader.events:
+                self._wait_for_more()
+            return self._next()
+
+    def _wait_for_more(self) -> None:
+        reading = self._reading
+        if reading is None:
+            if self._reader.ended:
+                raise StopIteration
+            # One call that reads on, and not one for each read: where events come one by one, a way to the event
+            # loop's thread and back for each takes several times as long as the reading.
+            caller = Caller()
+            self._reading = self._api.start("async_stream", lambda: self._reader.read_ahead(caller.wake), caller)
+        elif not reading.wait_woken() and not self._reader.events and self._reading is reading:
+            self._reading = None
+            reading.result()
 
     @twin(AsyncPredictionStream.async_text)
     def text(self) -> str:
@@ -164,6 +181,9 @@ class PredictionStream(_Events):
 
     @twin(AsyncPredictionStream.aclose)
     def close(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
         self._api.call(self._reader.aclose)
 
     def __enter__(self) -> "PredictionStream":
