@@ -75,6 +75,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     session.run("basedpyright")
     session.run("basedpyright", "--verifytypes", "wriftai_anyio", "--ignoreexternal")
+    session.run("python", "-m", "pytest", "tests/test_typing.py")
 
 
 @nox.session
