@@ -285,14 +285,16 @@ class Http:
 
     async def _send(self, request: httpx.Request, *, whole: bool) -> httpx.Response:
         connections = await self._connections()
-        give_up = current_time() + _patience(request)
+        waited = 0.0
         while True:
             try:
                 return await self._attempt(connections, request, whole=whole)
             except APIConnectionError as error:
-                if not out_of_descriptors(error) or current_time() > give_up:
+                if not out_of_descriptors(error) or waited > _patience(request):
                     raise
-            await sleep(DESCRIPTOR_RETRY * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
+            delay = DESCRIPTOR_RETRY * random.uniform(0.5, 1.5)  # noqa: S311 -- no secret
+            await sleep(delay)
+            waited += delay
 
     async def _attempt(self, connections: Connections, request: httpx.Request, *, whole: bool) -> httpx.Response:
         pool = await connections.enter()

@@ -88,11 +88,11 @@ class Bucket:
         Returns:
             The slot; its `held` says whether the request should still ask to be held.
         """
-        loop = current_token().native_token
-        if loop not in self._queues:
+        if not self._queues or current_token().native_token not in self._queues:
             outcome = self._try(held)
             if isinstance(outcome, Slot):
                 return outcome
+        loop = current_token().native_token
         waiter = _Waiter()
         with self._lock:
             queue = self._queues.setdefault(loop, OrderedDict())
@@ -110,13 +110,16 @@ class Bucket:
                 await waiter.wait(delay)
         finally:
             del queue[waiter]
-            self._wake_next(loop)
+            self._wake_next()
 
     def _try(self, held: bool) -> Slot | float:
         with self._lock:
             return self._budget.take(pace_time(), held)
 
-    def _wake_next(self, loop: object) -> None:
+    def _wake_next(self) -> None:
+        if not self._queues:
+            return
+        loop = current_token().native_token
         with self._lock:
             queue = self._queues.get(loop)
             if not queue:
@@ -128,13 +131,13 @@ class Bucket:
         """Takes in what an answer says of the budget."""
         with self._lock:
             self._budget.answered(slot, status, headers, pace_time())
-        self._wake_next(current_token().native_token)
+        self._wake_next()
 
     def unanswered(self, slot: Slot) -> None:
         """Takes in that a request ended without an answer."""
         with self._lock:
             self._budget.ended(slot)
-        self._wake_next(current_token().native_token)
+        self._wake_next()
 
     def state(self) -> RateLimit:
         """Describes the bucket."""

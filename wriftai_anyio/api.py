@@ -4,9 +4,8 @@ import json as json_module
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import anyio
 import httpx
@@ -41,8 +40,7 @@ class ShapeError(ValueError):
     """An answer's JSON is not of the shape that the API promises."""
 
 
-@dataclass(frozen=True)
-class _Exchange:
+class _Exchange(NamedTuple):
     """A request as asked for, from which each attempt makes its own."""
 
     method: str
