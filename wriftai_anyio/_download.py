@@ -127,7 +127,9 @@ class _Transfer:
 
     async def _receive(self, response: httpx.Response) -> None:
         failure = await self._write_all(response)
-        if failure is None and self._size is not None and self._received != self._size:
+        if self._received == self._size:
+            return
+        if failure is None and self._size is not None:
             failure = httpx.RemoteProtocolError(f"{self._received} of {self._size} bytes came")
         if failure is not None:
             raise broken(response, failure) from failure

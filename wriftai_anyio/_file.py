@@ -45,7 +45,7 @@ class File:
             raise ValueError(
                 f"content must be bytes, a path (pathlib.Path) or a binary stream, not {type(content).__name__}."
             )
-        if mime_type is not None and not _MIME_TYPE.fullmatch(mime_type):
+        if mime_type and not _MIME_TYPE.fullmatch(mime_type):
             raise ValueError(f"mime_type must be like 'image/png', not {mime_type[:80]!r}.")
         self.content = content
         self.mime_type = mime_type or _guessed(content)

@@ -58,6 +58,7 @@ class Store:
         Raises:
             APIStatusError: If the store refused.
             APIConnectionError: If nothing came back.
+            APIResponseError: If it is a redirect, which is not followed.
         """
         headers = {"content-length": str(size), "content-type": mime_type}
         request = self._request("PUT", httpx.URL(url), headers, StreamedBody(content))
@@ -163,24 +164,25 @@ def _redirected(response: httpx.Response) -> httpx.URL:
 
 def _not_followed(response: httpx.Response, reason: str) -> APIResponseError:
     shown = _shown(response)
-    return APIResponseError(
-        f"GET {shown.request.url.path} on {shown.request.url.host} was answered by a redirect that is not "
-        f"followed: {reason}.",
-        response=shown,
-    )
+    return APIResponseError(f"{_outcome(shown)}, a redirect that is not followed: {reason}.", response=shown)
 
 
-def _refused(response: httpx.Response) -> APIStatusError:
+def _refused(response: httpx.Response) -> APIStatusError | APIResponseError:
     shown = _shown(response)
+    if not shown.is_error:
+        return APIResponseError(f"{_outcome(shown)}, which is no success and no refusal.", response=shown)
     known = status_error(shown, None)
-    request = shown.request
     return type(known)(
-        f"{request.method} {request.url.path} on {request.url.host} was answered {shown.status_code}: "
-        f"{known.message}. If the URL is presigned, it may have expired.",
+        f"{_outcome(shown)}: {known.message}. If the URL is presigned, it may have expired.",
         response=shown,
         message=known.message,
         request_id=known.request_id,
     )
+
+
+def _outcome(response: httpx.Response) -> str:
+    request = response.request
+    return f"{request.method} {request.url.path} on {request.url.host} was answered {response.status_code}"
 
 
 def _shown(response: httpx.Response) -> httpx.Response:
