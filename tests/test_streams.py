@@ -1,0 +1,331 @@
+"""A prediction's events over real connections that end in every way, for all three callers."""
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from event_server import END, HEAD, OUTPUTS, STREAM_PATH, EventServer, Hold, Plan, chunk, chunks, event, events, whole
+from support import ID, TOKEN, Spelling, prediction
+from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError, _retry
+from wriftai_anyio.streams import AsyncPredictionStream, PredictionStreamEventType
+
+DATA = [prediction("started"), *OUTPUTS, prediction(output=OUTPUTS)]
+NOT_FOUND = b'HTTP/1.1 404 Not Found\r\ncontent-length: 23\r\nconnection: close\r\n\r\n{"detail": "no stream"}'
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_retry, "FIRST_BACKOFF", 0.0)
+
+
+def client_of(server: EventServer, spelling: Spelling) -> Client:
+    return Client(TOKEN, server.base_url, backend=spelling.backend, timeout=5)
+
+
+def read(server: EventServer, spelling: Spelling, **options: object) -> list[Any]:
+    with client_of(server, spelling) as client:
+        received: list[Any] = spelling.call(client.predictions, "stream", ID, **options)
+        return received
+
+
+class Received:
+    """The ids of the events that came until the stream ended or broke off."""
+
+    def __init__(self, server: EventServer, spelling: Spelling) -> None:
+        self._server = server
+        self._spelling = spelling
+        self.ids: list[str] = []
+
+    def read(self) -> None:
+        with client_of(self._server, self._spelling) as client:
+            if self._spelling.blocking:
+                with client.predictions.stream(ID) as stream:
+                    self.ids.extend(item["id"] for item in stream)
+            else:
+                anyio.run(self._read, client.predictions.async_stream(ID), backend=self._spelling.backend)
+
+    async def _read(self, stream: AsyncPredictionStream) -> None:
+        async with stream:
+            async for item in stream:
+                self.ids.append(item["id"])
+
+
+def closes_after_two_events(number: int, due: list[bytes]) -> bytes:
+    return HEAD + chunks(due[:2]) + END
+
+
+def drops_in_the_second_event(number: int, due: list[bytes]) -> bytes:
+    return HEAD + chunk(due[0]) + chunk(due[1][:-7]) if due[1:] else HEAD + chunks(due) + END
+
+
+def drops_in_a_chunk(number: int, due: list[bytes]) -> bytes:
+    return HEAD + chunk(due[0]) + chunk(due[1])[:-9] if due[1:] else HEAD + chunks(due) + END
+
+
+def sends_nothing_every_other_time(number: int, due: list[bytes]) -> bytes:
+    return HEAD + chunks(due[:3] if number % 2 else [b": heartbeat\n\n"]) + END
+
+
+def sends_byte_by_byte(number: int, due: list[bytes]) -> bytes:
+    text = b"".join(due)
+    return HEAD + chunks([text[index : index + 1] for index in range(len(text))]) + END
+
+
+def cuts_anywhere(seed: int, cuts: int) -> Plan:
+    generator = random.Random(seed)
+
+    def plan(number: int, due: list[bytes]) -> bytes:
+        return whole(number, due) if number >= cuts else whole(number, due[:20])[: generator.randint(1, 900)]
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        whole,
+        closes_after_two_events,
+        drops_in_the_second_event,
+        drops_in_a_chunk,
+        sends_nothing_every_other_time,
+        sends_byte_by_byte,
+    ],
+)
+def test_every_event_comes_once_and_in_order(plan: Plan, spelling: Spelling) -> None:
+    with EventServer(events(), plan) as server:
+        received = read(server, spelling)
+    assert [item["id"] for item in received] == [str(number) for number in range(1, len(DATA) + 1)]
+    assert [item["data"] for item in received] == DATA
+    assert [item["event"] for item in received] == ["init", *["output"] * len(OUTPUTS), "done"]
+    assert {request.path for request in server.requests} == {STREAM_PATH}
+
+
+def test_every_event_comes_once_through_a_relay_that_cuts_1000_connections_anywhere(spelling: Spelling) -> None:
+    outputs = [f"word {number} " * (number % 5) for number in range(6000)]
+    with EventServer(events(outputs), cuts_anywhere(seed=5, cuts=1000)) as server:
+        received = read(server, spelling)
+    assert [item["data"] for item in received[1:-1]] == outputs
+    assert len(server.requests) > 1000
+
+
+@pytest.mark.parametrize("last", ["done", "error"])
+def test_stops_after_the_last_event_whatever_comes_then(last: str, spelling: Spelling) -> None:
+    with EventServer([*events(last=last), event(99, "output", "more")], whole) as server:
+        received = read(server, spelling)
+    assert received[-1]["event"] is PredictionStreamEventType(last)
+    assert len(server.requests) == 1
+
+
+def test_begins_after_the_event_asked_for_and_asks_for_the_idle_time(spelling: Spelling) -> None:
+    with EventServer(events(), closes_after_two_events) as server:
+        received = read(server, spelling, after_id="4", wait=2.5)
+    assert [item["id"] for item in received] == ["5", "6", "7", "8", "9"]
+    assert [request.after_id for request in server.requests] == ["4", "6", "8"]
+    assert {request.headers["prefer"] for request in server.requests} == {"wait=2.5"}
+    assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
+
+
+def test_an_event_that_is_newer_than_the_package_keeps_its_name(spelling: Spelling) -> None:
+    with EventServer([event(1, "queue", {"position": 3}), *events()[1:]], whole) as server:
+        first = read(server, spelling)[0]
+    assert first == {"id": "1", "event": "queue", "data": {"position": 3}}
+    assert type(first["event"]) is str
+
+
+def test_a_stream_that_is_gone_is_a_typed_error_also_between_its_events(spelling: Spelling) -> None:
+    def plan(number: int, due: list[bytes]) -> bytes:
+        return NOT_FOUND if number else closes_after_two_events(number, due)
+
+    with EventServer(events(), plan) as server, pytest.raises(NotFoundError, match="no stream") as caught:
+        read(server, spelling)
+    assert TOKEN not in repr(vars(caught.value)) + repr(caught.value.request.headers)
+
+
+def test_a_server_that_always_closes_at_once_is_given_up(spelling: Spelling) -> None:
+    problem = "8 times in a row without an event"
+    with EventServer([], whole) as server, pytest.raises(APIResponseError, match=problem) as caught:
+        read(server, spelling)
+    assert len(server.requests) == 8
+    assert "authorization" not in caught.value.response.request.headers
+
+
+def test_an_event_without_end_is_an_error_and_not_endless_memory() -> None:
+    problem = "an event does not end within"
+    with EventServer([b"x" * 2**20] * 70, whole) as server, pytest.raises(APIResponseError, match=problem):
+        read(server, Spelling("blocking-asyncio"))
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        (b"id: 2\nevent: output\ndata: not JSON\n\n", "not JSON"),
+        (event(2, "done", "no prediction"), "not an object"),
+    ],
+)
+def test_an_event_that_is_not_as_promised_is_an_error_after_the_events_before(
+    bad: bytes, problem: str, spelling: Spelling
+) -> None:
+    with EventServer([events()[0], bad, *events()[2:]], lambda _, due: HEAD + chunk(b"".join(due)) + END) as server:
+        received = Received(server, spelling)
+        with pytest.raises(APIResponseError, match=problem):
+            received.read()
+    assert received.ids == ["1"]
+
+
+def test_events_without_ids_are_refused_since_a_drop_could_repeat_them(spelling: Spelling) -> None:
+    without_ids = [b'event: output\ndata: "a"\n\n']
+    with EventServer(without_ids, whole) as server, pytest.raises(APIResponseError, match="no ids"):
+        read(server, spelling)
+
+
+def test_the_prediction_is_as_the_last_event_had_it() -> None:
+    with EventServer(events(), closes_after_two_events) as server, Client(TOKEN, server.base_url) as client:
+        stream = client.predictions.stream(ID)
+        seen = [stream.prediction]
+        seen += [stream.prediction for _ in stream]
+    assert [state and state["status"] for state in seen] == [None, *["started"] * (len(DATA) - 1), "succeeded"]
+    assert {state["url"] for state in seen if state} == {f"{server.base_url}/predictions/{ID}"}
+
+
+class Texts:
+    """Reads the text of a stream in one of the spellings."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self._spelling = spelling
+
+    def of(self, server: EventServer) -> str:
+        with client_of(server, self._spelling) as client:
+            if self._spelling.blocking:
+                return client.predictions.stream(ID).text()
+            return anyio.run(client.predictions.async_stream(ID).async_text, backend=self._spelling.backend)
+
+
+@pytest.fixture
+def texts(spelling: Spelling) -> Texts:
+    return Texts(spelling)
+
+
+def test_text_is_the_joined_output(texts: Texts) -> None:
+    with EventServer(events(), drops_in_the_second_event) as server:
+        assert texts.of(server) == "".join(OUTPUTS)
+
+
+def test_text_of_a_prediction_that_fails_is_an_error_that_says_why(texts: Texts) -> None:
+    with EventServer(events(last="error"), whole) as server, pytest.raises(WriftAIError, match="out of memory"):
+        texts.of(server)
+
+
+def test_text_of_another_output_is_an_error(texts: Texts) -> None:
+    with (
+        EventServer(events([{"a": 1}]), whole) as server,
+        pytest.raises(ValueError, match="not a text but a JSON dict"),
+    ):
+        texts.of(server)
+
+
+@pytest.fixture
+def held() -> Iterator[EventServer]:
+    """Sends two events, holds the connection until the client leaves, and sends the others on the next ones."""
+
+    def plan(number: int, due: list[bytes]) -> bytes | Hold:
+        return whole(number, due) if number else Hold(HEAD + chunks(due[:2]))
+
+    with EventServer(events(), plan) as server:
+        yield server
+
+
+def test_leaving_the_block_early_frees_the_connection(held: EventServer, spelling: Spelling) -> None:
+    async def leave_early() -> None:
+        async with client.predictions.async_stream(ID) as stream:
+            async for _ in stream:
+                break
+        assert await anyio.to_thread.run_sync(held.left.wait, 2)
+
+    with client_of(held, spelling) as client:
+        if spelling.blocking:
+            with client.predictions.stream(ID) as stream:
+                for _ in stream:
+                    break
+            assert held.left.wait(2)
+        else:
+            anyio.run(leave_early, backend=spelling.backend)
+    assert len(held.requests) == 1
+
+
+def test_a_closed_stream_gives_what_it_has_read_and_ends(held: EventServer, spelling: Spelling) -> None:
+    async def read_and_close() -> list[str]:
+        stream = client.predictions.async_stream(ID)
+        first = await anext(stream)
+        await stream.aclose()
+        await stream.aclose()
+        return [first["id"]] + [item["id"] async for item in stream]
+
+    with client_of(held, spelling) as client:
+        if spelling.blocking:
+            stream = client.predictions.stream(ID)
+            received = [next(stream)["id"]]
+            stream.close()
+            stream.close()
+            received += [item["id"] for item in stream]
+        else:
+            received = anyio.run(read_and_close, backend=spelling.backend)
+    assert received in (["1"], ["1", "2"])
+    assert held.left.wait(2)
+
+
+def test_closing_in_another_thread_ends_a_blocking_read(held: EventServer) -> None:
+    with Client(TOKEN, held.base_url) as client:
+        stream = client.predictions.stream(ID)
+        received = [next(stream)["id"], next(stream)["id"]]
+        closer = threading.Timer(0.05, stream.close)
+        closer.start()
+        assert list(stream) == []
+        closer.join(5)
+    assert received == ["1", "2"]
+
+
+def test_threads_may_share_a_blocking_stream() -> None:
+    outputs = list(range(500))
+    received: list[str] = []
+    with EventServer(events(outputs), closes_after_two_events) as server, Client(TOKEN, server.base_url) as client:
+        stream = client.predictions.stream(ID)
+        threads = [threading.Thread(target=lambda: received.extend(item["id"] for item in stream)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert sorted(received, key=int) == [str(number) for number in range(1, len(outputs) + 3)]
+
+
+def test_a_blocking_read_inside_an_event_loop_is_refused_by_name(anyio_backend: str) -> None:
+    async def block() -> None:
+        list(client.predictions.stream(ID))
+
+    client = Client(TOKEN)
+    with pytest.raises(RuntimeError, match="async_stream"):
+        anyio.run(block, backend=anyio_backend)
+
+
+@pytest.mark.parametrize(
+    "options", [{"wait": 0}, {"wait": -1.0}, {"wait": float("nan")}, {"wait": float("inf")}, {"after_id": ""}]
+)
+def test_arguments_that_cannot_be_right_are_refused_before_anything_is_sent(options: dict[str, Any]) -> None:
+    client = Client(TOKEN)
+    with pytest.raises(ValueError, match=next(iter(options))):
+        client.predictions.stream(ID, **options)
+    with pytest.raises(ValueError, match=next(iter(options))):
+        client.predictions.async_stream(ID, **options)
+    with pytest.raises(ValueError, match="prediction_id"):
+        client.predictions.stream("")
+
+
+def test_data_is_told_as_the_json_that_it_is(spelling: Spelling) -> None:
+    values: list[object] = [None, True, 1.5, [], {"a": ["\u2028"]}, "text"]
+    with EventServer(events(values), whole) as server:
+        received = read(server, spelling)
+    assert json.dumps([item["data"] for item in received[1:-1]]) == json.dumps(values)
