@@ -27,6 +27,9 @@ class Resource:
     def __init__(self, api: API) -> None:
         self._api = api
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._api,)
+
 
 class ModelReference(NamedTuple):
     """A model as named by its users, `owner/name` or `owner/name:number`."""
