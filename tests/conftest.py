@@ -1,8 +1,11 @@
 """What all tests share."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from support import Spelling
+from support import TOKEN, Spelling
+from wriftai_anyio.sandbox import Sandbox
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -16,3 +19,18 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def spelling(request: pytest.FixtureRequest) -> Spelling:
     """Runs a test that calls methods by it with both spellings, on both event loops."""
     return Spelling(request.param)
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    """Serves all tests that ask for a sandbox."""
+    with Sandbox(setup_time=0.0, cancel_time=0.0, access_token=TOKEN) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Serves a test over real HTTP, and is empty before and after."""
+    running_sandbox.reset()
+    yield running_sandbox
+    running_sandbox.reset()

@@ -1,0 +1,398 @@
+"""What only a process of its own can show: Ctrl-C, exit, fork, pickling, one event loop after the other."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from subprocesses import run_python, settings_for
+from wriftai_anyio.sandbox import Sandbox
+
+PATIENCE = 20.0
+"""Seconds that a process may take at most."""
+
+PROLOGUE = """
+import asyncio, os, signal, sys, threading, time, warnings
+from wriftai_anyio import Client
+from wriftai_anyio.predictions import WaitOptions
+
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+backend = sys.argv[1]
+client = Client(backend=backend)
+predictions = client.predictions
+WORDS = {"input": {"text": "to be or not to be"}}
+SLEEP = {"input": {"seconds": 60}}
+"""
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+needs_signals = pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single process here")
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+def program(source: str) -> str:
+    return PROLOGUE + dedent(source)
+
+
+def run(sandbox: Sandbox, source: str, *arguments: str) -> str:
+    return run_python(["-c", program(source), *arguments], settings_for(sandbox))
+
+
+class Running:
+    """A process that runs a program, and talks on its standard output."""
+
+    def __init__(self, sandbox: Sandbox, source: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program(source), *arguments],
+            env={**os.environ, **settings_for(sandbox)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.start()
+
+    def interrupt(self) -> float:
+        """Sends Ctrl-C; returns when."""
+        self._process.send_signal(signal.SIGINT)
+        return time.time()
+
+    def line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def end(self) -> tuple[int, str, str]:
+        """Waits for its end; returns its code, and the rest of what it wrote."""
+        stdout, stderr = self._process.communicate()
+        self._watchdog.cancel()
+        return self._process.returncode, stdout.strip(), stderr
+
+
+def until(condition: Callable[[], object]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come to be"
+        time.sleep(0.005)
+
+
+def until_requested(sandbox: Sandbox, method: str, path: str) -> None:
+    until(lambda: any((each.method, each.path) == (method, f"/v1{path}") for each in sandbox.requests))
+
+
+@needs_signals
+class TestCtrlC:
+    def test_it_raises_keyboard_interrupt_within_a_second_in_any_call(self, sandbox: Sandbox, backend: str) -> None:
+        sandbox.fail_next("stall", times=6)
+        running = Running(
+            sandbox,
+            """
+            for call in (
+                lambda: predictions.get("x"),
+                lambda: predictions.list(),
+                lambda: list(predictions.iterate()),
+                lambda: predictions.wait("x", WaitOptions(0.01, lambda latest: None)),
+                lambda: predictions.create(SLEEP, "sandbox/sleep"),
+                lambda: predictions.create(SLEEP, "sandbox/sleep", wait=True),
+            ):
+                try:
+                    call()
+                except KeyboardInterrupt:
+                    print(time.time(), flush=True)
+            print(predictions.create(WORDS, "sandbox/word-count", wait=True)["output"]["to"])
+            """,
+            backend,
+        )
+        for number in range(1, 7):
+            until(lambda: len(sandbox.requests) == number)  # noqa: B023 -- called at once
+            interrupted = running.interrupt()
+            assert float(running.line()) - interrupted < 1
+        assert running.end() == (0, "2", "")
+
+    def test_what_is_not_caught_ends_the_process_as_ctrl_c_does(self, sandbox: Sandbox, backend: str) -> None:
+        running = Running(sandbox, "predictions.create(SLEEP, 'sandbox/sleep', wait=True)", backend)
+        until_requested(sandbox, "POST", "/predictions")
+        running.interrupt()
+        code, _, stderr = running.end()
+        assert code == -signal.SIGINT
+        assert stderr.strip().endswith("KeyboardInterrupt")
+
+    @pytest.mark.parametrize("moment", ["while it is created", "while it runs"])
+    def test_cancel_on_exit_cancels_on_the_server(self, sandbox: Sandbox, backend: str, moment: str) -> None:
+        if moment == "while it is created":
+            sandbox.fail_next("delay", delay=0.2, method="POST", path="/predictions")
+        running = Running(
+            sandbox,
+            """
+            options = WaitOptions(0.01, cancel_on_exit=True)
+            predictions.create(SLEEP, "sandbox/sleep", wait=True, wait_options=options)
+            """,
+            backend,
+        )
+        until_requested(sandbox, "POST", "/predictions")
+        if moment == "while it runs":
+            until(lambda: sandbox.predictions)
+            until_requested(sandbox, "GET", f"/predictions/{sandbox.predictions[0]['id']}")
+        running.interrupt()
+        assert running.end()[0] == -signal.SIGINT
+        (left,) = sandbox.predictions
+        until_requested(sandbox, "POST", f"/predictions/{left['id']}/cancel")
+
+
+class TestExit:
+    def test_without_close_it_is_silent_and_quick(self, sandbox: Sandbox, backend: str) -> None:
+        stdout = run(sandbox, "predictions.list(); print(time.time())", backend)
+        assert time.time() - float(stdout) < 1.5
+
+    def test_during_a_call_in_another_thread_it_is_silent_and_quick(self, sandbox: Sandbox, backend: str) -> None:
+        sandbox.fail_next("stall", path="/predictions/x")
+        stdout = run(
+            sandbox,
+            """
+            def call():
+                try:
+                    predictions.get("x")
+                except RuntimeError:
+                    pass
+
+            predictions.list()
+            threading.Thread(target=call, daemon=True).start()
+            time.sleep(0.1)
+            print(time.time())
+            """,
+            backend,
+        )
+        assert time.time() - float(stdout) < 1.5
+
+    def test_sys_exit_in_a_callback_is_the_end_of_the_process(self, sandbox: Sandbox, backend: str) -> None:
+        running = Running(
+            sandbox,
+            """
+            created = predictions.create(SLEEP, "sandbox/sleep")
+            predictions.wait(created["id"], WaitOptions(0.01, lambda latest: sys.exit(3)))
+            """,
+            backend,
+        )
+        assert running.end() == (3, "", "")
+
+    def test_a_call_at_exit_is_refused_and_does_not_hang(self, sandbox: Sandbox, backend: str) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import atexit
+
+            class Late:
+                def __del__(self):
+                    try:
+                        predictions.list()
+                    except RuntimeError as error:
+                        print(error)
+
+            late = Late()
+            predictions.list()
+            """,
+            backend,
+        )
+        assert stdout == "" or "closed" in stdout or "event loop" in stdout
+
+
+class TestEventLoops:
+    def test_one_client_serves_one_loop_after_the_other_without_being_closed(self, sandbox: Sandbox) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import gc, trio
+
+            async def main(own):
+                mine = Client() if own else client
+                created = await mine.predictions.async_create(WORDS, "sandbox/word-count", wait=True)
+                return created["output"]["be"]
+
+            for own in (False, True, False):
+                for _ in range(2):
+                    assert asyncio.run(main(own)) == 2
+                    gc.collect()
+                    assert trio.run(main, own) == 2
+                    gc.collect()
+                assert predictions.create(WORDS, "sandbox/word-count", wait=True)["output"]["be"] == 2
+            print("done")
+            """,
+            "asyncio",
+        )
+        assert stdout == "done\n"
+
+    def test_clients_dropped_inside_a_running_loop_leave_no_warning_and_no_socket(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import anyio, gc
+
+            async def use():
+                await Client().predictions.async_list()
+
+            async def main():
+                await use()
+                gc.collect()
+                first = len(os.listdir("/dev/fd"))
+                for _ in range(6):
+                    await use()
+                    gc.collect()
+                return len(os.listdir("/dev/fd")) - first
+
+            print(anyio.run(main, backend=backend))
+            """,
+            backend,
+        )
+        assert int(stdout) <= 2
+
+
+@needs_fork
+class TestFork:
+    def test_parent_and_child_both_go_on(self, sandbox: Sandbox, backend: str) -> None:
+        stdout = run(
+            sandbox,
+            """
+            predictions.list()
+            child = os.fork()
+            answer = predictions.create(WORDS, "sandbox/word-count", wait=True)["output"]["be"]
+            if child:
+                assert os.waitpid(child, 0)[1] == 0
+                print(answer, predictions.get(predictions.list().items[0]["id"])["status"])
+            """,
+            backend,
+        )
+        assert stdout == "2 succeeded\n"
+
+    def test_a_child_forked_while_threads_are_busy_works_and_ends(self, sandbox: Sandbox, backend: str) -> None:
+        stdout = run(
+            sandbox,
+            """
+            def work():
+                while not stop.is_set():
+                    predictions.list()
+
+            predictions.list()
+            stop = threading.Event()
+            threads = [threading.Thread(target=work, daemon=True) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for _ in range(3):
+                child = os.fork()
+                if not child:
+                    signal.alarm(10)
+                    predictions.list()
+                    sys.exit(0)
+                assert os.waitpid(child, 0)[1] == 0
+            stop.set()
+            for thread in threads:
+                thread.join()
+            predictions.list()
+            print("done")
+            """,
+            backend,
+        )
+        assert stdout == "done\n"
+
+    def test_a_child_ends_though_a_lock_of_its_parent_was_held(self, sandbox: Sandbox, backend: str) -> None:
+        stdout = run(
+            sandbox,
+            """
+            def hold():
+                with client._api._portals.peek()._lock:
+                    held.set()
+                    free.wait()
+
+            predictions.list()
+            held, free = threading.Event(), threading.Event()
+            threading.Thread(target=hold).start()
+            held.wait()
+            child = os.fork()
+            if not child:
+                signal.alarm(10)
+                predictions.list()
+                sys.exit(0)
+            free.set()
+            print(os.waitpid(child, 0)[1])
+            """,
+            backend,
+        )
+        assert stdout == "0\n"
+
+    def test_a_child_that_drops_the_client_leaves_the_parents_connections_alone(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import gc
+
+            predictions.list()
+            child = os.fork()
+            if not child:
+                del client, predictions
+                gc.collect()
+                sys.exit(0)
+            status = os.waitpid(child, 0)[1]
+            predictions.list()
+            print(status)
+            """,
+            backend,
+        )
+        assert stdout == "0\n"
+
+    def test_a_child_forked_inside_a_running_loop_can_run_its_own(self, sandbox: Sandbox) -> None:
+        stdout = run(
+            sandbox,
+            """
+            async def main():
+                await predictions.async_list()
+                child = os.fork()
+                if not child:
+                    thread = threading.Thread(target=lambda: print(len(predictions.list().items), flush=True))
+                    thread.start()
+                    thread.join()
+                    os._exit(0)
+                status = os.waitpid(child, 0)[1]
+                await predictions.async_list()
+                return status
+
+            print(asyncio.run(main()))
+            """,
+            "asyncio",
+        )
+        assert stdout == "0\n0\n"
+
+
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_fork), "spawn"])
+def test_a_pool_of_processes_shares_a_pickled_client(
+    sandbox: Sandbox, backend: str, method: str, tmp_path: Path
+) -> None:
+    source = program("""
+        import functools, multiprocessing
+
+        def count(client, word):
+            params = {"input": {"text": word}}
+            return client.predictions.create(params, "sandbox/word-count", wait=True)["output"][word]
+
+        if __name__ == "__main__":
+            predictions.list()
+            with multiprocessing.get_context(sys.argv[2]).Pool(2) as pool:
+                print(sum(pool.map(functools.partial(count, client), ["to", "be", "or", "not"])))
+                print(len(pool.map(predictions.get, [each["id"] for each in predictions.iterate()])))
+    """)
+    path = tmp_path / "pool.py"
+    path.write_text(source)
+    assert run_python([path, backend, method], settings_for(sandbox)) == "4\n4\n"
+    assert len(sandbox.predictions) == 4
