@@ -164,9 +164,18 @@ class EventReader:
         """Whether there are no more events but those that were read."""
         return self._ended
 
-    async def aclose(self) -> None:
-        """Closes the connection; there are no more events then but those that were read."""
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to close."""
+        return self._connection is not None
+
+    def end(self) -> None:
+        """Ends the stream: there are no more events then but those that were read."""
         self._ended = True
+
+    async def aclose(self) -> None:
+        """Ends the stream and closes the connection."""
+        self.end()
         await self._leave_connection()
 
     def unpromised(self, problem: str) -> APIResponseError:
@@ -244,6 +253,8 @@ class EventReader:
     async def _recover(self, fault: APIConnectionError | InternalServerError | None) -> None:
         connection = self._connection
         await self._leave_connection()
+        if self._ended:
+            return
         idle = fault is None or isinstance(fault, APITimeoutError)
         if connection is not None and (connection.fruitful or (idle and connection.was_idle(self._wait))):
             self._fruitless = 0

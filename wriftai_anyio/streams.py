@@ -169,8 +169,14 @@ class PredictionStream(_Events):
             # One call that reads on, and not one for each read: where events come one by one, a way to the event
             # loop's thread and back for each takes several times as long as the reading.
             caller = Caller()
-            self._reading = self._api.start("async_stream", lambda: self._reader.read_ahead(caller.wake), caller)
-        elif not reading.wait_woken() and not self._reader.events and self._reading is reading:
+            reading = self._api.start("async_stream", lambda: self._reader.read_ahead(caller.wake), caller)
+            self._reading = reading
+        try:
+            ended = not reading.wait_woken() and not self._reader.events
+        except BaseException:
+            self._reading = None
+            raise
+        if ended and self._reading is reading:
             self._reading = None
             reading.result()
 
@@ -181,10 +187,12 @@ class PredictionStream(_Events):
 
     @twin(AsyncPredictionStream.aclose)
     def close(self) -> None:
+        self._reader.end()
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.cancel()
-        self._api.call(self._reader.aclose)
+        if self._reader.connected:
+            self._api.call(self._reader.aclose)
 
     def __enter__(self) -> "PredictionStream":
         return self
