@@ -32,6 +32,25 @@ def test_example_uses_the_server_of_the_environment(name: str) -> None:
         assert [prediction["status"] for prediction in sandbox.predictions] == ["succeeded"]
 
 
+def test_models_looks_around_and_leaves_nothing_behind() -> None:
+    with Sandbox(sample_data=True) as sandbox:
+        before = sandbox.requests
+        lines = run_python([EXAMPLES / "models.py"], settings_for(sandbox)).splitlines()
+        paths = [request.path for request in sandbox.requests[len(before) :] if request.method == "DELETE"]
+    assert lines[-1] == "me/greeter:1 runs on cpu-small with ['greeting']"
+    assert [path.removeprefix("/v1") for path in paths] == [
+        "/models/me/greeter/versions/1",
+        "/models/me/greeter",
+        "/variables/greeting",
+    ]
+
+
+def test_webhook_app_prints_each_status_that_a_webhook_tells_of() -> None:
+    lines = run_python([EXAMPLES / "webhook_app.py"]).splitlines()
+    assert lines[:3] == ["webhook: starting", "webhook: started", "webhook: succeeded"]
+    assert ast.literal_eval(" ".join(lines[3:])) == counted_words()
+
+
 def test_demo_runs_each_example_which_starts_a_sandbox_of_its_own() -> None:
     first, *sections = run_python([EXAMPLES / "demo.py"]).split("--- examples/")
     assert first == ""
