@@ -78,6 +78,7 @@ def _checked_token(token: str | None) -> str | None:
 
 
 def _checked_url(url: str) -> str:
+    url = url.strip()
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -86,7 +87,7 @@ def _checked_url(url: str) -> str:
         raise ValueError("api_base_url must begin with http:// or https:// and name a host.")
     if parsed.userinfo or parsed.query or parsed.fragment:
         raise ValueError("api_base_url must hold no user, query or fragment.")
-    return url.strip().rstrip("/")
+    return url.rstrip("/")
 
 
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
