@@ -130,7 +130,7 @@ class TestParity:
         required = [each for each in inspect.signature(twin).parameters.values() if each.default is each.empty]
 
         async def call() -> None:
-            result = twin(*["o/n"] * len(required))
+            result = twin(*[{"input": 1} if each.name == "params" else "o/n" for each in required])
             if isinstance(result, Iterator):
                 next(result)
             elif hasattr(result, "__enter__"):
@@ -380,7 +380,7 @@ class TestPortal:
 
     def test_in_a_notebook_a_twin_just_works(self, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
         kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
-        monkeypatch.setitem(sys.modules, "IPython", kernel)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, "IPython", kernel)
         client = client_of(Script(answer(), answer()), backend=backend)
         seen: list[str] = []
 
