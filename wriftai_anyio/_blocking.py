@@ -102,7 +102,7 @@ class _Call(Generic[T]):
         self._errors: list[BaseException] = []
         self._scope: CancelScope | None = None
         self._cancelled = False
-        self.ended = threading.Event()
+        self.ended: threading.Event = threading.Event()
 
     async def run(self, forget: "Callable[[_Call[T]], None]") -> None:
         try:

@@ -149,8 +149,8 @@ class Pace:
     """The two buckets of one account."""
 
     def __init__(self) -> None:
-        self.creates = Bucket()
-        self.others = Bucket()
+        self.creates: Bucket = Bucket()
+        self.others: Bucket = Bucket()
 
     def bucket(self, method: str, path: str) -> Bucket:
         """Returns the bucket that a request counts in."""

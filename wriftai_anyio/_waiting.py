@@ -45,7 +45,7 @@ class Poller:
         self._loops: PerProcess[dict[object, Rounds]] = PerProcess(dict)
         self._told: OrderedDict[str, PredictionWithIO] = OrderedDict()
         self._expected: OrderedDict[str, None] = OrderedDict()
-        self.webhooks_arrive = False
+        self.webhooks_arrive: bool = False
 
     async def fetch(self, prediction_id: str) -> PredictionWithIO:
         """Gets a prediction with its details."""

@@ -33,7 +33,7 @@ Query: TypeAlias = Mapping[str, str | Sequence[str]]
 
 USER_AGENT: Final = f"wriftai-anyio/{__version__}"
 
-logger = logging.getLogger("wriftai_anyio")
+logger: logging.Logger = logging.getLogger("wriftai_anyio")
 
 
 class ShapeError(ValueError):
@@ -83,8 +83,8 @@ class API:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.http = Http(config.transport)
-        self.pace = SharedPace(config.base_url, config.access_token)
+        self.http: Http = Http(config.transport)
+        self.pace: SharedPace = SharedPace(config.base_url, config.access_token)
         backend, close_loop = config.backend, self.http.close_loop
         self._portals = PerProcess(lambda: Portal(backend, close_loop))
         self._headers = _base_headers(config)

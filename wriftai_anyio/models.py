@@ -1,12 +1,13 @@
 """Models: what predictions are made with."""
 
+from collections.abc import Callable
 from typing import TypedDict
 
 from ._blocking import twin
 from ._listing import Listing, SearchedResource
 from ._resource import fields_of, model_path, record, segment
 from .api import nothing
-from .common_types import Model, ModelVersionWithDetails, ModelVisibility, SortDirection, StrEnum
+from .common_types import JsonValue, Model, ModelVersionWithDetails, ModelVisibility, SortDirection, StrEnum
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 
 __all__ = [
@@ -232,6 +233,6 @@ class ModelsResource(SearchedResource[Model]):
         return Listing(self._api, "/search/models", model, q=q)
 
 
-model = record(Model, "id", visibility=ModelVisibility)
+model: Callable[[JsonValue], Model] = record(Model, "id", visibility=ModelVisibility)
 """The shape of a model."""
 _model_with_details = record(ModelWithDetails, "id", visibility=ModelVisibility)

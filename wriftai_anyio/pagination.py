@@ -60,7 +60,7 @@ class Pages(Generic[T]):
         self._fetch = fetch
         self._query = dict(query)
         self._cursors_taken: set[QueryValue] = set()
-        self.more = True
+        self.more: bool = True
 
     async def read(self) -> PaginatedResponse[T]:
         """Reads the next page, which stays the next one until it is taken.
@@ -154,7 +154,7 @@ class _Ahead(Generic[T]):
         self._read = read
         self._pages: list[PaginatedResponse[T]] = []
         self._errors: list[Exception] = []
-        self.ended = anyio.Event()
+        self.ended: anyio.Event = anyio.Event()
 
     async def run(self) -> None:
         try:

@@ -1,9 +1,11 @@
 """Users: those who own models."""
 
+from collections.abc import Callable
+
 from ._blocking import twin
 from ._listing import ListedResource, Listing, SearchedResource
 from ._resource import record, segment
-from .common_types import SortDirection, StrEnum, User, UserWithDetails
+from .common_types import JsonValue, SortDirection, StrEnum, User, UserWithDetails
 from .pagination import PaginationOptions
 
 __all__ = ["UserPaginationOptions", "UsersResource", "UsersSortBy"]
@@ -60,5 +62,5 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
 
 
 _user = record(User, "name")
-user_with_details = record(UserWithDetails, "name")
+user_with_details: Callable[[JsonValue], UserWithDetails] = record(UserWithDetails, "name")
 """The shape of a user with details."""
