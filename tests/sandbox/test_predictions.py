@@ -1,4 +1,5 @@
 import re
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -121,6 +122,16 @@ def test_what_a_function_raises_is_its_predictions_error(sandbox: Sandbox, creat
     }
 
 
+def test_a_function_that_exits_ends_only_its_prediction(sandbox: Sandbox, create: Create) -> None:
+    async def leave(_given: object) -> None:
+        sys.exit("bye")
+
+    sandbox.models["me/leave"] = leave
+    sandbox.models["me/exit"] = lambda _given: sys.exit("bye")
+    for model in ("me/leave", "me/exit"):
+        assert create(model, {}, wait=True)["error"]["message"] == "bye"
+
+
 def test_a_function_may_change_its_input_without_a_trace(sandbox: Sandbox, create: Create) -> None:
     sandbox.models["me/pop"] = lambda given: given.pop("text")
     prediction = create("me/pop", {"text": "x"}, wait=True)
@@ -238,6 +249,12 @@ def test_pages_lead_through_all_newest_first_and_back(http: httpx.Client, create
     assert forwards[0]["previous_cursor"] is None
     backwards = list(pages(http, "previous_cursor", forwards[-1]["previous_cursor"]))
     assert [item["id"] for page in reversed(backwards) for item in page["items"]] == created[:1:-1]
+
+
+def test_the_last_page_leads_nowhere_even_where_it_is_full(http: httpx.Client, create: Create) -> None:
+    for _ in range(10):
+        create("sandbox/echo", {})
+    assert [len(page["items"]) for page in pages(http, "next_cursor", None)] == [5, 5]
 
 
 def test_a_cursor_stays_right_while_predictions_come_and_end(

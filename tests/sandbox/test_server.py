@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import httpx
 import pytest
 
@@ -54,6 +55,30 @@ def test_a_reset_leaves_only_the_first_models(connect: Connect) -> None:
         assert "me/first" in sandbox.models
         assert "sandbox/echo" in sandbox.models
         assert "me/second" not in sandbox.models
+
+
+def test_a_reset_ends_what_is_under_way(sandbox: Sandbox, http: httpx.Client) -> None:
+    left = threading.Event()
+
+    async def wait_forever(_given: object) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            left.set()
+
+    sandbox.models["me/wait"] = wait_forever
+    http.post("/predictions", json={"model": "me/wait", "input": {}})
+    until(lambda: sandbox.predictions[0]["status"] == "started")
+    sandbox.reset()
+    assert left.wait(DEADLINE)
+
+
+def test_predictions_that_have_ended_are_not_looked_through_for_those_under_way(
+    sandbox: Sandbox, http: httpx.Client
+) -> None:
+    echo = {"model": "sandbox/echo", "input": {}}
+    http.post("/predictions", json=echo, headers={"prefer": "wait"})
+    until(lambda: not sandbox._state.predictions._active)
 
 
 def test_leaving_ends_held_connections_threads_and_sockets_at_once(connect: Connect) -> None:

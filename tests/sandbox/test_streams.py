@@ -153,6 +153,19 @@ def test_connections_can_be_closed_or_broken_off(
     assert len(sandbox.requests) - before == connections
 
 
+def test_a_broken_off_event_is_half_there(sandbox: Sandbox, http: httpx.Client) -> None:
+    path = create(http)
+    whole = http.get(path).text
+    sandbox.streaming = Streaming(drop_in_event=True)
+    received = b""
+    with http.stream("GET", path) as answer, pytest.raises(httpx.RemoteProtocolError):  # noqa: PT012 - all that came
+        for chunk in answer.iter_bytes():
+            received += chunk
+    assert whole.startswith(received.decode())
+    assert received.count(b"\n\n") == 1
+    assert not received.endswith(b"\n\n")
+
+
 def test_a_quiet_stream_sends_heartbeats_and_is_closed_when_idle(connect: Connect) -> None:
     sleep = {"model": "sandbox/sleep", "input": {"seconds": 600}, "stream": True}
     with Sandbox(setup_time=0, streaming=Streaming(heartbeat=2, idle=5), time_scale=100) as sandbox:

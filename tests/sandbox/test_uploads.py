@@ -8,7 +8,7 @@ import pytest
 
 from wriftai_anyio.sandbox import Sandbox
 
-from .helpers import Connect
+from .helpers import Connect, until
 
 CONTENT = os.urandom(25)
 TYPE = {"content-type": "text/plain"}
@@ -87,6 +87,22 @@ def test_a_part_may_be_put_again_and_then_its_new_etag_counts(http: httpx.Client
     assert anyone.get(http.post(complete, json={"etags": [new]}).json()["download_url"]).content == b"new"
 
 
+def test_a_part_that_is_broken_off_when_put_again_must_be_put_once_more(
+    http: httpx.Client, anyone: httpx.Client
+) -> None:
+    def break_off() -> Iterator[bytes]:
+        yield b"ne"
+        raise ConnectionError
+
+    begun = begin(http, 3)
+    (url,) = begun["urls"]
+    etags = [put(anyone, url, b"old").headers["etag"]]
+    with pytest.raises(ConnectionError):
+        anyone.put(url, content=break_off(), headers={**TYPE, "content-length": "3"})
+    complete = f"/uploads/{begun['id']}/complete"
+    until(lambda: http.post(complete, json={"etags": etags}).status_code == 422)
+
+
 @pytest.mark.parametrize("etags", [[], ['"x"', '"y"', '"z"'], "x"])
 def test_wrong_etags_are_refused(http: httpx.Client, etags: object) -> None:
     answer = http.post(f"/uploads/{begin(http)['id']}/complete", json={"etags": etags})
@@ -124,6 +140,11 @@ def test_a_download_can_be_had_in_ranges(sandbox: Sandbox, anyone: httpx.Client)
     assert answer.headers["content-range"] == "bytes 10-24/25"
     assert anyone.get(url, headers={"range": "bytes=10-", "if-range": '"other"'}).content == CONTENT
     assert anyone.get(url, headers={"range": "bytes=25-"}).status_code == 416
+
+
+def test_a_file_needs_a_sandbox_that_runs() -> None:
+    with pytest.raises(RuntimeError, match="not running"):
+        Sandbox().add_file(b"x")
 
 
 def test_files_are_gone_after_a_reset_and_after_the_end(connect: Connect, anyone: httpx.Client) -> None:

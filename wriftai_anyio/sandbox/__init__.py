@@ -1,7 +1,9 @@
 """A local stand-in for the WriftAI API over real HTTP, for demos, tests and your own tests.
 
+```python
 with Sandbox(models={"me/upper": lambda given: given["text"].upper()}) as sandbox:
     client = Client(sandbox.access_token, sandbox.base_url)
+```
 """
 
 try:

@@ -84,7 +84,8 @@ def _noting(send: Send, recorded: RecordedRequest, headers: list[tuple[bytes, by
     async def noting_send(message: Message) -> None:
         if message["type"] == "http.response.start":
             recorded.status = message["status"]
-            message["headers"].extend([(b"x-request-id", recorded.request_id.encode()), *headers])
+            own = [(b"x-request-id", recorded.request_id.encode()), *headers]
+            message = {**message, "headers": [*message["headers"], *own]}
         await send(message)
 
     return noting_send

@@ -61,7 +61,7 @@ class Runner:
         try:
             output = await execute(function, copy.deepcopy(prediction.input), emit, self._threads)
             json.dumps(output, allow_nan=False)
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is its prediction's error
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model raises is its prediction's error
             prediction.error = _describe(error)
             prediction.move("failed")
         else:
@@ -73,7 +73,7 @@ async def _no_function(_given: object) -> None:
     raise ModelError("no function is registered for this model", source="internal")
 
 
-def _describe(error: Exception) -> dict[str, Any]:
+def _describe(error: BaseException) -> dict[str, Any]:
     name = type(error).__name__
     failure = error if isinstance(error, ModelError) else ModelError(str(error) or name, {"type": name})
     return {"source": failure.source, "message": str(failure), "detail": failure.detail}

@@ -141,7 +141,12 @@ class Sandbox:
 
         Returns:
             The presigned URL that it can be had from until the sandbox is reset or stopped.
+
+        Raises:
+            RuntimeError: Where the sandbox does not run.
         """
+        if self._running is None:
+            raise RuntimeError("the sandbox is not running")
         files = self._state.files
         return files.download_url(files.add(mime_type, content))
 
