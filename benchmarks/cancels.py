@@ -30,6 +30,7 @@ def main() -> None:
 async def _cancel_and_call(base_url: str) -> list[Figure]:
     descriptors = _open_descriptors()
     async with Client("t", base_url, max_retries=0) as client:
+        await client.predictions.async_get("pred1")
         delays: list[float] = []
         async with anyio.create_task_group() as tasks:
             for number in range(AT_ONCE):

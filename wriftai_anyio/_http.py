@@ -19,7 +19,7 @@ from anyio.lowlevel import RunVar
 
 from ._network import Network, out_of_descriptors, request_limit
 from ._process import PerProcess
-from ._threads import run_in_thread
+from ._threads import begin_in_thread
 from .errors import APIConnectionError, APITimeoutError
 
 REQUESTS_PER_POOL: Final = 64
@@ -331,7 +331,7 @@ class Http:
             return Connections(lambda: transport, sys.maxsize, shared=True)
         network = self._network.get()
         if not network.ready:
-            await run_in_thread(network.prepare)
+            await begin_in_thread(network.prepare).outcome()
         return Connections(network.transport, request_limit(), shared=False)
 
     async def aclose(self) -> None:

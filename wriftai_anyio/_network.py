@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from typing import Final
@@ -20,6 +21,7 @@ class Network:
     """Makes transports that go out as the environment says; TLS settings are read once."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
         self._proxied = False
 
@@ -29,11 +31,14 @@ class Network:
         return self._tls is not None
 
     def prepare(self) -> None:
-        """Does what is slow and blocks (0.05 to 0.2 s): certificates, proxies, and httpcore's late imports."""
-        self._proxied = any(scheme != "no" for scheme in urllib.request.getproxies())
-        tls = httpx.create_ssl_context()
-        httpx.AsyncHTTPTransport(verify=tls)
-        self._tls = tls
+        """Does, once, what is slow and blocks (0.05 to 0.2 s): certificates, proxies, and httpcore's late imports."""
+        with self._lock:
+            if self._tls is not None:
+                return
+            self._proxied = any(scheme != "no" for scheme in urllib.request.getproxies())
+            tls = httpx.create_ssl_context()
+            httpx.AsyncHTTPTransport(verify=tls)
+            self._tls = tls
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Makes a transport with connections of its own."""

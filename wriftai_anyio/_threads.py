@@ -82,11 +82,24 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     Returns:
         What the function returned.
     """
-    job = Job(partial(function, *args, **kwargs))
-    threading.Thread(target=job.run, name="wriftai_anyio worker", daemon=True).start()
+    job = begin_in_thread(partial(function, *args, **kwargs))
     with CancelScope(shield=True):
         await job.wait()
     return job.result()
+
+
+def begin_in_thread(function: Callable[[], T]) -> Job[T]:
+    """Has a function run in a thread of its own. Whoever is cancelled while waiting for it leaves it alone.
+
+    Args:
+        function: What to run; it must end by itself, soon.
+
+    Returns:
+        Its outcome to come.
+    """
+    job = Job(function)
+    threading.Thread(target=job.run, name="wriftai_anyio worker", daemon=True).start()
+    return job
 
 
 class Worker:
