@@ -1,17 +1,21 @@
-"""A server of one prediction's events over real connections, each of which ends as a test wants it."""
+"""One prediction's events, as a server or a script of answers sends them that ends each connection as a test wants."""
 
 import contextlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
+import httpx
+
 from support import ID, prediction
 
+STREAM_PATH = f"/v1/predictions/{ID}/stream"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
 END = b"0\r\n\r\n"
 
@@ -126,4 +130,24 @@ class EventServer:
         self._listener.close()
 
 
-STREAM_PATH = f"/v1/predictions/{ID}/stream"
+class Body(httpx.AsyncByteStream):
+    """The body of a scripted answer: it comes with pauses, of so many seconds each, and may break off."""
+
+    def __init__(self, parts: Sequence[bytes | float], error: Exception | None) -> None:
+        self._parts = parts
+        self._error = error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                await anyio.sleep(part)
+        if self._error is not None:
+            raise self._error
+
+
+def streams(*parts: bytes | float, error: Exception | None = None, code: int = 200) -> Callable[..., httpx.Response]:
+    """Makes a scripted answer that streams."""
+    headers = {"content-type": "text/event-stream"}
+    return lambda _: httpx.Response(code, headers=headers, stream=Body(parts, error))
