@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -26,16 +27,21 @@ PATIENCE = 30.0
 """Seconds that anything here may take at most."""
 
 
+HOOKED: CreatePredictionParams = {"input": 1, "webhook": {"url": "https://me", "secret": SECRET}}
+
+
 class Service(httpx.AsyncBaseTransport):
     """Runs predictions that end only in webhooks: whoever polls sees them running."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.created = 0
         self.polls = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
-            self.ids.append(f"p{len(self.ids)}")
+            self.created += 1
+            self.ids.append(f"p{self.created}")
             return httpx.Response(201, json=prediction("pending", id=self.ids[-1]))
         self.polls += 1
         start = int(request.url.params.get("cursor", "0"))
@@ -43,8 +49,8 @@ class Service(httpx.AsyncBaseTransport):
         following = str(start + 50) if start + 50 < len(self.ids) else None
         return httpx.Response(200, json={"items": running, "next_cursor": following, "previous_cursor": None})
 
-    def webhooks(self) -> list[bytes]:
-        """Returns all webhooks, each twice, in any order."""
+    def end_all(self) -> list[bytes]:
+        """Ends all that run, and returns their webhooks, each twice, in any order."""
         states = [
             json.dumps(prediction(status, id=each, updated_at=f"2026-05-01T12:00:0{second}Z")).encode()
             for each in self.ids
@@ -52,22 +58,36 @@ class Service(httpx.AsyncBaseTransport):
         ]
         states *= 2
         random.Random(6).shuffle(states)
+        self.ids.clear()
         return states
 
 
+async def given(message: Any) -> Any:
+    return message
+
+
+async def note(messages: list[Any], message: Any) -> None:
+    messages.append(message)
+
+
 async def deliver(receiver: WebhookReceiver, bodies: list[bytes]) -> None:
-    transport = httpx.ASGITransport(receiver)
-    async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as sender:
-        for body in bodies:
-            answer = await sender.post("/", content=body, headers={SIGNATURE_HEADER: signed(body)})
-            assert answer.is_success
+    for body in bodies:
+        headers = [(SIGNATURE_HEADER.encode(), signed(body).encode())]
+        request = {"type": "http.request", "body": body, "more_body": False}
+        answers: list[Any] = []
+        await receiver(
+            {"type": "http", "method": "POST", "headers": headers},
+            partial(given, request),
+            partial(note, answers),
+        )
+        assert answers[0]["status"] == 204
 
 
-async def test_500_waits_end_by_webhooks_with_ten_polls_at_most() -> None:
+async def test_500_waits_end_by_webhooks_with_ten_polls_at_most_once_a_webhook_has_shown_that_they_come() -> None:
     service = Service()
     handed: list[tuple[str, str]] = []
 
-    async def note(told: PredictionWithIO) -> None:
+    async def hand(told: PredictionWithIO) -> None:
         handed.append((told["id"], told["status"]))
 
     ended: list[PredictionWithIO] = []
@@ -76,15 +96,16 @@ async def test_500_waits_end_by_webhooks_with_ten_polls_at_most() -> None:
         ended.append(await client.predictions.async_wait(prediction_id, AsyncWaitOptions(timeout=PATIENCE)))
 
     async with client_of(service) as client:
-        receiver = WebhookReceiver(SECRET, note, client)
-        for _ in range(500):
-            await client.predictions.async_create({"input": 1}, "o/n")
+        receiver = WebhookReceiver(SECRET, hand, client)
+        await client.predictions.async_create(HOOKED, "o/n")
+        await deliver(receiver, service.end_all())
+        created = [(await client.predictions.async_create(HOOKED, "o/n"))["id"] for _ in range(500)]
         async with anyio.create_task_group() as tasks:
-            for each in service.ids:
+            for each in created:
                 tasks.start_soon(wait, client, each)
             await anyio.wait_all_tasks_blocked()
-            await deliver(receiver, service.webhooks())
-    assert sorted(each["id"] for each in ended) == sorted(service.ids)
+            await deliver(receiver, service.end_all())
+    assert sorted(each["id"] for each in ended) == sorted(created)
     assert {each["status"] for each in ended} == {"succeeded"}
     assert service.polls <= 10
     assert len(handed) == len(set(handed))
@@ -94,7 +115,7 @@ async def test_a_wait_for_a_prediction_whose_webhook_came_first_returns_at_once(
     service = Service()
     async with client_of(service) as client:
         created = await client.predictions.async_create({"input": 1}, "o/n")
-        await deliver(WebhookReceiver(SECRET, None, client), service.webhooks())
+        await deliver(WebhookReceiver(SECRET, None, client), service.end_all())
         with anyio.fail_after(PATIENCE):
             assert (await client.predictions.async_wait(created["id"]))["status"] == "succeeded"
     assert service.polls == 0
