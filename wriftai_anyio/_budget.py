@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from ._retry import reset_delay, server_delay, whole
@@ -33,14 +33,14 @@ BUSY_SHARE: Final = 0.1
 CATCH_UP: Final = 8
 """Requests over which an even spacing is kept on average: a timer is late more often than early."""
 
-# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_pace.py):
+# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_budget.py):
 # one process is refused nothing; 4 and 16 are refused 2 to 6 and 7 to 11 % of their requests on average.
 START: Final = 0.25
 """The part of the limit to start with."""
 START_STEP: Final = 0.15
 START_GROWTH: Final = 1.5
 """Seconds between growths, and their factor, until something is refused."""
-CALM_STEP: Final = 0.25
+CAREFUL_STEP: Final = 0.25
 FAST_GROWTH: Final = 1.25
 SLOW_GROWTH: Final = 0.04
 """Seconds between growths after something was refused, and their factor far from and near what was refused."""
@@ -66,13 +66,23 @@ class Slot(NamedTuple):
 
 
 class Budget:
-    """The arithmetic of a bucket: no waiting, no locks; times are those of `pace_time`."""
+    """The arithmetic of a bucket; times are those of `pace_time` where nothing else is said.
 
-    def __init__(self) -> None:
+    Args:
+        wall_clock: Returns Unix time, which the server's headers are in.
+        uniform: Draws a number between two others.
+    """
+
+    def __init__(
+        self,
+        wall_clock: Callable[[], float] = time.time,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._wall_clock = wall_clock
+        self._uniform = uniform
         self.limit: int | None = None
         self.remaining: int | None = None
         self.reset: float | None = None
-        self._window = WINDOW
         self._stated = False
         self._allowance = math.inf
         self._grown_at = -math.inf
@@ -115,30 +125,30 @@ class Budget:
         self._grow(now)
         full = int(self._allowance)
         # After refusals the requests are spread over the whole window: bursts of several processes collide.
-        spacing = (1.0 if self._is_calm(now) else 0.25) * self._window / self._allowance
+        spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
         recent = max(1, min(len(granted), CATCH_UP, full // CATCH_UP))
         spaced_at = granted[-recent] + recent * spacing
         return spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
 
     def _own_window(self, now: float) -> float:
-        lag: float = self._lag * 0.5 ** ((now - self._lag_at) / self._window)
-        return self._window * (WINDOW_MARGIN + min(lag, LONGEST_LAG))
+        lag: float = self._lag * 0.5 ** ((now - self._lag_at) / WINDOW)
+        return WINDOW * (WINDOW_MARGIN + min(lag, LONGEST_LAG))
 
     def _forget_granted(self, now: float) -> None:
         horizon = now - self._own_window(now)
         while self._granted and self._granted[0] <= horizon:
             self._granted.popleft()
 
-    def _is_calm(self, now: float) -> bool:
+    def _is_careful(self, now: float) -> bool:
         return now - self._refused_at < MEMORY
 
     def _grow(self, now: float) -> None:
-        calm = self._is_calm(now)
-        step = CALM_STEP if calm else START_STEP
+        careful = self._is_careful(now)
+        step = CAREFUL_STEP if careful else START_STEP
         steps = int(min((now - self._grown_at) / step, 64))
         for _ in range(steps):
             self._grown_at = now
-            if not calm:
+            if not careful:
                 self._allowance *= START_GROWTH
             elif self._allowance < NEAR * self._ceiling or now - self._refused_at > CALM:
                 self._allowance *= FAST_GROWTH
@@ -155,7 +165,7 @@ class Budget:
         """Takes in an answer."""
         self.ended(slot)
         took = now - slot.granted_at
-        fresh = took < self._window / 2
+        fresh = took < WINDOW / 2
         if fresh and took > self._lag:
             self._lag, self._lag_at = took, now
         limit = whole(headers.get("x-ratelimit-limit"))
@@ -168,16 +178,14 @@ class Budget:
             self._pause = FIRST_PAUSE
 
     def _take_in(self, limit: int, headers: Mapping[str, str], *, fresh: bool, now: float) -> None:
-        delay = reset_delay(headers.get("x-ratelimit-reset"), time.time())
+        delay = reset_delay(headers.get("x-ratelimit-reset"), self._wall_clock())
         if fresh:
             self.remaining = whole(headers.get("x-ratelimit-remaining"))
-            self.reset = None if delay is None else time.time() + delay
+            self.reset = None if delay is None else self._wall_clock() + delay
         known, self.limit = self.limit, limit
         if known is None:
             self._allowance = max(1.0, limit * START * self._own_share(limit, now))
             self._grown_at = now
-        elif limit < self._allowance:
-            self._allowance = float(limit)
         if fresh and self.remaining == 0 and delay is not None and delay > LONG_WINDOW:
             self._paused_until = max(self._paused_until, now + min(delay, 60.0))
 
@@ -193,23 +201,20 @@ class Budget:
     def _refuse(self, slot: Slot, headers: Mapping[str, str], now: float) -> None:
         with contextlib.suppress(ValueError):
             self._granted.remove(slot.granted_at)
-        if slot.granted_at <= self._refused_at:
-            return
         self._forget_granted(now)
-        let_through = BACK_OFF * len(self._granted)
-        self._ceiling = self._allowance
-        if self._allowance == math.inf:
-            self._allowance = let_through
-        else:
-            self._allowance = max(self._allowance * DEEPEST_CUT, min(self._allowance * BACK_OFF, let_through))
-        self._allowance = max(1.0, self._allowance)
-        self._refused_at = now
-        self._paused_until = self._grown_at = now + self._pause_after(headers)
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        if slot.granted_at > self._refused_at:
+            self._ceiling = self._allowance
+            self._refused_at = now
+            self._paused_until = self._grown_at = now + self._pause_after(headers)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        # Each further refusal of the burst shows better how many were let through.
+        tried = BACK_OFF * min(self._ceiling, len(self._granted))
+        least = 1.0 if self._ceiling == math.inf else max(1.0, self._ceiling * DEEPEST_CUT)
+        self._allowance = max(least, min(self._allowance, tried))
 
     def _pause_after(self, headers: Mapping[str, str]) -> float:
-        pause = self._pause * random.uniform(0.75, 1.25)  # noqa: S311 -- no secret
-        asked = server_delay(headers, time.time())
+        pause = self._pause * self._uniform(0.75, 1.25)
+        asked = server_delay(headers, self._wall_clock())
         if asked is None:
             return pause
         if "retry-after" in headers or asked > LONG_WINDOW:
