@@ -28,6 +28,7 @@ from .errors import (
 from .files import File
 from .models import ModelPaginationOptions, ModelsSortBy
 from .pagination import PaginationOptions
+from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
 from .users import UserPaginationOptions, UsersSortBy
 from .webhooks import WebhookReceiver, verify_webhook
 
@@ -36,6 +37,7 @@ __all__ = [
     "APIResponseError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncPredictionStream",
     "AuthenticationError",
     "BadRequestError",
     "Client",
@@ -49,6 +51,9 @@ __all__ = [
     "NotFoundError",
     "PaginationOptions",
     "PermissionDeniedError",
+    "PredictionStream",
+    "PredictionStreamEvent",
+    "PredictionStreamEventType",
     "RateLimitError",
     "SortDirection",
     "UnprocessableEntityError",

@@ -24,7 +24,7 @@ from .api import API
 from .common_types import JsonValueWithFile
 from .files import Files
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
-from .streams import AsyncPredictionStream, PredictionStream
+from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
 
 __all__ = [
     "DEFAULT_ASYNC_WAIT_OPTIONS",
@@ -35,6 +35,8 @@ __all__ = [
     "Prediction",
     "PredictionModel",
     "PredictionPaginationOptions",
+    "PredictionStreamEvent",
+    "PredictionStreamEventType",
     "PredictionWithIO",
     "Predictions",
     "Status",

@@ -23,10 +23,10 @@ __all__ = [
 class PredictionStreamEventType(StrEnum):
     """Enumeration of possible prediction stream event types."""
 
-    init = "init"
-    output = "output"
-    error = "error"
-    done = "done"
+    INIT = "init"
+    OUTPUT = "output"
+    ERROR = "error"
+    DONE = "done"
 
 
 class PredictionStreamEvent(TypedDict):
@@ -205,9 +205,9 @@ class PredictionStream(_Events):
 
 def _text(event: PredictionStreamEvent) -> str:
     data = event["data"]
-    if event["event"] == PredictionStreamEventType.error:
+    if event["event"] == PredictionStreamEventType.ERROR:
         raise WriftAIError(f"The prediction failed: {json.dumps(data, ensure_ascii=False)}")
-    if event["event"] != PredictionStreamEventType.output:
+    if event["event"] != PredictionStreamEventType.OUTPUT:
         return ""
     if not isinstance(data, str):
         raise ValueError(  # noqa: TRY004 -- of the prediction's value, not of an argument's type
