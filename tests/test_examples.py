@@ -51,6 +51,13 @@ def test_webhook_app_prints_each_status_that_a_webhook_tells_of() -> None:
     assert ast.literal_eval(" ".join(lines[3:])) == counted_words()
 
 
+@pytest.mark.parametrize("name", ["stream.py", "stream_trio.py"])
+def test_streaming_example_prints_the_whole_text_and_how_it_ended(name: str) -> None:
+    with Sandbox() as sandbox:
+        printed = run_python([EXAMPLES / name], settings_for(sandbox))
+    assert printed == (EXAMPLES / "jabberwocky.txt").read_text(encoding="utf-8") + "\nsucceeded\n"
+
+
 def test_demo_runs_each_example_which_starts_a_sandbox_of_its_own() -> None:
     first, *sections = run_python([EXAMPLES / "demo.py"]).split("--- examples/")
     assert first == ""
