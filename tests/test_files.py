@@ -14,7 +14,7 @@ import anyio
 import httpx
 import pytest
 
-from support import TOKEN, Spelling, client_of
+from support import TOKEN, Spelling, client_of, threads_named, until
 from wriftai_anyio import APIConnectionError, Client, File, InternalServerError, PermissionDeniedError, _parts
 from wriftai_anyio.predictions import CreatePredictionParams
 from wriftai_anyio.sandbox import Sandbox
@@ -306,7 +306,9 @@ async def test_stream_that_gives_no_bytes_is_refused(sandbox: Sandbox, stream: A
 
 
 @pytest.mark.parametrize("change", [b"", CONTENT[:-1], CONTENT + b"x"], ids=["emptied", "shorter", "longer"])
-async def test_file_that_changes_size_is_not_completed(sandbox: Sandbox, tmp_path: Path, change: bytes) -> None:
+async def test_file_that_changes_size_is_not_completed(
+    sandbox: Sandbox, tmp_path: Path, small_chunks: int, change: bytes
+) -> None:
     path = as_path(tmp_path)
 
     def on_progress(delta: int, size: int) -> None:
@@ -363,12 +365,6 @@ def descriptors_of(path: Path) -> int:
     return sum(os.path.realpath(descriptor) == str(path) for descriptor in Path("/dev/fd").iterdir())
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110 -- another thread makes it true
-            await anyio.sleep(0.002)
-
-
 async def stalled_upload(sandbox: Sandbox, client: Client, file: File) -> float:
     """Cancels an upload whose parts are under way; returns how long that took to end it, in seconds."""
     sandbox.fail_next("stall", times=8, method="PUT")
@@ -382,14 +378,16 @@ async def stalled_upload(sandbox: Sandbox, client: Client, file: File) -> float:
 
 async def test_cancelled_upload_ends_at_once_and_leaves_nothing_open(sandbox: Sandbox, tmp_path: Path) -> None:
     path = as_path(tmp_path)
+    threads = threads_named("wriftai_anyio files")
     async with client_for(sandbox) as client:
         assert await stalled_upload(sandbox, client, File(path)) < LONGEST_LEAVE
-    assert "wriftai_anyio files" not in {thread.name for thread in threading.enumerate()}
+    assert threads_named("wriftai_anyio files") <= threads
     assert descriptors_of(path) == 0
     assert not is_completed(sandbox)
 
 
 async def test_upload_of_a_stream_that_hangs_can_be_cancelled(sandbox: Sandbox) -> None:
+    threads = threads_named("wriftai_anyio files")
     hanging, go_on = threading.Event(), threading.Event()
 
     class Hanging(Pipe):
@@ -404,7 +402,7 @@ async def test_upload_of_a_stream_that_hangs_can_be_cancelled(sandbox: Sandbox) 
         began = time.perf_counter()
         tasks.cancel_scope.cancel()
     assert time.perf_counter() - began < LONGEST_LEAVE
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "wriftai_anyio files"]
+    (thread,) = threads_named("wriftai_anyio files") - threads
     go_on.set()
     await until(lambda: not thread.is_alive())
 

@@ -102,6 +102,25 @@ async def test_redirect_of_a_part_is_not_followed() -> None:
         await client_of(script).files.async_upload(File(b"x" * 10))
 
 
+async def test_progress_is_whole_also_if_the_store_answers_before_it_asks_for_the_end() -> None:
+    class Hasty(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("/uploads"):
+                return created(URL)
+            return httpx.Response(200, json={"download_url": URL})
+
+    told: list[int] = []
+    await client_of(Hasty()).files.async_upload(File(b"0123456789"), lambda delta, _: told.append(delta))
+    assert told == [10]
+
+
+async def test_presigned_url_on_the_apis_own_host_gets_no_token() -> None:
+    url = "https://api.example/store/1?signature=s3cr3t"
+    script = Script(created(url), httpx.Response(200), httpx.Response(200, json={"download_url": url}))
+    await client_of(script).files.async_upload(File(b"x" * 10))
+    assert ["authorization" in request.headers for request in script.requests] == [True, False, True]
+
+
 def test_parts_are_cut_one_after_another() -> None:
     assert cut(25, 10, ["a", "b", "c"]) == [Part("a", 0, 10), Part("b", 10, 10), Part("c", 20, 5)]
     assert cut(7, 7, ["a"]) == [Part("a", 0, 7)]

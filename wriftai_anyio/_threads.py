@@ -47,17 +47,21 @@ class Job(Generic[T]):
             self._errors.append(error)
         with self._lock:
             self._ended = True
-        if self._waiter is not None:
+            waiter = self._waiter
+        if waiter is not None:
             with contextlib.suppress(RunFinishedError):
-                from_thread.run_sync(self._waiter.set, token=self._token)
+                from_thread.run_sync(waiter.set, token=self._token)
 
     async def wait(self) -> None:
         """Waits for the end, in one task."""
         with self._lock:
             if self._ended:
                 return
-            self._waiter = Event()
-        await self._waiter.wait()
+            waiter = self._waiter = Event()
+        try:
+            await waiter.wait()
+        finally:
+            self._waiter = None
 
     async def outcome(self) -> T:
         """Waits for the end, and returns or raises what the function did; once."""
