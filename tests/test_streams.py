@@ -3,15 +3,19 @@
 import json
 import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
+import httpx
 import pytest
+from anyio.lowlevel import checkpoint
 
 from event_server import END, HEAD, OUTPUTS, STREAM_PATH, EventServer, Hold, Plan, chunk, chunks, event, events, whole
-from support import ID, TOKEN, Spelling, prediction
+from support import ID, TOKEN, Script, Spelling, prediction
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError, _retry
+from wriftai_anyio._event_reader import READ_AHEAD
 from wriftai_anyio.streams import AsyncPredictionStream, PredictionStreamEventType
 
 DATA = [prediction("started"), *OUTPUTS, prediction(output=OUTPUTS)]
@@ -287,6 +291,30 @@ def test_closing_in_another_thread_ends_a_blocking_read(held: EventServer) -> No
         assert list(stream) == []
         closer.join(5)
     assert received == ["1", "2"]
+
+
+def test_a_blocking_stream_reads_ahead_within_bounds() -> None:
+    sent: list[int] = []
+
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                sent.append(len(sent) + 1)
+                await checkpoint()
+                yield event(sent[-1], "output", "x")
+
+    headers = {"content-type": "text/event-stream"}
+    script = Script(lambda _: httpx.Response(200, headers=headers, stream=Endless()))
+    with Client(TOKEN, transport=script) as client, client.predictions.stream(ID) as stream:
+        assert next(stream)["id"] == "1"
+        for _ in range(2000):
+            if len(sent) < READ_AHEAD:
+                time.sleep(0.001)
+        time.sleep(0.01)
+        assert len(sent) <= READ_AHEAD + 1
+        assert [next(stream)["id"] for _ in range(2 * READ_AHEAD)] == [
+            str(number) for number in range(2, 2 * READ_AHEAD + 2)
+        ]
 
 
 def test_threads_may_share_a_blocking_stream() -> None:
