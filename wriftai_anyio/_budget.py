@@ -112,10 +112,10 @@ class Budget:
         self._held += hold
         return Slot(now, hold)
 
-    def _few(self, now: float) -> float:
+    def _few(self, now: float) -> int:
         # A server that answers slowly, or not at all, must not hold up everything else for ever.
         waited = now - self._first_at
-        return FEW * 2.0 ** min(waited, 30.0) if waited > 0 else FEW
+        return int(FEW * 2.0 ** min(waited, 30.0)) if waited > 0 else FEW
 
     def _free_at(self, now: float) -> float:
         self._forget_granted(now)
