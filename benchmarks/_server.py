@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 PREDICTION: Final = {
@@ -50,10 +50,15 @@ async def _serve() -> None:
     await server.serve_forever()
 
 
-@contextmanager
-def prediction_server() -> Iterator[str]:
+def prediction_server() -> AbstractContextManager[str]:
     """Runs the server in a process of its own and gives its base URL."""
-    command = [sys.executable, "-m", "benchmarks._server"]
+    return server_process(__name__)
+
+
+@contextmanager
+def server_process(module: str) -> Iterator[str]:
+    """Runs a module that prints its port and serves, in a process of its own, and gives its base URL."""
+    command = [sys.executable, "-m", module]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             if process.stdout is None:
