@@ -1,6 +1,7 @@
 import ast
 from collections import Counter
 
+import httpx
 import pytest
 
 from subprocesses import CHECKOUT, run_python, settings_for
@@ -56,6 +57,17 @@ def test_streaming_example_prints_the_whole_text_and_how_it_ended(name: str) -> 
     with Sandbox() as sandbox:
         printed = run_python([EXAMPLES / name], settings_for(sandbox))
     assert printed == (EXAMPLES / "jabberwocky.txt").read_text(encoding="utf-8") + "\nsucceeded\n"
+
+
+@pytest.mark.parametrize("name", ["upload.py", "upload_trio.py"])
+def test_upload_example_fills_its_bar_and_uses_the_file(name: str) -> None:
+    poem = (EXAMPLES / "jabberwocky.txt").read_bytes()
+    with Sandbox(part_size=300) as sandbox:
+        bar, ended = run_python([EXAMPLES / name], settings_for(sandbox)).splitlines()[-2:]
+        (prediction,) = sandbox.predictions
+        assert httpx.get(prediction["output"]["url"]).content == poem
+    assert bar == f"[{'#' * 40}] {len(poem)} of {len(poem)} bytes"
+    assert ended == "succeeded"
 
 
 def test_demo_runs_each_example_which_starts_a_sandbox_of_its_own() -> None:
