@@ -126,6 +126,17 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read_to_its_end(
     assert read == 11
 
 
+async def test_a_body_that_does_not_arrive_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wriftai_anyio.webhooks.LONGEST_BODY", 0.01)
+
+    async def stalled() -> Message:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    sent = await served(WebhookReceiver(SECRET, nothing), stalled)
+    assert sent[0]["status"] == 408
+
+
 async def test_a_sender_that_disconnects_gets_no_answer() -> None:
     async def gone() -> Message:
         return {"type": "http.disconnect"}
@@ -157,21 +168,21 @@ async def test_the_answer_does_not_wait_for_the_handler() -> None:
 
 
 async def test_the_states_of_one_prediction_are_handed_over_one_after_another() -> None:
-    running: list[str] = []
-    done: list[str] = []
+    begun: list[str] = []
+    release = anyio.Event()
 
     async def slow(handed: PredictionWithIO) -> None:
-        assert not running
-        running.append(handed["status"])
-        await anyio.wait_all_tasks_blocked()
-        done.append(running.pop())
+        begun.append(handed["status"])
+        await release.wait()
 
     receiver = WebhookReceiver(SECRET, slow)
     async with anyio.create_task_group() as tasks:
         for status in ("pending", "started", "succeeded"):
             tasks.start_soon(post, receiver, payload(status))
             await anyio.wait_all_tasks_blocked()
-    assert done == ["pending", "started", "succeeded"]
+        assert begun == ["pending"]
+        release.set()
+    assert begun == ["pending", "started", "succeeded"]
 
 
 async def test_a_plain_function_runs_off_the_event_loop() -> None:
