@@ -1,12 +1,15 @@
 """The preparation of the network, which the first call of a client waits for."""
 
+import logging
 import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import anyio
 import httpx
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 from wriftai_anyio import Client
 from wriftai_anyio._network import Network
@@ -52,3 +55,27 @@ def test_the_tls_settings_are_read_once_for_calls_that_come_together(monkeypatch
     for thread in threads:
         thread.join(10)
     assert len(read) == 1
+
+
+async def answer_as_proxy(connection: SocketStream) -> None:
+    async with connection:
+        head = await connection.receive()
+        assert head.startswith(b"GET http://store.example/x?signature=s3cr3t ")
+        await connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfile")
+
+
+@pytest.mark.anyio
+async def test_httpx_logs_no_query_of_ours_when_it_goes_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}")
+    async with listener, anyio.create_task_group() as tasks, Client("t", "http://api.example") as client:
+        tasks.start_soon(listener.serve, answer_as_proxy)
+        with anyio.fail_after(5):
+            path = await client.files.async_download("http://store.example/x?signature=s3cr3t", tmp_path / "x")
+        tasks.cancel_scope.cancel()
+    assert path.read_bytes() == b"file"
+    assert "HTTP Request: GET http://store.example/x " in caplog.text
+    assert "s3cr3t" not in caplog.text

@@ -1,6 +1,7 @@
 """How this machine reaches the network: TLS, proxies, sockets and their number, as httpx honours them."""
 
 import errno
+import logging
 import os
 import socket
 import ssl
@@ -8,6 +9,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Final
 
 import httpx
@@ -49,14 +51,34 @@ class Network:
         return httpx.AsyncHTTPTransport(verify=self._tls, limits=LIMITS, socket_options=_keepalive_options())
 
 
+class _WithoutQueries(logging.Filter):
+    """Leaves the queries out of the lines that httpx logs of our requests: those of presigned URLs are secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _sending.get() and isinstance(record.args, tuple):
+            record.args = tuple(
+                value.copy_with(query=None) if isinstance(value, httpx.URL) else value for value in record.args
+            )
+        return True
+
+
+_sending: ContextVar[bool] = ContextVar("wriftai_anyio_sending", default=False)
+_without_queries: Final = _WithoutQueries()
+
+
 class _ProxiedTransport(httpx.AsyncBaseTransport):
     """Goes through the proxies of the environment: which one for which host is httpx's own rule."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._client = httpx.AsyncClient(verify=tls, limits=LIMITS)
+        logging.getLogger("httpx").addFilter(_without_queries)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._client.send(request, stream=True, follow_redirects=False)
+        sending = _sending.set(True)
+        try:
+            return await self._client.send(request, stream=True, follow_redirects=False)
+        finally:
+            _sending.reset(sending)
 
     async def aclose(self) -> None:
         await self._client.aclose()
