@@ -305,7 +305,9 @@ class Http:
             try:
                 response = await connections.send(pool, request)
                 if whole:
-                    scope.deadline = current_time() + patience
+                    # A new timer for every answer would cost more than all else here, so early answers get none.
+                    if scope.deadline - current_time() < patience * 0.9:
+                        scope.deadline = current_time() + patience
                     await _read_whole(response)
             except httpx.RequestError as error:
                 raise connection_error(request, error) from error

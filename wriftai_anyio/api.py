@@ -2,6 +2,7 @@
 
 import json as json_module
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
@@ -242,7 +243,7 @@ class API:
     async def _answer(self, exchange: "_Exchange") -> httpx.Response:
         bucket = self.pace.get().bucket(exchange.method, exchange.path)
         retries = refusals = 0
-        give_up = anyio.current_time() + _retry.RATE_LIMIT_PATIENCE
+        give_up = math.inf
         while True:
             slot = await bucket.acquire(held=exchange.hold is not None, first=exchange.urgent or refusals > 0)
             outcome = await self._attempt(exchange, bucket, slot)
@@ -250,6 +251,7 @@ class API:
                 return outcome
             if isinstance(outcome, httpx.Response) and outcome.status_code == _TOO_MANY:
                 refusals += 1
+                give_up = min(give_up, anyio.current_time() + _retry.RATE_LIMIT_PATIENCE)
                 if self.config.max_retries == 0 or anyio.current_time() > give_up:
                     raise _as_error(outcome)
                 logger.info("%s %s was refused by the rate limit; it waits", exchange.method, exchange.path)
