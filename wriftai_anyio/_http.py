@@ -358,11 +358,19 @@ def closed_error() -> RuntimeError:
 
 
 async def _read_whole(response: httpx.Response) -> None:
-    try:
+    stream = response.stream
+    if response.is_closed or not isinstance(stream, httpx.AsyncByteStream):
         await response.aread()
+        return
+    try:
+        content = b"".join([chunk async for chunk in stream])
     except BaseException:
         await close(response)
         raise
+    await stream.aclose()
+    # Decoded only now: httpx leaves its chain of generators unfinished when that fails, and trio warns of them.
+    response.stream = httpx.ByteStream(content)
+    response.read()
 
 
 async def close(response: httpx.Response) -> None:
