@@ -1,21 +1,21 @@
 """The listing rounds that the waits on one event loop share."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
-from anyio.lowlevel import EventLoopToken
+from anyio.lowlevel import EventLoopToken, checkpoint
 
 from ._prediction import PredictionWithIO
 from ._retry import RETRIED_STATUSES
+from ._running_list import RunningList
 from .errors import APIConnectionError, APIResponseError, APIStatusError
 
 FAULT_PATIENCE: Final = 60.0
 """Seconds of nothing but failures that a wait outlives."""
 FETCHES: Final = 100
 """Predictions fetched side by side on one event loop: more would gain nothing and cost memory."""
-PAGE: Final = 50
-"""Predictions that one request of a round tells of."""
+PROBES: Final = 10
+"""Predictions fetched after a list that failed: it may be that only lists fail."""
 
 Fault: TypeAlias = APIConnectionError | APIResponseError | APIStatusError
 
@@ -62,6 +62,11 @@ class Wait:
         self.failing_since = now if self.failing_since is None else self.failing_since
         return is_passing(error) and now - self.failing_since <= FAULT_PATIENCE
 
+    def tell(self, prediction: PredictionWithIO) -> None:
+        """Tells it the state of its prediction, so that it needs no poll."""
+        self.told = prediction
+        self.wake()
+
     def wake(self) -> None:
         """Ends `until_woken`."""
         self._woken = True
@@ -103,13 +108,13 @@ class Rounds:
 
     Args:
         loop: The event loop.
-        list_running: Lists the ids of all running predictions.
+        running_list: Lists which predictions run.
     """
 
-    def __init__(self, loop: EventLoopToken, list_running: Callable[[], Awaitable[set[str]]]) -> None:
+    def __init__(self, loop: EventLoopToken, running_list: RunningList) -> None:
         self.loop = loop
         self.fetches = Semaphore(FETCHES, fast_acquire=True)
-        self._list_running = list_running
+        self._running_list = running_list
         self._joined: dict[str, list[Wait]] = {}
         self._waiting: dict[Wait, None] = {}
         self._leader: Wait | None = None
@@ -142,8 +147,7 @@ class Rounds:
     def tell(self, prediction: PredictionWithIO) -> None:
         """Tells the waits of a prediction its state, so that they need no poll."""
         for wait in self._joined.get(prediction["id"], ()):
-            wait.told = prediction
-            wait.wake()
+            wait.tell(prediction)
 
     async def until_due(self, wait: Wait) -> None:
         """Waits until the wait must poll by itself, or its state was told; leads the rounds if nobody else does."""
@@ -191,10 +195,12 @@ class Rounds:
             else:
                 for wait in due:
                     wait.wake()
+            # A server with answers ready at hand must not keep the event loop busy.
+            await checkpoint()
 
     def _worth_a_list(self, due: list[Wait], waiting: int) -> bool:
         """Whether a list costs less than the polls that it saves, now or by having all waits due together."""
-        pages = 1 + (waiting if self._running is None else self._running) // PAGE
+        pages = 1 + (waiting if self._running is None else self._running) // self._running_list.page_size
         if not self._listable or waiting <= pages:
             return False
         fallow = current_time() - self._listed_at
@@ -206,11 +212,11 @@ class Rounds:
             # Before the request: a round that is broken off with its leader counts, it is not asked for again.
             wait.listed(began)
         try:
-            running = await self._list_running()
+            running = await self._running_list.ids()
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             self._listable = self._listable and is_passing(error)
-            for wait in waits:
-                if not (self._listable and wait.outlives(error)):
+            for number, wait in enumerate(waits):
+                if not (self._listable and wait.outlives(error)) or number < PROBES:
                     wait.wake()
             return
         self._running = len(running)

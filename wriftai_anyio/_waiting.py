@@ -14,15 +14,14 @@ from typing import Final, TypeAlias
 from anyio import RunFinishedError, current_time, from_thread
 from anyio.lowlevel import current_token
 
-from ._prediction import RUNNING_STATUSES, PredictionShape, PredictionWithIO, is_terminal
+from ._prediction import PredictionShape, PredictionWithIO, is_terminal
 from ._process import PerProcess
-from ._resource import page_of, segment
+from ._resource import segment
 from ._rounds import Rounds, Wait
+from ._running_list import RunningList
 from .api import API
-from .errors import APIConnectionError, APIResponseError, APIStatusError, UnprocessableEntityError
+from .errors import APIConnectionError, APIResponseError, APIStatusError
 
-LARGEST_PAGE: Final = 50
-"""The API's largest page, as its documentation says."""
 WEBHOOK_INTERVAL: Final = 30.0
 """Seconds between two polls of a prediction whose webhook is expected here, at least."""
 REMEMBERED: Final = 1000
@@ -42,6 +41,7 @@ class Poller:
     def __init__(self, api: API, shape: PredictionShape) -> None:
         self._api = api
         self._shape = shape
+        self._running = RunningList(api, shape)
         self._loops: PerProcess[dict[object, Rounds]] = PerProcess(dict)
         self._told: OrderedDict[str, PredictionWithIO] = OrderedDict()
         self._expected: OrderedDict[str, None] = OrderedDict()
@@ -74,9 +74,6 @@ class Poller:
             APIStatusError: If the API refuses, or fails for a minute on end.
             APIConnectionError: If nothing comes back for a minute on end.
         """
-        told = self._told.get(prediction_id)
-        if told is not None:
-            return told
         if prediction_id in self._expected:
             poll_interval = max(poll_interval, WEBHOOK_INTERVAL)
         wait = Wait(prediction_id, poll_interval, just_seen=just_seen)
@@ -84,8 +81,12 @@ class Poller:
         loop = current_token()
         rounds = loops.get(loop.native_token)
         if rounds is None:
-            rounds = loops[loop.native_token] = Rounds(loop, self._list_running)
+            rounds = loops[loop.native_token] = Rounds(loop, self._running)
         rounds.join(wait)
+        # Only now: a webhook that comes in another thread must find either the wait or its reader.
+        told = self._told.get(prediction_id)
+        if told is not None:
+            wait.tell(told)
         try:
             return await self._follow(rounds, wait, on_poll, note)
         finally:
@@ -119,28 +120,6 @@ class Poller:
             return None
         wait.failing_since = None
         return prediction
-
-    async def _list_running(self) -> set[str]:
-        """Lists the ids of all running predictions, newest first, page by page."""
-        query: dict[str, str | list[str]] = {
-            "statuses": [status.value for status in RUNNING_STATUSES],
-            "page_size": str(LARGEST_PAGE),
-        }
-        running: set[str] = set()
-        cursors: set[str] = set()
-        while True:
-            try:
-                page = await self._api.ask("GET", "/predictions", page_of(self._shape.listed), params=query)
-            except UnprocessableEntityError:
-                if query.pop("page_size", None) is None:
-                    raise
-                continue
-            running.update(prediction["id"] for prediction in page.items)
-            cursor = page.next_cursor
-            if cursor is None or cursor in cursors:
-                return running
-            cursors.add(cursor)
-            query["cursor"] = cursor
 
     def expect_webhook(self, prediction_id: str) -> None:
         """Notes that a prediction's webhook is expected here, so that polls of it may be rare."""
