@@ -45,6 +45,17 @@ async def test_size_that_cannot_be_one_is_refused_before_anything_is_sent(size: 
     assert script.requests == []
 
 
+async def test_params_that_cannot_be_some_are_refused_before_anything_is_sent() -> None:
+    script = Script()
+    wrong: Any = {"mime_type": "text/plain"}
+    with pytest.raises(ValueError, match="size must be"):
+        await client_of(script).uploads.async_create(wrong)
+    wrong = ['"etag"']
+    with pytest.raises(ValueError, match="params must be a mapping"):
+        await client_of(script).uploads.async_complete("u1", wrong)
+    assert script.requests == []
+
+
 async def test_id_that_cannot_be_one_is_refused_before_anything_is_sent() -> None:
     script = Script()
     with pytest.raises(ValueError, match="upload_id"):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypedDict, cast
 
 from ._blocking import twin
-from ._resource import Resource, mapping, segment
+from ._resource import Resource, fields_of, mapping, segment
 from ._store import web_address
 from .api import ShapeError
 from .common_types import JsonValue, UploadCompletionResult
@@ -61,10 +61,11 @@ class Uploads(Resource):
             APIConnectionError: If nothing came back.
             APIResponseError: If the answer is no upload of this size.
         """
-        size = params["size"]
+        fields = fields_of(params)
+        size = fields.get("size")
         if not isinstance(size, int) or size < 0:
             raise ValueError(f"size must be a number of bytes, not {size!r}.")
-        return await self._api.ask("POST", "/uploads", _upload_of(size), json=params)
+        return await self._api.ask("POST", "/uploads", _upload_of(size), json=fields)
 
     @twin(async_create)
     def create(self, params: CreateUploadParams) -> Upload:
@@ -86,7 +87,7 @@ class Uploads(Resource):
             APIConnectionError: If nothing came back.
         """
         path = f"/uploads/{segment(upload_id, 'upload_id')}/complete"
-        return await self._api.ask("POST", path, _completed, json=params)
+        return await self._api.ask("POST", path, _completed, json=fields_of(params))
 
     @twin(async_complete)
     def complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
