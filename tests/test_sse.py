@@ -30,6 +30,7 @@ LINE_ENDINGS = {
 TEXTS = {
     "\ufeffdata: a\n\n".encode(): [("", "message", "a")],
     "\ufeff\ufeffdata: a\n\ndata: b\n\n".encode(): [("", "message", "b")],
+    "data: a\n\n\ufeffdata: b\n\n".encode(): [("", "message", "a")],
     "data: \u2028\u0085\x0b\x0c\x1c é 😀\n\n".encode(): [("", "message", "\u2028\u0085\x0b\x0c\x1c é 😀")],
     b"data: \xf0\x9f\x98\ndata: \xff\n\n": [("", "message", "\ufffd\n\ufffd")],
     b"id: 1\ndata: a\n\nid: 2\0\ndata: b\n\n": [("1", "message", "a"), ("1", "message", "b")],

@@ -13,7 +13,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from event_server import END, HEAD, OUTPUTS, STREAM_PATH, EventServer, Hold, Plan, chunk, chunks, event, events, whole
-from support import ID, TOKEN, Script, Spelling, prediction
+from support import ID, TOKEN, Script, Spelling, never, prediction
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError, _retry
 from wriftai_anyio._event_reader import READ_AHEAD
 from wriftai_anyio.streams import AsyncPredictionStream, PredictionStreamEventType
@@ -59,6 +59,10 @@ class Received:
                 self.ids.append(item["id"])
 
 
+def in_one_chunk(number: int, due: list[bytes]) -> bytes:
+    return HEAD + chunk(b"".join(due)) + END
+
+
 def closes_after_two_events(number: int, due: list[bytes]) -> bytes:
     return HEAD + chunks(due[:2]) + END
 
@@ -93,6 +97,7 @@ def cuts_anywhere(seed: int, cuts: int) -> Plan:
     "plan",
     [
         whole,
+        in_one_chunk,
         closes_after_two_events,
         drops_in_the_second_event,
         drops_in_a_chunk,
@@ -119,7 +124,7 @@ def test_every_event_comes_once_through_a_relay_that_cuts_1000_connections_anywh
 
 @pytest.mark.parametrize("last", ["done", "error"])
 def test_stops_after_the_last_event_whatever_comes_then(last: str, spelling: Spelling) -> None:
-    with EventServer([*events(last=last), event(99, "output", "more")], whole) as server:
+    with EventServer([*events(last=last), event(99, "output", "more")], in_one_chunk) as server:
         received = read(server, spelling)
     assert received[-1]["event"] is PredictionStreamEventType(last)
     assert len(server.requests) == 1
@@ -174,7 +179,7 @@ def test_an_event_without_end_is_an_error_and_not_endless_memory() -> None:
 def test_an_event_that_is_not_as_promised_is_an_error_after_the_events_before(
     bad: bytes, problem: str, spelling: Spelling
 ) -> None:
-    with EventServer([events()[0], bad, *events()[2:]], lambda _, due: HEAD + chunk(b"".join(due)) + END) as server:
+    with EventServer([events()[0], bad, *events()[2:]], in_one_chunk) as server:
         received = Received(server, spelling)
         with pytest.raises(APIResponseError, match=problem):
             received.read()
@@ -291,6 +296,16 @@ def test_closing_in_another_thread_ends_a_blocking_read(held: EventServer) -> No
         assert list(stream) == []
         closer.join(5)
     assert received == ["1", "2"]
+
+
+def test_closing_in_another_thread_ends_a_blocking_read_that_has_no_answer_yet() -> None:
+    with Client(TOKEN, transport=Script(never)) as client:
+        stream = client.predictions.stream(ID)
+        closer = threading.Timer(0.05, stream.close)
+        closer.start()
+        assert list(stream) == []
+        closer.join(5)
+        assert not closer.is_alive()
 
 
 def test_a_blocking_stream_reads_ahead_within_bounds() -> None:
