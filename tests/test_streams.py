@@ -16,6 +16,7 @@ from event_server import END, HEAD, OUTPUTS, STREAM_PATH, EventServer, Hold, Pla
 from support import ID, TOKEN, Script, Spelling, never, prediction
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError, _retry
 from wriftai_anyio._event_reader import READ_AHEAD
+from wriftai_anyio.sandbox import Sandbox, Streaming
 from wriftai_anyio.streams import AsyncPredictionStream, PredictionStreamEventType
 
 DATA = [prediction("started"), *OUTPUTS, prediction(output=OUTPUTS)]
@@ -120,6 +121,18 @@ def test_every_event_comes_once_through_a_relay_that_cuts_1000_connections_anywh
         received = read(server, spelling)
     assert [item["data"] for item in received[1:-1]] == outputs
     assert len(server.requests) > 1000
+
+
+@pytest.mark.parametrize("streaming", [Streaming(close_after_events=2), Streaming(drop_in_event=True)])
+def test_every_word_of_a_sandbox_comes_once(
+    streaming: Streaming, sandbox: Sandbox, spelling: Spelling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "streaming", streaming)
+    with Client(TOKEN, sandbox.base_url, backend=spelling.backend) as client:
+        params = {"input": {"text": "to be or not to be"}}
+        received = spelling.call(client.predictions, "create_stream", params, "sandbox/word-count")
+    assert [item["data"] for item in received[1:-1]] == ["to ", "be ", "or ", "not ", "to ", "be"]
+    assert received[-1]["data"]["output"] == {"to": 2, "be": 2, "or": 1, "not": 1}
 
 
 @pytest.mark.parametrize("last", ["done", "error"])
