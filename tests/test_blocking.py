@@ -49,7 +49,8 @@ def twins() -> list[Any]:
 
 def in_blocking_terms(annotation: object) -> str:
     text = re.sub(r"Awaitable\[(\w+)\]", r"\1", inspect.formatannotation(annotation))
-    return re.sub(r"\b(Abstract)?Async(?=[A-Z])", r"\1", text)
+    blocking = re.sub(r"\b(Abstract)?Async(?=[A-Z])", r"\1", text)
+    return " | ".join(dict.fromkeys(blocking.split(" | ")))
 
 
 def default_in_blocking_terms(value: object) -> object:

@@ -1,6 +1,7 @@
 """The WriftAI client for trio, asyncio and plain scripts."""
 
 from ._version import __version__
+from .batch import BatchResult
 from .client import Client
 from .common_types import ModelVisibility, SortDirection
 from .errors import (
@@ -10,6 +11,7 @@ from .errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    BatchJournalError,
     ConflictError,
     CreateOutcomeUnknown,
     InternalServerError,
@@ -40,6 +42,8 @@ __all__ = [
     "AsyncPredictionStream",
     "AuthenticationError",
     "BadRequestError",
+    "BatchJournalError",
+    "BatchResult",
     "Client",
     "ConflictError",
     "CreateOutcomeUnknown",

@@ -318,12 +318,15 @@ class API:
         refuse_event_loop(function.__name__)
         return self._portals.get().call(lambda: function(*args, **kwargs))
 
-    def call_with_callbacks(self, name: str, function: Callable[[Caller], Awaitable[T]]) -> T:
+    def call_with_callbacks(
+        self, name: str, function: Callable[[Caller], Awaitable[T]], caller: Caller | None = None
+    ) -> T:
         """Runs a coroutine function that calls back into the thread of its blocking caller.
 
         Args:
             name: The name of the coroutine method, for the error inside an event loop.
             function: Takes the `Caller` to run callbacks on.
+            caller: Given if callbacks of other coroutines, too, are to run while this thread waits.
 
         Returns:
             What it returned.
@@ -332,8 +335,8 @@ class API:
             RuntimeError: Inside a running event loop.
         """
         refuse_event_loop(name)
-        caller = Caller()
-        return self._portals.get().call(lambda: function(caller), caller)
+        thread = caller or Caller()
+        return self._portals.get().call(lambda: function(thread), thread)
 
     def start(self, name: str, function: Callable[[], Awaitable[T]], caller: Caller | None = None) -> Started[T]:
         """Starts a coroutine function for a blocking caller, who asks for its outcome later.

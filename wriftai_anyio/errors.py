@@ -10,6 +10,7 @@
     │   └── InternalServerError 5xx
     ├── CreateOutcomeUnknown              the create may have been taken: never sent twice
     ├── WaitTimeoutError, also TimeoutError
+    ├── BatchJournalError                 a batch's journal is another's, damaged, or in use
     └── WebhookSignatureVerificationError, also ValueError
         └── WebhookNoTimestampError, WebhookNoSignatureError, WebhookSignatureMismatchError,
             WebhookTimestampOutsideToleranceError
@@ -35,6 +36,7 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "BatchJournalError",
     "ConflictError",
     "CreateOutcomeUnknown",
     "InternalServerError",
@@ -204,6 +206,10 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
         super().__init__(message)
         self.prediction_id = prediction_id
         self.prediction = prediction
+
+
+class BatchJournalError(WriftAIError):
+    """A batch's journal is that of other inputs, is damaged, is no journal, or is in use. It is left as it was."""
 
 
 class WebhookSignatureVerificationError(WriftAIError, ValueError):

@@ -1,8 +1,11 @@
 """Predictions: create them, follow them, get their output."""
 
+from collections.abc import AsyncIterable, Iterable
+from os import PathLike
 from typing import TypedDict
 
-from ._blocking import twin
+from ._batch_work import Job
+from ._blocking import Caller, twin
 from ._creating import Create
 from ._event_reader import EventReader
 from ._file_inputs import with_files_uploaded
@@ -17,10 +20,11 @@ from ._prediction import (
     Status,
     TaskError,
 )
-from ._resource import Resource, segment
+from ._resource import Resource, model_reference, segment
 from ._wait_options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._waiting import Poller
 from .api import API
+from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch
 from .common_types import JsonValueWithFile
 from .files import Files
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
@@ -355,6 +359,79 @@ class Predictions(Resource):
         self, params: CreatePredictionParams, model: str, *, wait: float | None = None
     ) -> PredictionStream:
         return PredictionStream(self._api, self._create_reader(params, model, wait), self._shape)
+
+    def async_batch(
+        self,
+        inputs: Iterable[CreatePredictionParams] | AsyncIterable[CreatePredictionParams],
+        model: str,
+        *,
+        journal: str | PathLike[str] | None = None,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+        recreate_unknown: bool = False,
+    ) -> AsyncBatch:
+        """Run many predictions as one job.
+
+        Args:
+            inputs: Prediction creation params, taken in only as fast as they are worked off. An iterable that
+                blocks, blocks the event loop.
+            model: The model reference in either owner/name or owner/name:version-number format.
+            journal: Path of a file that the job survives a kill with: run it again with the same inputs and
+                journal, and it goes on, and gives the results of earlier runs, too. Creates are not held then.
+            max_in_flight: How many inputs are taken in at most and their results not yet taken out.
+            wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also
+                cancels on the server what is under way.
+            recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
+                `CreateOutcomeUnknown`.
+
+        Returns:
+            An async context manager and iterator over each `BatchResult`, as they end. One failure does not stop
+            the others.
+
+        Raises:
+            ValueError: If an argument cannot be right; nothing was sent.
+            BatchJournalError: On entering the block, if the journal is none, damaged or in use; while iterating,
+                if it is that of other inputs. It is left as it was.
+
+        Example:
+            ```python
+            inputs = ({"input": {"text": line}} for line in open("lines.txt"))
+            async with client.predictions.async_batch(inputs, "sandbox/word-count") as results:
+                async for result in results:
+                    print(result.index, result.error or result.prediction["output"])
+            ```
+        """
+        return AsyncBatch(self._job(model, journal, max_in_flight, wait_options, recreate_unknown), inputs)
+
+    @twin(async_batch)
+    def batch(
+        self,
+        inputs: Iterable[CreatePredictionParams],
+        model: str,
+        *,
+        journal: str | PathLike[str] | None = None,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+        recreate_unknown: bool = False,
+    ) -> Batch:
+        def job(caller: Caller) -> Job:
+            return self._job(model, journal, max_in_flight, wait_options.on(caller), recreate_unknown)
+
+        return Batch(self._api, job, inputs)
+
+    def _job(
+        self,
+        model: str,
+        journal: str | PathLike[str] | None,
+        max_in_flight: int,
+        options: AsyncWaitOptions,
+        recreate_unknown: bool,
+    ) -> Job:
+        model_reference(model)
+        return Job(self._follower, self._shape, self._prepare, model, options, max_in_flight, journal, recreate_unknown)
+
+    async def _prepare(self, params: CreatePredictionParams, model: str) -> Create:
+        return await with_files_uploaded(Create.checked(params, model), self._files.async_upload)
 
     def _stream_reader(self, prediction_id: str, after_id: str | None, wait: float | None) -> EventReader:
         segment(prediction_id, "prediction_id")

@@ -1,0 +1,208 @@
+"""The journal of a batch: what was meant, what was created, what came of it, in a file that survives a kill.
+
+One SQLite file, one row for each input: first the intent, then the prediction's id, at last the result. The file
+is locked while the batch runs. All functions block; they run on a thread of the batch.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+
+from ._file import File
+from ._prediction import PredictionWithIO
+from .common_types import JsonValue
+from .errors import BatchJournalError
+
+_APPLICATION_ID: Final = 0x57524654
+_VERSION: Final = 1
+_HEADER: Final = 100
+_MAGIC: Final = b"SQLite format 3\x00"
+
+_SCHEMA: Final = """
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    prediction_id TEXT,
+    result TEXT
+)
+"""
+
+
+Change: TypeAlias = tuple[str, tuple[object, ...]]
+"""A statement and its values."""
+
+
+def intended(number: int, digest: bytes) -> Change:
+    """Notes that a create is about to be sent."""
+    return "INSERT OR REPLACE INTO entries (number, digest) VALUES (?, ?)", (number, digest)
+
+
+def not_created(number: int) -> Change:
+    """Notes that nothing was created for an input."""
+    return "DELETE FROM entries WHERE number = ? AND prediction_id IS NULL", (number,)
+
+
+def created(number: int, prediction_id: str) -> Change:
+    """Notes the id of what was created."""
+    return "UPDATE entries SET prediction_id = ? WHERE number = ?", (prediction_id, number)
+
+
+def ended(number: int, result: PredictionWithIO) -> Change:
+    """Notes the ended prediction."""
+    return "UPDATE entries SET result = ? WHERE number = ?", (json.dumps(result), number)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the journal knows of one input that was begun.
+
+    Attributes:
+        prediction_id: The prediction's id; `None` if it is unknown whether there is one.
+        result: The ended prediction; `None` if it had not ended.
+    """
+
+    prediction_id: str | None
+    result: JsonValue
+
+
+class Journal:
+    """An open journal, locked against other processes.
+
+    Args:
+        path: The file; made if it does not exist.
+
+    Raises:
+        BatchJournalError: If the file is no journal, is damaged, or is in use. It is left as it was.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._path = Path(fspath(path))
+        is_new = _check_header(self._path)
+        try:
+            self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._error("cannot be opened", error) from error
+        try:
+            self._open(is_new=is_new)
+        except sqlite3.OperationalError as error:
+            self._database.close()
+            raise self._error("is in use by another batch, or cannot be written", error) from error
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise self._error("is damaged", error) from error
+        except BatchJournalError:
+            self._database.close()
+            raise
+
+    def _open(self, *, is_new: bool) -> None:
+        execute = self._database.execute
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        execute("BEGIN EXCLUSIVE")
+        if is_new:
+            execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            execute(f"PRAGMA user_version = {_VERSION}")
+            execute(_SCHEMA)
+        elif (verdict := execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise self._error("is damaged", verdict)
+        execute("COMMIT")
+        execute("PRAGMA journal_mode = WAL")
+        # A commit is on the disk before the request goes out: a power cut, too, must not have a create sent twice.
+        execute("PRAGMA synchronous = FULL")
+
+    def entry(self, number: int, digest: bytes) -> Entry | None:
+        """Looks an input up.
+
+        Args:
+            number: The input's number, from 0.
+            digest: What identifies the input.
+
+        Raises:
+            BatchJournalError: If another input has this number: the journal is that of other inputs.
+        """
+        row = self._one("SELECT digest, prediction_id, result FROM entries WHERE number = ?", number)
+        if row is None:
+            return None
+        known, prediction_id, result = row
+        if known != digest:
+            raise self._error(
+                "is that of other inputs", f"input {number} differs from the one that was begun; give the same inputs"
+            )
+        return Entry(prediction_id, json.loads(result) if result else None)
+
+    def change(self, changes: list["Change"]) -> None:
+        """Makes changes in one transaction: after it they are on the disk.
+
+        Raises:
+            BatchJournalError: If it cannot be written.
+        """
+        try:
+            self._database.execute("BEGIN")
+            for statement, values in changes:
+                self._database.execute(statement, values)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._error("cannot be written", error) from error
+
+    def close(self) -> None:
+        """Closes the file and lets others use it."""
+        self._database.close()
+
+    def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] | None = self._database.execute(statement, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._error("cannot be read", error) from error
+        return row
+
+    def _error(self, problem: str, detail: object) -> BatchJournalError:
+        return BatchJournalError(f"The journal {self._path} {problem}: {detail}.")
+
+
+def _check_header(path: Path) -> bool:
+    """Looks at a file without opening it as a database, which could change it; says whether it is new."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise BatchJournalError(f"The journal {path} cannot be read: {error}.") from error
+    if not header:
+        return True
+    if not header.startswith(_MAGIC) or int.from_bytes(header[68:72], "big") != _APPLICATION_ID:
+        raise BatchJournalError(f"{path} is not the journal of a batch. It was left as it is.")
+    if int.from_bytes(header[60:64], "big") != _VERSION:
+        raise BatchJournalError(f"The journal {path} was written by another version of this package.")
+    return False
+
+
+def digest(params: Mapping[str, object], model: str) -> bytes:
+    """Identifies an input: equal ones have equal digests, in every process.
+
+    Args:
+        params: The input's params.
+        model: The model's reference.
+
+    Raises:
+        ValueError: If the params are not JSON, or have a stream in them, which cannot be compared.
+    """
+    try:
+        text = json.dumps([model, params], sort_keys=True, default=_file_identity)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"params cannot be written to a journal: {error}.") from None
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _file_identity(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    if isinstance(value, File) and isinstance(value.content, bytes):
+        return {"sha256": hashlib.sha256(value.content).hexdigest(), "mime_type": value.mime_type}
+    if isinstance(value, File) and isinstance(value.content, PathLike):
+        return {"path": fspath(value.content), "mime_type": value.mime_type}
+    raise TypeError(f"a {type(value).__name__} cannot be compared with that of an earlier run")
