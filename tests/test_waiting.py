@@ -16,6 +16,7 @@ from wriftai_anyio import (
     APIConnectionError,
     APIResponseError,
     AuthenticationError,
+    Client,
     InternalServerError,
     NotFoundError,
 )
@@ -32,14 +33,19 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 
 async def wait_for(
-    api: RunningPredictions, ids: Iterable[str] | None = None, *, stagger: float = 0.0, **options: Any
+    api: RunningPredictions,
+    ids: Iterable[str] | None = None,
+    *,
+    client: Client | None = None,
+    stagger: float = 0.0,
+    **options: Any,
 ) -> dict[str, float]:
     """Waits for predictions, each in a task of its own, and returns when each wait ended."""
     ended: dict[str, float] = {}
-    client = client_of(api)
+    waiting = client or client_of(api)
 
     async def wait(prediction_id: str) -> None:
-        found = await client.predictions.async_wait(prediction_id, AsyncWaitOptions(**options))
+        found = await waiting.predictions.async_wait(prediction_id, AsyncWaitOptions(**options))
         assert (found["id"], found["status"], found["output"]) == (prediction_id, "succeeded", "hello")
         ended[prediction_id] = api.now
 
@@ -106,6 +112,26 @@ class TestInterval:
         await wait_for(api, poll_interval=2.0)
         assert min(min(gaps(polls)) for polls in api.fetches.values()) >= 2.0 - TOLERANCE
 
+    async def test_the_lists_of_hasty_waits_do_not_hurry_the_patient_ones(self) -> None:
+        api = RunningPredictions(named(40, 20.0), lag=1000)
+        client = client_of(api)
+        patient, hasty = ["p0", "p1"], [f"p{number}" for number in range(2, 40)]
+        async with create_task_group() as tasks:
+            tasks.start_soon(lambda: wait_for(api, patient, client=client, poll_interval=6.0))
+            tasks.start_soon(lambda: wait_for(api, hasty, client=client, poll_interval=1.0))
+        for prediction_id in patient:
+            assert min(gaps(api.fetches[prediction_id])) >= 6.0 - TOLERANCE
+
+    async def test_a_hasty_wait_does_not_wait_for_the_round_of_a_patient_one(self) -> None:
+        api = RunningPredictions({"p0": 40.0, "p1": 3.0})
+        client = client_of(api)
+        async with create_task_group() as tasks:
+            tasks.start_soon(lambda: wait_for(api, ["p0"], client=client, poll_interval=30.0))
+            await anyio.sleep(1)
+            ended = await wait_for(api, ["p1"], client=client, poll_interval=0.5)
+            assert ended["p1"] <= 4
+            tasks.cancel_scope.cancel()
+
     async def test_no_interval_at_all_lets_other_tasks_run(self) -> None:
         api = RunningPredictions(named(3, 1.0), latency=0.0)
         async with create_task_group() as tasks:
@@ -135,14 +161,15 @@ class TestDetection:
 class TestCallback:
     async def test_each_poll_is_told_in_full_though_others_share_lists(self) -> None:
         api = RunningPredictions(named(20, 5.5))
+        client = client_of(api)
         seen: list[PredictionWithIO] = []
 
         async def on_poll(latest: PredictionWithIO) -> None:
             seen.append(latest)
 
         async with create_task_group() as tasks:
-            tasks.start_soon(lambda: wait_for(api, ["p0"], on_poll=on_poll))
-            tasks.start_soon(lambda: wait_for(api, [f"p{number}" for number in range(1, 20)]))
+            tasks.start_soon(lambda: wait_for(api, ["p0"], client=client, on_poll=on_poll))
+            tasks.start_soon(lambda: wait_for(api, [f"p{number}" for number in range(1, 20)], client=client))
         assert [latest["status"] for latest in seen] == ["started"] * 6 + ["succeeded"]
         assert all(latest["input"] == "hello" for latest in seen)
         assert len(api.fetches["p0"]) == 7
@@ -218,6 +245,14 @@ class TestFaults:
         api = self.failing_api(1.5, 50, FAULTS[fault])
         ended = await wait_for(api, list(api.ends)[:count])
         assert max(ended.values()) <= 70
+
+    @pytest.mark.parametrize("count", [1, 15])
+    async def test_faults_count_from_the_last_success_on(self, count: int) -> None:
+        def respond(_: httpx.Request) -> httpx.Response | None:
+            return httpx.Response(503) if 1.5 < api.now < 50 or 54 < api.now < 100 else None
+
+        api = RunningPredictions(named(60, 102.0), fault=respond)
+        await wait_for(api, list(api.ends)[:count])
 
     @pytest.mark.parametrize(
         ("fault", "error"),
