@@ -99,7 +99,7 @@ async def never(_: httpx.Request) -> httpx.Response:
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for what another thread makes true."""
     with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110 -- no event can tell
+        while not condition():
             await anyio.sleep(0.002)
 
 

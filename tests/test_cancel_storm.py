@@ -74,7 +74,7 @@ def open_descriptors() -> int:
 
 
 async def until_closed(descriptors: int) -> None:
-    while open_descriptors() > descriptors:  # noqa: ASYNC110 -- nobody tells when a socket is closed
+    while open_descriptors() > descriptors:
         await anyio.sleep(0.005)
 
 

@@ -58,7 +58,7 @@ CALLS: dict[str, Call] = {
 
 async def until(condition: Callable[[], object]) -> None:
     with anyio.fail_after(PATIENCE):
-        while not condition():  # noqa: ASYNC110 -- what is waited for happens in another thread
+        while not condition():
             await anyio.sleep(0.002)
 
 

@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from ._batch_work import Job, JournaledJob, Params
-from ._blocking import Caller, Started
+from ._blocking import Caller, Started, refuse_event_loop
 from ._journal import Journal
 from ._leaving import finish
 from ._prediction import PredictionWithIO
@@ -232,6 +232,7 @@ class Batch:
     def __next__(self) -> BatchResult:
         batch = self._batch
         if batch is None:
+            refuse_event_loop("async_batch")
             raise RuntimeError("Use a batch as `with …`, and iterate over it inside the block.")
         result = self._api.call_with_callbacks("async_batch", lambda _: _next_or_none(batch), self._caller)
         if result is None:

@@ -385,7 +385,7 @@ class Predictions(Resource):
                 `CreateOutcomeUnknown`.
 
         Returns:
-            An async context manager and iterator over each `BatchResult`, as they end. One failure does not stop
+            A context manager, and in it an iterator over each `BatchResult`, as they end. One failure does not stop
             the others.
 
         Raises:

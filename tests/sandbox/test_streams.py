@@ -158,7 +158,7 @@ def test_a_broken_off_event_is_half_there(sandbox: Sandbox, http: httpx.Client) 
     whole = http.get(path).text
     sandbox.streaming = Streaming(drop_in_event=True)
     received = b""
-    with http.stream("GET", path) as answer, pytest.raises(httpx.RemoteProtocolError):  # noqa: PT012 - all that came
+    with http.stream("GET", path) as answer, pytest.raises(httpx.RemoteProtocolError):
         for chunk in answer.iter_bytes():
             received += chunk
     assert whole.startswith(received.decode())
