@@ -426,6 +426,7 @@ def twin(coroutine_function: Callable[..., object]) -> Callable[[F], F]:
 
 
 def _blocking_terms(text: str) -> str:
+    text = re.sub(r"\b([Aa])n async (?=context manager|iterator)", r"\1 ", text)
     text = re.sub(r"\basync (for|with)\b", r"\1", text)
     text = re.sub(r"\bawait ", "", text)
     return re.sub(r"\b(async_|Async|ASYNC_)(?=\w)", "", text)
