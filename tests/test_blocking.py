@@ -132,10 +132,10 @@ class TestParity:
 
         async def call() -> None:
             result = twin(*[{"input": 1} if each.name == "params" else "o/n" for each in required])
+            if hasattr(result, "__enter__"):
+                result.__enter__()
             if isinstance(result, Iterator):
                 next(result)
-            elif hasattr(result, "__enter__"):
-                result.__enter__()
 
         with pytest.raises(RuntimeError, match=r"await …async_\w+\(…\)"):
             anyio.run(call, backend=backend)
