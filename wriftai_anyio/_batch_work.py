@@ -10,7 +10,7 @@ from anyio import CancelScope, Lock
 from ._creating import Create
 from ._following import Follower
 from ._journal import Change, Journal, created, digest, ended, intended, not_created
-from ._leaving import finish, finish_what_is_sent
+from ._leaving import Sending, finish, finish_what_is_sent
 from ._prediction import PredictionShape, PredictionWithIO
 from ._threads import Worker
 from ._wait_options import AsyncWaitOptions
@@ -122,10 +122,11 @@ class JournaledJob:
 
     async def _create(self, number: int, identity: bytes, create: Create) -> str:
         follower = self._job.follower
+        sending = Sending()
         predictions: list[PredictionWithIO] = []
-        await self._note(intended(number, identity))
         try:
-            await finish_what_is_sent(lambda scope: follower.create(create, None, scope), predictions.append)
+            await self._note(intended(number, identity))
+            await finish_what_is_sent(sending, lambda: follower.create(create, None, sending), predictions.append)
         except CreateOutcomeUnknown as error:
             if error.prediction_id is None:
                 raise
@@ -136,6 +137,8 @@ class JournaledJob:
         except BaseException:
             if predictions:
                 await self._leave_behind(number, predictions[0]["id"])
+            elif not sending.begun:
+                await finish(lambda: self._note(not_created(number)))
             raise
         else:
             prediction_id = predictions[0]["id"]

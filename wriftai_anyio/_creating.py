@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
-from anyio import CancelScope
 
+from ._leaving import Sending
 from ._prediction import PredictionShape, PredictionWithIO
 from ._resource import model_reference
 from ._sse import is_event_stream
@@ -82,7 +82,7 @@ class Create:
         return "stream" in self.body
 
     async def post(
-        self, api: API, shape: PredictionShape, hold: Hold | None, scope: CancelScope | None = None
+        self, api: API, shape: PredictionShape, hold: Hold | None, sending: Sending | None = None
     ) -> PredictionWithIO:
         """Sends the create.
 
@@ -90,7 +90,7 @@ class Create:
             api: What sends it.
             shape: Checks the answer.
             hold: Whether the server is asked to hold the connection until the prediction has ended.
-            scope: Shielded while the request is under way, since what it creates must not be lost.
+            sending: Entered while the request is under way, since what it creates must not be lost.
 
         Raises:
             CreateOutcomeUnknown: If the server may have taken it.
@@ -106,7 +106,7 @@ class Create:
                 headers=self.headers,
                 hold=hold.preference if hold else None,
                 timeout=hold.extended(api.config.timeout) if hold else None,
-                scope=scope,
+                sending=sending,
             )
 
     async def open(

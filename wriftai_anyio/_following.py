@@ -4,10 +4,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from anyio import CancelScope, move_on_after
+from anyio import move_on_after
 
 from ._creating import Create, Hold
-from ._leaving import finish, finish_what_is_sent
+from ._leaving import Sending, finish, finish_what_is_sent
 from ._prediction import PredictionShape, PredictionWithIO, is_terminal
 from ._resource import segment
 from ._wait_options import AsyncWaitOptions
@@ -55,10 +55,10 @@ class Follower:
         )
 
     async def create(
-        self, create: Create, hold: Hold | None = None, scope: CancelScope | None = None
+        self, create: Create, hold: Hold | None = None, sending: Sending | None = None
     ) -> PredictionWithIO:
         """Creates a prediction, and returns it as it is then."""
-        prediction = await create.post(self._api, self._shape, hold, scope)
+        prediction = await create.post(self._api, self._shape, hold, sending)
         if create.has_webhook:
             self._poller.expect_webhook(prediction["id"])
         return prediction
@@ -85,7 +85,8 @@ class Follower:
             prediction = await self.create(create, None if create.streams else _hold(options))
             followed.note(prediction)
             return prediction
-        await finish_what_is_sent(lambda scope: self.create(create, None, scope), keep=followed.note)
+        sending = Sending()
+        await finish_what_is_sent(sending, lambda: self.create(create, None, sending), keep=followed.note)
         if followed.last is None:
             raise AssertionError("a create ended without an outcome")
         return followed.last

@@ -1,6 +1,7 @@
 """Leaving a wait early: what is still finished then, shielded and bounded."""
 
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import Final, TypeVar
 
 import anyio
@@ -12,13 +13,41 @@ LONGEST_FINISH: Final = 5.0
 """Seconds for which a request that must not be lost goes on after its caller has left."""
 
 
-async def finish_what_is_sent(function: Callable[[CancelScope], Awaitable[T]], keep: Callable[[T], None]) -> None:
-    """Runs a coroutine function that goes on while it shields its scope, though the caller is cancelled.
+class Sending:
+    """A request that is let finish once it is under way, though its caller leaves; see `finish_what_is_sent`.
+
+    Attributes:
+        scope: What the request runs in; shielded while it is under way.
+        begun: Whether the request ever went out, so that the server may have seen it.
+    """
+
+    scope: CancelScope
+    begun: bool
+
+    def __init__(self) -> None:
+        self.scope = CancelScope()
+        self.begun = False
+
+    def __enter__(self) -> None:
+        self.begun = True
+        self.scope.shield = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.scope.shield = False
+
+
+async def finish_what_is_sent(
+    sending: Sending, function: Callable[[], Awaitable[T]], keep: Callable[[T], None]
+) -> None:
+    """Runs a coroutine function whose request under way is let finish, though the caller is cancelled.
 
     It runs as a task of its own, since asyncio's own cancellation reaches through anyio's shields.
 
     Args:
-        function: Takes the scope, and shields it while a request is under way.
+        sending: Entered by the coroutine while its request is under way.
+        function: The coroutine function.
         keep: Called with its result, also when the caller has left meanwhile.
 
     Raises:
@@ -26,12 +55,11 @@ async def finish_what_is_sent(function: Callable[[CancelScope], Awaitable[T]], k
     """
     errors: list[Exception] = []
     ended = anyio.Event()
-    scope = CancelScope()
 
     async def run() -> None:
-        with scope:
+        with sending.scope:
             try:
-                keep(await function(scope))
+                keep(await function())
             except Exception as error:  # noqa: BLE001 -- raised below, out of the task group
                 errors.append(error)
         ended.set()
@@ -41,7 +69,7 @@ async def finish_what_is_sent(function: Callable[[CancelScope], Awaitable[T]], k
         try:
             await ended.wait()
         except get_cancelled_exc_class():
-            scope.deadline = current_time() + LONGEST_FINISH
+            sending.scope.deadline = current_time() + LONGEST_FINISH
             raise
     if errors:
         raise errors.pop()

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import anyio
 import httpx
-from anyio import CancelScope
 
 from . import _retry
 from ._blocking import Caller, Portal, Started, refuse_event_loop, twin
 from ._budget import Slot
 from ._config import Config, checked_headers
 from ._http import Body, Http, without_secrets
+from ._leaving import Sending
 from ._pace import Bucket, SharedPace
 from ._process import PerProcess
 from ._threads import run_in_thread
@@ -52,7 +52,7 @@ class _Exchange(NamedTuple):
     timeout: httpx.Timeout
     repeatable: bool
     hold: str | None = None
-    scope: CancelScope | None = None
+    sending: Sending | None = None
     urgent: bool = False
     unread: bool = False
 
@@ -150,7 +150,7 @@ class API:
         hold: str | None = None,
         timeout: httpx.Timeout | None = None,
         repeatable: bool | None = None,
-        scope: CancelScope | None = None,
+        sending: Sending | None = None,
         urgent: bool = False,
     ) -> T:
         """Sends a request and checks the shape of its answer; see `async_request`.
@@ -165,7 +165,7 @@ class API:
             hold: The value of the header `Prefer`, by which the server is asked to answer late.
             timeout: Instead of the client's.
             repeatable: Whether a second time does no harm. By default GET, HEAD, PUT and DELETE are.
-            scope: Shielded while an attempt is under way.
+            sending: Entered while an attempt is under way, which is then let finish.
             urgent: Whether it goes before those that wait for the pace already.
 
         Returns:
@@ -185,7 +185,7 @@ class API:
             timeout=timeout or self.config.timeout,
             repeatable=method in _retry.REPEATABLE_METHODS if repeatable is None else repeatable,
             hold=hold,
-            scope=scope,
+            sending=sending,
             urgent=urgent,
         )
         return shaped(await self._answer(exchange), shape)
@@ -280,14 +280,10 @@ class API:
         if exchange.unread:
             response = await self.http.open(request)
             return response if response.is_success else await self.http.read(response)
-        scope = exchange.scope
-        if scope is None:
+        if exchange.sending is None:
             return await self.http.fetch(request)
-        scope.shield = True
-        try:
+        with exchange.sending:
             return await self.http.fetch(request)
-        finally:
-            scope.shield = False
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop, and the thread of the blocking calls."""
