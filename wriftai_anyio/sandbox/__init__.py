@@ -14,10 +14,10 @@ try:
     from ._sandbox import Sandbox
     from ._settings import Delivery
     from ._streams import Streaming
-except ModuleNotFoundError as error:
-    if error.name not in {"starlette", "uvicorn", "jsonschema"}:
+except ModuleNotFoundError as _error:
+    if _error.name not in {"starlette", "uvicorn", "jsonschema"}:
         raise
-    raise ImportError(f"the sandbox needs {error.name}: pip install 'wriftai-anyio[sandbox]'") from error
+    raise ImportError(f"the sandbox needs {_error.name}: pip install 'wriftai-anyio[sandbox]'") from _error
 
 __all__ = [
     "Delivery",

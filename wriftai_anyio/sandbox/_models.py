@@ -46,7 +46,7 @@ class Model:
     def __init__(self, function: ModelFunction, input_schema: Mapping[str, Any] | None = None) -> None:
         Schema(input_schema or {})
         self.function = function
-        self.input_schema = input_schema or {}
+        self.input_schema: Mapping[str, Any] = input_schema or {}
 
 
 class Models(MutableMapping[str, ModelFunction | Model]):
