@@ -21,7 +21,7 @@ WINDOW: Final = 1.0
 WINDOW_MARGIN: Final = 1.03
 """How much longer than the server's our window is, for requests that arrive closer together than they left."""
 LONGEST_LAG: Final = 0.1
-"""Seconds by which our window grows at most for the time that a request takes to arrive."""
+"""The part of a window by which ours grows at most for the time that a request takes to arrive."""
 LONG_WINDOW: Final = 2.5
 """Seconds until a reset from which on it is waited for: whole seconds say nothing of shorter windows."""
 FEW: Final = 4
@@ -35,10 +35,8 @@ CATCH_UP: Final = 8
 
 # Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_budget.py):
 # one process is refused nothing; 4 and 16 are refused 2 to 6 and 7 to 11 % of their requests on average.
-START: Final = 0.15
+START: Final = 0.25
 """The part of the limit to start with."""
-START_SPACING: Final = 0.5
-"""The part of an even spacing that is kept until something is refused: so much faster are bursts sent."""
 START_STEP: Final = 0.15
 START_GROWTH: Final = 1.5
 """Seconds between growths, and their factor, until something is refused."""
@@ -46,10 +44,6 @@ CAREFUL_STEP: Final = 0.25
 FAST_GROWTH: Final = 1.25
 SLOW_GROWTH: Final = 0.04
 """Seconds between growths after something was refused, and their factor far from and near what was refused."""
-ROUND_TRIPS: Final = 2.0
-LONGEST_STEP: Final = 0.5
-"""Round trips between growths at least, so that refusals can tell what the last one did, and the most that they
-may add up to, in seconds."""
 NEAR: Final = 0.7
 """The part of the refused allowance from which on it counts as near."""
 CALM: Final = 1.0
@@ -131,17 +125,14 @@ class Budget:
         self._grow(now)
         full = int(self._allowance)
         # After refusals the requests are spread over the whole window: bursts of several processes collide.
-        spacing = (1.0 if self._is_careful(now) else START_SPACING) * WINDOW / self._allowance
+        spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
         recent = max(1, min(len(granted), CATCH_UP, full // CATCH_UP))
         spaced_at = granted[-recent] + recent * spacing
         return spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
 
     def _own_window(self, now: float) -> float:
-        return WINDOW * WINDOW_MARGIN + min(self._recent_lag(now), LONGEST_LAG)
-
-    def _recent_lag(self, now: float) -> float:
-        recent: float = self._lag * 0.5 ** ((now - self._lag_at) / WINDOW)
-        return recent
+        lag: float = self._lag * 0.5 ** ((now - self._lag_at) / WINDOW)
+        return WINDOW * (WINDOW_MARGIN + min(lag, LONGEST_LAG))
 
     def _forget_granted(self, now: float) -> None:
         horizon = now - self._own_window(now)
@@ -153,8 +144,7 @@ class Budget:
 
     def _grow(self, now: float) -> None:
         careful = self._is_careful(now)
-        heard_after = min(ROUND_TRIPS * self._recent_lag(now), LONGEST_STEP)
-        step = max(heard_after, CAREFUL_STEP if careful else START_STEP)
+        step = CAREFUL_STEP if careful else START_STEP
         steps = int(min((now - self._grown_at) / step, 64))
         for _ in range(steps):
             self._grown_at = now
@@ -176,8 +166,7 @@ class Budget:
         self.ended(slot)
         took = now - slot.granted_at
         fresh = took < WINDOW / 2
-        answered_at_once = status == 429 or not slot.held
-        if answered_at_once and took > self._recent_lag(now):
+        if fresh and took > self._lag:
             self._lag, self._lag_at = took, now
         limit = whole(headers.get("x-ratelimit-limit"))
         if limit:
