@@ -34,7 +34,9 @@ CATCH_UP: Final = 8
 """Requests over which an even spacing is kept on average: a timer is late more often than early."""
 
 # Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_budget.py):
-# one process is refused nothing; 4 and 16 are refused 2 to 6 and 7 to 11 % of their requests on average.
+# one process is refused nothing; 4 and 16 are refused 2 to 6 and 7 to 11 % of their requests on average. Real
+# processes (benchmarks/scale.py, 2 cores): 4 are refused 4 to 5 %, but 16 of them 41 to 44 %, at 1.12 to 1.24 times
+# the floor. A slower start brought that to 11 to 15 %, and the time to 1.44 to 1.54 times the floor.
 START: Final = 0.25
 """The part of the limit to start with."""
 START_STEP: Final = 0.15
