@@ -128,6 +128,36 @@ class TestAsyncBatch:
                     assert outputs([each async for each in again]) == expected(40)
         assert len(sandbox.predictions) == 40
 
+    async def test_what_was_just_created_is_polled_only_after_an_interval(
+        self, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        options = AsyncWaitOptions(poll_interval=0.2)
+        with anyio.fail_after(30):
+            async with client_of(sandbox) as client:
+                batch = client.predictions.async_batch(
+                    texts(10), "me/upper", journal=tmp_path / "journal", wait_options=options
+                )
+                async with batch as results:
+                    assert outputs([each async for each in results]) == expected(10)
+        assert len([each for each in sandbox.requests if each.path.startswith("/v1/predictions/")]) == 10
+
+    async def test_without_polls_a_journaled_batch_gives_what_it_created_and_does_not_create_it_again(
+        self, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        inputs: list[CreatePredictionParams] = [{"input": {"seconds": 60}}] * 3
+        found: list[dict[int, str]] = []
+        with anyio.fail_after(30):
+            async with client_of(sandbox) as client:
+                for _ in range(2):
+                    batch = client.predictions.async_batch(
+                        inputs, "sandbox/sleep", journal=tmp_path / "journal", wait_options=AsyncWaitOptions(poll=False)
+                    )
+                    async with batch as results:
+                        ended = [each async for each in results]
+                    found.append({each.index: each.prediction["id"] for each in ended if each.prediction})
+        assert found[0] == found[1]
+        assert sorted(found[0].values()) == sorted(each["id"] for each in sandbox.predictions)
+
     async def test_what_may_have_been_created_is_reported_or_created_again(
         self, sandbox: Sandbox, tmp_path: Path
     ) -> None:

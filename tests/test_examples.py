@@ -1,4 +1,5 @@
 import ast
+import re
 from collections import Counter
 
 import httpx
@@ -8,6 +9,7 @@ from subprocesses import CHECKOUT, run_python, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 EXAMPLES = CHECKOUT / "examples"
+WORD = r"\w+(?:'\w+)*"
 SAME_JOB = ["quickstart.py", "trio_app.py", "asyncio_app.py"]
 
 
@@ -68,6 +70,14 @@ def test_upload_example_fills_its_bar_and_uses_the_file(name: str) -> None:
         assert httpx.get(prediction["output"]["url"]).content == poem
     assert bar == f"[{'#' * 40}] {len(poem)} of {len(poem)} bytes"
     assert ended == "succeeded"
+
+
+def test_dask_batch_counts_the_words_of_each_line() -> None:
+    lines = [line for line in (EXAMPLES / "jabberwocky.txt").read_text(encoding="utf-8").splitlines() if line]
+    with Sandbox() as sandbox:
+        printed = run_python([EXAMPLES / "dask_batch.py"], settings_for(sandbox)).splitlines()
+        assert len(sandbox.predictions) == len(lines)
+    assert sorted(printed) == sorted(f"{line}  [{len(re.findall(WORD, line))}]" for line in lines)
 
 
 def test_demo_runs_each_example_which_starts_a_sandbox_of_its_own() -> None:

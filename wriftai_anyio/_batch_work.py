@@ -11,7 +11,7 @@ from ._creating import Create
 from ._following import Follower
 from ._journal import Change, Journal, created, digest, ended, intended, not_created
 from ._leaving import Sending, finish, finish_what_is_sent
-from ._prediction import PredictionShape, PredictionWithIO
+from ._prediction import PredictionShape, PredictionWithIO, is_terminal
 from ._threads import Worker
 from ._wait_options import AsyncWaitOptions
 from .errors import APIConnectionError, APIStatusError, BatchJournalError, CreateOutcomeUnknown
@@ -107,20 +107,28 @@ class JournaledJob:
         entry = await self._thread.run(self._journal.entry, number, identity)
         if entry is not None and entry.result is not None:
             return self._job.shape.detailed(entry.result)
-        prediction_id = entry.prediction_id if entry is not None else None
-        if prediction_id is None:
-            if entry is not None and not self._job.recreate_unknown:
-                raise CreateOutcomeUnknown(
-                    f"An earlier run was stopped while it created input {number}, and whether the server took it is "
-                    "unknown. Look with predictions.list(); recreate_unknown=True creates it again."
-                )
-            create = await self._job.prepare(params, self._job.model)
-            prediction_id = await self._create(number, identity, create)
-        prediction = await self._job.follower.wait(prediction_id, self._job.options)
-        await self._note(ended(number, prediction))
+        if entry is not None and entry.prediction_id is not None:
+            return await self._follow(number, entry.prediction_id, None)
+        if entry is not None and not self._job.recreate_unknown:
+            raise CreateOutcomeUnknown(
+                f"An earlier run was stopped while it created input {number}, and whether the server took it is "
+                "unknown. Look with predictions.list(); recreate_unknown=True creates it again."
+            )
+        create = await self._job.prepare(params, self._job.model)
+        prediction_id, seen = await self._create(number, identity, create)
+        return await self._follow(number, prediction_id, seen)
+
+    async def _follow(self, number: int, prediction_id: str, seen: PredictionWithIO | None) -> PredictionWithIO:
+        follower, options = self._job.follower, self._job.options
+        if options.poll:
+            prediction = await follower.wait(prediction_id, options, seen)
+        else:
+            prediction = seen or await follower.look(prediction_id)
+        if is_terminal(prediction):
+            await self._note(ended(number, prediction))
         return prediction
 
-    async def _create(self, number: int, identity: bytes, create: Create) -> str:
+    async def _create(self, number: int, identity: bytes, create: Create) -> tuple[str, PredictionWithIO | None]:
         follower = self._job.follower
         sending = Sending()
         predictions: list[PredictionWithIO] = []
@@ -130,7 +138,7 @@ class JournaledJob:
         except CreateOutcomeUnknown as error:
             if error.prediction_id is None:
                 raise
-            prediction_id = error.prediction_id
+            prediction_id, seen = error.prediction_id, None
         except (APIConnectionError, APIStatusError):
             await self._note(not_created(number))
             raise
@@ -141,9 +149,10 @@ class JournaledJob:
                 await finish(lambda: self._note(not_created(number)))
             raise
         else:
-            prediction_id = predictions[0]["id"]
+            seen = predictions[0]
+            prediction_id = seen["id"]
         await self._note(created(number, prediction_id))
-        return prediction_id
+        return prediction_id, seen
 
     async def _leave_behind(self, number: int, prediction_id: str) -> None:
         await finish(lambda: self._note(created(number, prediction_id)))

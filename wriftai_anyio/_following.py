@@ -47,12 +47,26 @@ class Follower:
         self._shape = shape
         self._poller = poller
 
-    async def wait(self, prediction_id: str, options: AsyncWaitOptions) -> PredictionWithIO:
-        """Waits for a prediction to end."""
+    async def wait(
+        self, prediction_id: str, options: AsyncWaitOptions, seen: PredictionWithIO | None = None
+    ) -> PredictionWithIO:
+        """Waits for a prediction to end.
+
+        Args:
+            prediction_id: The prediction's id.
+            options: How to wait.
+            seen: Its state, if that was just seen.
+        """
+        if seen is not None and is_terminal(seen):
+            return seen
         followed = _Followed(prediction_id)
         return await self._bounded(
-            followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=False)
+            followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=seen is not None)
         )
+
+    async def look(self, prediction_id: str) -> PredictionWithIO:
+        """Gets a prediction as it is now."""
+        return await self._poller.fetch(prediction_id)
 
     async def create(
         self, create: Create, hold: Hold | None = None, sending: Sending | None = None
