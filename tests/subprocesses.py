@@ -1,6 +1,7 @@
 """Running Python as a user does: in a process of its own, with an environment of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,12 +15,13 @@ LONGEST_RUN = 60.0
 CHECKOUT = Path(__file__).parent.parent
 
 
-def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None = None) -> str:
-    """Runs Python with warnings as errors, checks that it ends well and silently on stderr, and returns its stdout.
+def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None = None, *, stderr: str = "") -> str:
+    """Runs Python with warnings as errors, checks that it ends well, and returns its stdout.
 
     Args:
         arguments: The arguments of the interpreter.
         settings: The `WRIFTAI_*` variables of its environment, which otherwise has none.
+        stderr: A regular expression of what it may write there.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WRIFTAI_")}
     ended = subprocess.run(
@@ -30,7 +32,8 @@ def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None =
         timeout=LONGEST_RUN,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout + ended.stderr
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.fullmatch(stderr, ended.stderr), ended.stderr
     return ended.stdout
 
 

@@ -37,7 +37,8 @@ def test_python_block_runs_against_the_sandbox(code: str, sandbox: Sandbox, tmp_
     script = tmp_path / "block.py"
     script.write_text(code, encoding="utf-8")
     if "def test_" not in code:
-        run_python([script], settings_for(sandbox))
+        progress = r"(.+: .+ \(\d+ s\)\n)+" if "wriftai_anyio.progress" in code else ""
+        run_python([script], settings_for(sandbox), stderr=progress)
         return
     for name, value in runpy.run_path(str(script)).items():
         if name.startswith("test_"):

@@ -385,13 +385,14 @@ def refuse_event_loop(async_name: str) -> None:
         current_token()
     except RuntimeError:
         return
-    if threading.current_thread().daemon or not _in_notebook():
+    if threading.current_thread().daemon or not in_notebook():
         raise RuntimeError(
             f"A blocking call would block the event loop that runs in this thread. Use `await …{async_name}(…)` here."
         )
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook (IPython)."""
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return get_shell is not None and hasattr(get_shell(), "kernel")
 

@@ -1,0 +1,260 @@
+"""Progress on the screen, ready to be given to waits, batches, uploads and downloads.
+
+```python
+with RichProgress() as progress, Client() as client:
+    client.predictions.wait(prediction_id, WaitOptions(on_poll=progress.on_poll))
+```
+"""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from importlib.util import find_spec
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from ._blocking import twin
+from ._display import Display, Line, Unit
+from ._prediction import Prediction, Status, is_terminal
+from .batch import BatchResult
+
+if sys.version_info >= (3, 11):
+    from typing import Self
+else:
+    from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Progress", "RichProgress", "TqdmProgress"]
+
+
+class Progress(ABC):
+    """What `RichProgress` and `TqdmProgress` have in common.
+
+    Use it as `with`, around the waits, batches and transfers that it shall show; it may be used by several at once,
+    in several threads. It writes to standard error, and where that is no terminal it writes plain lines.
+
+    Raises:
+        ImportError: If the library that draws the bars is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._display: Display | None = None
+        self._lines: dict[Line, None] = {}
+        self._waits: dict[str, Line] = {}
+        self._lock = Lock()
+
+    @abstractmethod
+    def _open_display(self) -> Display: ...
+
+    async def async_on_poll(self, prediction: Prediction) -> None:
+        """Show the status of a prediction, and for how long it was polled; for `AsyncWaitOptions`.
+
+        A held create is not polled: give `duration=0`, too, to see something from the start.
+
+        Args:
+            prediction: The prediction.
+
+        Raises:
+            RuntimeError: Outside the `with` block.
+        """
+        self.on_poll(prediction)
+
+    @twin(async_on_poll)
+    def on_poll(self, prediction: Prediction) -> None:
+        with self._lock:
+            line = self._waits.get(prediction["id"])
+            if line is None:
+                line = self._waits[prediction["id"]] = self._open(prediction["id"], Unit.STATUS)
+            if not is_terminal(prediction):
+                line.show(0, None, prediction["status"])
+                return
+            line.show(1, 1, prediction["status"])
+            line.end()
+            del self._waits[prediction["id"]], self._lines[line]
+
+    def transfer(self, name: str) -> Callable[[int, int | None], None]:
+        """Make the `on_progress` of an upload or a download, in either spelling.
+
+        Args:
+            name: What is transferred, such as the name of the file.
+
+        Returns:
+            A callback for one transfer; each needs its own.
+
+        Raises:
+            RuntimeError: Outside the `with` block.
+
+        Example:
+            ```python
+            client.files.upload(File(path), progress.transfer(path.name))
+            ```
+        """
+        with self._lock:
+            return _Transfer(self._open(name, Unit.BYTES)).move
+
+    def async_batch(
+        self, results: AsyncIterable[BatchResult], total: int | None = None, name: str = "batch"
+    ) -> AsyncIterator[BatchResult]:
+        """Show how many predictions of a batch have ended, and how many of them did not succeed.
+
+        Args:
+            results: The batch.
+            total: The number of its inputs, if known.
+            name: What to call it.
+
+        Returns:
+            An iterator over the results as they come.
+
+        Raises:
+            RuntimeError: Outside the `with` block.
+
+        Example:
+            ```python
+            with RichProgress() as progress:
+                async with client.predictions.async_batch(inputs, "sandbox/word-count") as results:
+                    async for result in progress.async_batch(results, total=len(inputs)):
+                        print(result.index, result.error)
+            ```
+        """
+        return _CountedResults(results, self._count(total, name))
+
+    @twin(async_batch)
+    def batch(
+        self, results: Iterable[BatchResult], total: int | None = None, name: str = "batch"
+    ) -> Iterator[BatchResult]:
+        return _counted(results, self._count(total, name))
+
+    def _count(self, total: int | None, name: str) -> "_Count":
+        with self._lock:
+            return _Count(self._open(name, Unit.PREDICTIONS), total)
+
+    def _open(self, name: str, unit: Unit) -> Line:
+        if self._display is None:
+            raise RuntimeError(f"Use it as `with {type(self).__name__}() as progress:`, and inside the block.")
+        line = self._display.open(name, unit)
+        self._lines[line] = None
+        return line
+
+    def __enter__(self) -> Self:
+        self._display = self._open_display()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._lock:
+            display, self._display = self._display, None
+            for line in self._lines:
+                line.end()
+            self._lines.clear()
+            self._waits.clear()
+        if display is not None:
+            display.close()
+
+
+class _Transfer:
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._done = 0
+
+    def move(self, delta: int, total: int | None) -> None:
+        self._done += delta
+        self._line.show(self._done, total)
+
+
+class _Count:
+    """Counts the results of a batch."""
+
+    def __init__(self, line: Line, total: int | None) -> None:
+        self._line = line
+        self._total = total
+        self._done = self._failed = 0
+        self._show()
+
+    def _show(self) -> None:
+        self._line.show(self._done, self._total, f"{self._failed} failed" if self._failed else "")
+
+    def add(self, result: BatchResult) -> None:
+        self._done += 1
+        self._failed += result.prediction is None or result.prediction["status"] != Status.succeeded
+        self._show()
+
+    def end(self) -> None:
+        if self._total is None:
+            self._total = self._done
+            self._show()
+
+
+def _counted(results: Iterable[BatchResult], count: _Count) -> Iterator[BatchResult]:
+    for result in results:
+        count.add(result)
+        yield result
+    count.end()
+
+
+class _CountedResults:
+    def __init__(self, results: AsyncIterable[BatchResult], count: _Count) -> None:
+        self._results = aiter(results)
+        self._count = count
+
+    def __aiter__(self) -> "_CountedResults":
+        return self
+
+    async def __anext__(self) -> BatchResult:
+        try:
+            result = await anext(self._results)
+        except StopAsyncIteration:
+            self._count.end()
+            raise
+        self._count.add(result)
+        return result
+
+
+class RichProgress(Progress):
+    """Progress as bars of rich, which must be installed (extra `progress`).
+
+    Args:
+        console: Where to draw; by default standard error.
+
+    Raises:
+        ImportError: If rich is not installed.
+    """
+
+    def __init__(self, console: "Console | None" = None) -> None:
+        super().__init__()
+        _need("rich", type(self).__name__)
+        self._console = console
+
+    def _open_display(self) -> Display:
+        from ._rich_display import rich_display
+
+        return rich_display(self._console)
+
+
+class TqdmProgress(Progress):
+    """Progress as bars of tqdm, which must be installed (extra `progress`).
+
+    Args:
+        file: Where to draw; by default standard error.
+
+    Raises:
+        ImportError: If tqdm is not installed.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        super().__init__()
+        _need("tqdm", type(self).__name__)
+        self._file = file
+
+    def _open_display(self) -> Display:
+        from ._tqdm_display import tqdm_display
+
+        return tqdm_display(self._file)
+
+
+def _need(library: str, user: str) -> None:
+    if find_spec(library) is None:
+        raise ImportError(f"{user} needs {library}: pip install 'wriftai-anyio[progress]'")
