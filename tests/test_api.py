@@ -1,6 +1,5 @@
 """One request becomes one checked answer: what is sent again, what is not, and which error it becomes."""
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
 from typing import Any
@@ -363,13 +362,6 @@ async def test_headers_that_http_does_not_allow_are_refused_before_anything_is_s
     with pytest.raises(ValueError, match="headers"):
         await client_of(script)._api.async_request("GET", "/user", headers=headers)
     assert script.requests == []
-
-
-async def test_a_retry_is_logged_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    await client_of(Script(status(503), answer())).predictions.async_get(ID)
-    assert f"retrying GET /predictions/{ID}" in caplog.text
-    assert TOKEN not in caplog.text
 
 
 async def test_users_can_mock_the_client_with_respx(respx_mock: respx.MockRouter) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from support import ID, TOKEN, Answer, Script, answer, client_of
 from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError, errors
-from wriftai_anyio.errors import APIStatusError, status_error
+from wriftai_anyio.errors import APIResponseError, APIStatusError, status_error
 from wriftai_anyio.predictions import AsyncWaitOptions
 
 REQUEST = httpx.Request("GET", f"https://api.example/v1/predictions/{ID}")
@@ -102,6 +102,20 @@ def test_a_status_error_says_what_happened_and_what_to_do() -> None:
         "(request r-7)"
     )
     assert made(500, None, request_id="r-8").request_id == "r-8"
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "request-id"])
+@pytest.mark.parametrize("reply", [{"text": "<html>"}, {"json": {}}, {"json": {}, "status_code": 500}])
+@pytest.mark.parametrize("method", ["async_get", "async_create"])
+def test_every_error_that_an_answer_becomes_quotes_its_request_id(
+    name: str, reply: dict[str, Any], method: str
+) -> None:
+    script = Script(httpx.Response(**{"status_code": 200, **reply}, headers={name: "r-9"}))
+    call = getattr(client_of(script, max_retries=0).predictions, method)
+    error = anyio.run(caught, call, *([ID] if method == "async_get" else [{"input": 1}, "o/n"]))
+    assert isinstance(error, (APIStatusError, APIResponseError, CreateOutcomeUnknown))
+    assert error.request_id == pickle.loads(pickle.dumps(error)).request_id == "r-9"
+    assert str(error).count("(request r-9)") == 1
 
 
 async def caught(call: Any, *args: Any) -> BaseException:

@@ -209,7 +209,7 @@ async def test_refusal_of_a_part_is_one_plain_error_that_hides_the_presigned_url
     error = raised.value
     shown = f"{error} {error!r} {error.request!r} {error.request.url} {error.response!r} {caplog.text}"
     assert "signature=" not in shown
-    assert "sending the part" in caplog.text
+    assert "retrying the part" in caplog.text
     assert "it may have expired" in str(error)
     assert error.response.json() == {"message": "expired"}
     assert not is_completed(sandbox)

@@ -28,6 +28,7 @@ from .errors import (
     WriftAIError,
 )
 from .files import File
+from .hooks import RequestEvent, ResponseEvent
 from .models import ModelPaginationOptions, ModelsSortBy
 from .pagination import PaginationOptions
 from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
@@ -59,6 +60,8 @@ __all__ = [
     "PredictionStreamEvent",
     "PredictionStreamEventType",
     "RateLimitError",
+    "RequestEvent",
+    "ResponseEvent",
     "SortDirection",
     "UnprocessableEntityError",
     "UserPaginationOptions",

@@ -65,6 +65,8 @@ class Slot(NamedTuple):
 
     granted_at: float
     held: bool
+    waited: float = 0.0
+    """Seconds from asking for it until it was granted."""
 
 
 class Budget:
@@ -157,6 +159,10 @@ class Budget:
             else:
                 self._allowance += SLOW_GROWTH * self._allowance + 0.1
         self._allowance = min(self._allowance, self.limit or math.inf)
+
+    def pause(self, now: float) -> float:
+        """Says how many seconds nothing goes out, since something was refused."""
+        return max(0.0, self._paused_until - now)
 
     def ended(self, slot: Slot) -> None:
         """Counts a request as no longer under way."""

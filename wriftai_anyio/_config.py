@@ -1,17 +1,22 @@
 """The configuration of a client: what is given, what the environment gives, and what is refused."""
 
+import inspect
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 import httpx
 
+from .hooks import OnRequest, OnResponse
+
 DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"
 DEFAULT_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 """Seconds for each attempt: 10 to connect, 60 for each read and write."""
+
+F = TypeVar("F", bound=Callable[..., object])
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -29,6 +34,8 @@ class Config:
     timeout: httpx.Timeout
     transport: httpx.AsyncBaseTransport | None
     backend: str
+    on_request: OnRequest | None
+    on_response: OnResponse | None
 
     @classmethod
     def resolve(
@@ -41,6 +48,8 @@ class Config:
         timeout: float | httpx.Timeout | None,
         transport: httpx.AsyncBaseTransport | None,
         backend: str,
+        on_request: OnRequest | None,
+        on_response: OnResponse | None,
     ) -> "Config":
         """Fills in what the environment and the defaults give, and checks all of it.
 
@@ -60,6 +69,8 @@ class Config:
             timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),
             transport=transport,
             backend=backend,
+            on_request=_checked_hook(on_request, "on_request"),
+            on_response=_checked_hook(on_response, "on_response"),
         )
 
 
@@ -75,6 +86,12 @@ def _checked_token(token: str | None) -> str | None:
             "was it read from a file with its last line break?"
         )
     return token or None
+
+
+def _checked_hook(hook: F | None, argument: str) -> F | None:
+    if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+        raise ValueError(f"{argument} must be a plain function, no coroutine function, not {hook!r}.")
+    return hook
 
 
 def _checked_url(url: str) -> str:

@@ -12,7 +12,7 @@ from ._prediction import PredictionShape, PredictionWithIO
 from ._resource import model_reference
 from ._sse import is_event_stream
 from .api import API, shaped
-from .errors import APIConnectionError, APIResponseError, APIStatusError, CreateOutcomeUnknown
+from .errors import APIConnectionError, APIResponseError, APIStatusError, CreateOutcomeUnknown, request_id_of
 
 LONGEST_RUN: Final = 30 * 60.0
 """Seconds that a prediction runs at most, as the API's documentation says."""
@@ -176,4 +176,5 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
     return CreateOutcomeUnknown(
         f"The create was sent, and whether the server took it is unknown. It is not sent again. {look} ({seen})",
         prediction_id=prediction_id,
+        request_id=request_id_of(response) if response is not None else None,
     )

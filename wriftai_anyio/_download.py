@@ -1,6 +1,5 @@
 """A download: resumed after a drop, and written off the event loop."""
 
-import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import httpx
 from anyio import sleep
 
 from ._http import abandon, close
+from ._log import logger, reason
 from ._partial_file import PartialFile
 from ._progress import DownloadProgress, tell
 from ._retry import whole
@@ -23,8 +23,6 @@ BLOCK_SIZE: Final = 1024 * 1024
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", re.ASCII)
 _PARTIAL_CONTENT = 206
 _RANGE_NOT_SATISFIABLE = 416
-
-logger = logging.getLogger("wriftai_anyio")
 
 
 async def download(store: Store, address: httpx.URL, path: Path, on_progress: DownloadProgress | None) -> None:
@@ -65,6 +63,7 @@ class _Transfer:
         self._worker = worker
         self._file = file
         self._on_progress = on_progress
+        self._attempts = 0
         self._received = 0
         self._size: int | None = None
         self._validator: str | None = None
@@ -81,7 +80,13 @@ class _Transfer:
                 delay = self._delay(error, retries)
                 if delay is None:
                     raise
-                logger.info("going on with a download at byte %d in %.2f s: %s", self._received, delay, error)
+                logger.info(
+                    "resuming the download from %s at byte %d after %.2f s: %s",
+                    self._address.host,
+                    self._received,
+                    delay,
+                    reason(error),
+                )
             else:
                 return
             retries += 1
@@ -94,7 +99,8 @@ class _Transfer:
         return self._store.retry_delay(error, retries)
 
     async def _attempt(self) -> None:
-        response = await self._store.open(self._address, self._range())
+        self._attempts += 1
+        response = await self._store.open(self._address, self._range(), self._attempts)
         try:
             if response.status_code == _PARTIAL_CONTENT:
                 self._check_range(response)

@@ -12,6 +12,7 @@ from anyio import ResourceGuard, current_time, sleep
 
 from ._creating import Create, Hold, outcome_told, outcome_unknown
 from ._http import abandon, close, connection_error
+from ._log import logger, reason
 from ._prediction import PredictionShape
 from ._resource import segment
 from ._retry import backoff
@@ -258,14 +259,21 @@ class EventReader:
         idle = fault is None or isinstance(fault, APITimeoutError)
         if connection is not None and (connection.fruitful or (idle and connection.was_idle(self._wait))):
             self._fruitless = 0
+            self._log_reconnect(0.0, fault)
             return
         self._fruitless += 1
         if self._fruitless < FRUITLESS_CONNECTIONS:
-            await sleep(backoff(self._fruitless - 1))
+            delay = backoff(self._fruitless - 1)
+            self._log_reconnect(delay, fault)
+            await sleep(delay)
         elif fault is not None:
             raise fault
         else:
             raise self.unpromised(f"it ended {self._fruitless} times in a row without an event")
+
+    def _log_reconnect(self, delay: float, fault: APIConnectionError | InternalServerError | None) -> None:
+        why = "the server closed it" if fault is None else reason(fault)
+        logger.info("reconnecting the stream of prediction %s after %.2f s: %s", self._prediction_id, delay, why)
 
     async def _leave_connection(self, patience: float = 0.0) -> None:
         connection, self._connection = self._connection, None

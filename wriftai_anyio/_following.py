@@ -1,6 +1,5 @@
 """One wait from its beginning to its end: the held create, the polls, the deadline, and leaving early."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -8,6 +7,7 @@ from anyio import move_on_after
 
 from ._creating import Create, Hold
 from ._leaving import Sending, finish, finish_what_is_sent
+from ._log import logger
 from ._prediction import PredictionShape, PredictionWithIO, is_terminal
 from ._resource import segment
 from ._wait_options import AsyncWaitOptions
@@ -17,8 +17,6 @@ from .errors import WaitTimeoutError
 
 ANSWER_MARGIN: Final = 1.0
 """Seconds that a hold ends before the wait's deadline, so that its answer, with the id, is there in time."""
-
-logger = logging.getLogger("wriftai_anyio")
 
 
 class _Followed:

@@ -17,6 +17,7 @@ import httpx
 from anyio import CancelScope, Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
 from anyio.lowlevel import RunVar
 
+from ._log import logger
 from ._network import Network, out_of_descriptors, request_limit
 from ._process import PerProcess
 from ._threads import begin_in_thread
@@ -307,6 +308,7 @@ class Http:
                 if not out_of_descriptors(error) or waited > _patience(request):
                     raise
             delay = DESCRIPTOR_RETRY * random.uniform(0.5, 1.5)  # noqa: S311 -- no secret
+            logger.info("connecting to %s again after %.2f s: no file descriptor is free", request.url.host, delay)
             await sleep(delay)
             waited += delay
 

@@ -92,6 +92,7 @@ class Bucket:
             outcome = self._try(held)
             if isinstance(outcome, Slot):
                 return outcome
+        began = pace_time()
         loop = current_token().native_token
         waiter = _Waiter()
         with self._lock:
@@ -105,7 +106,7 @@ class Bucket:
                 if next(iter(queue)) is waiter:
                     outcome = self._try(held)
                     if isinstance(outcome, Slot):
-                        return outcome
+                        return outcome._replace(waited=outcome.granted_at - began)
                     delay = outcome
                 await waiter.wait(delay)
         finally:
@@ -138,6 +139,11 @@ class Bucket:
         with self._lock:
             self._budget.ended(slot)
         self._wake_next()
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which nothing goes out, since something was refused."""
+        return self._budget.pause(pace_time())
 
     def state(self) -> RateLimit:
         """Describes the bucket."""

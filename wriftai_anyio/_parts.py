@@ -1,12 +1,12 @@
 """The parts of an upload: cut, read ahead, sent several at once, each again by itself."""
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from anyio import sleep
 
+from ._log import logger, reason
 from ._progress import UploadProgress, tell
 from ._side_by_side import side_by_side
 from ._source import Source
@@ -17,8 +17,6 @@ from .errors import APIConnectionError, APIStatusError
 PARTS_AT_ONCE: Final = 8
 CHUNK_SIZE: Final = 1024 * 1024
 """Bytes. Of each part under way, one chunk is being sent and one is being read."""
-
-logger = logging.getLogger("wriftai_anyio")
 
 
 @dataclass(frozen=True)
@@ -117,12 +115,12 @@ class PartSender:
         while True:
             chunks = _Chunks(self._source, part, self._on_progress)
             try:
-                response = await self._store.put(part.url, chunks, part.size, self._mime_type)
+                response = await self._store.put(part.url, chunks, part.size, self._mime_type, 1 + retries)
             except (APIConnectionError, APIStatusError) as error:
                 delay = self._store.retry_delay(error, retries)
                 if delay is None:
                     raise
-                logger.info("sending the part at byte %d again in %.2f s: %s", part.offset, delay, error)
+                logger.info("retrying the part at byte %d after %.2f s: %s", part.offset, delay, reason(error))
             else:
                 await chunks.count(part.size - chunks.sent)
                 etag: str | None = response.headers.get("etag")

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
 from anyio.lowlevel import EventLoopToken, checkpoint
 
+from ._log import logger, reason
 from ._prediction import PredictionWithIO
 from ._retry import RETRIED_STATUSES
 from ._running_list import RunningList
@@ -215,6 +216,7 @@ class Rounds:
             running = await self._running_list.ids()
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             self._listable = self._listable and is_passing(error)
+            logger.info("the list that %d waits share did not come: %s", len(waits), reason(error))
             for number, wait in enumerate(waits):
                 if not (self._listable and wait.outlives(error)) or number < PROBES:
                     wait.wake()

@@ -10,6 +10,7 @@ from . import _retry
 from ._http import StreamedBody, close, connection_error, without_secrets
 from .api import API, USER_AGENT
 from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error
+from .hooks import RequestEvent
 
 MOST_REDIRECTS: Final = 10
 
@@ -45,8 +46,11 @@ class Store:
     def __init__(self, api: API) -> None:
         self._http = api.http
         self._config = api.config
+        self._watch = api.watch
 
-    async def put(self, url: str, content: AsyncIterator[bytes], size: int, mime_type: str) -> httpx.Response:
+    async def put(
+        self, url: str, content: AsyncIterator[bytes], size: int, mime_type: str, attempt: int
+    ) -> httpx.Response:
         """Sends a part to its presigned URL.
 
         Args:
@@ -54,6 +58,7 @@ class Store:
             content: The bytes of the part.
             size: How many they are.
             mime_type: The MIME type of the file.
+            attempt: 1, and one more each time that the part is sent again.
 
         Raises:
             APIStatusError: If the store refused.
@@ -62,17 +67,18 @@ class Store:
         """
         headers = {"content-length": str(size), "content-type": mime_type}
         request = self._request("PUT", httpx.URL(url), headers, StreamedBody(content))
-        response = await _answer(self._http.fetch, request)
+        response = await self._answer(self._http.fetch, request, attempt)
         if not response.is_success:
             raise _refused(response)
         return response
 
-    async def open(self, address: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+    async def open(self, address: httpx.URL, headers: Mapping[str, str], attempt: int) -> httpx.Response:
         """Asks for what is at an address, over redirects; the caller closes the answer.
 
         Args:
             address: The address.
             headers: More headers.
+            attempt: 1, and one more each time that it is asked for again.
 
         Raises:
             APIStatusError: If the store refused.
@@ -83,7 +89,7 @@ class Store:
         redirects = 0
         while True:
             request = self._request("GET", address, {"accept-encoding": "identity", **headers})
-            response = await _answer(self._http.open, request)
+            response = await self._answer(self._http.open, request, attempt)
             if response.is_success:
                 return response
             await close(response)
@@ -93,6 +99,14 @@ class Store:
             if redirects > MOST_REDIRECTS:
                 raise _not_followed(response, f"there are more than {MOST_REDIRECTS}")
             address = _redirected(response)
+
+    async def _answer(
+        self, send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request, attempt: int
+    ) -> httpx.Response:
+        if self._watch.idle:
+            return await _answer(send, request)
+        event = RequestEvent(request.method, request.url.host, "", attempt, 0.0)
+        return await self._watch.answer(event, lambda: _answer(send, request))
 
     def _request(
         self, method: str, address: httpx.URL, headers: Mapping[str, str], body: StreamedBody | None = None
@@ -172,8 +186,9 @@ def _refused(response: httpx.Response) -> APIStatusError | APIResponseError:
     if not shown.is_error:
         return APIResponseError(f"{_outcome(shown)}, which is no success and no refusal.", response=shown)
     known = status_error(shown, None)
+    quoted = f" (request {known.request_id})" if known.request_id else ""
     return type(known)(
-        f"{_outcome(shown)}: {known.message}. If the URL is presigned, it may have expired.",
+        f"{_outcome(shown)}: {known.message}. If the URL is presigned, it may have expired.{quoted}",
         response=shown,
         message=known.message,
         request_id=known.request_id,

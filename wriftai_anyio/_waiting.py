@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from anyio import RunFinishedError, current_time, from_thread
 from anyio.lowlevel import current_token
 
+from ._log import logger, reason
 from ._prediction import PredictionShape, PredictionWithIO, is_terminal
 from ._process import PerProcess
 from ._resource import segment
@@ -117,6 +118,8 @@ class Poller:
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             if not wait.outlives(error):
                 raise
+            delay = max(0.0, wait.due - current_time())
+            logger.info("polling prediction %s again after %.2f s: %s", wait.prediction_id, delay, reason(error))
             return None
         wait.failing_since = None
         return prediction

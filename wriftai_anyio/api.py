@@ -1,7 +1,6 @@
 """One request becomes one checked answer: pace, send, retry, decode, map errors."""
 
 import json as json_module
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,12 +16,15 @@ from ._budget import Slot
 from ._config import Config, checked_headers
 from ._http import Body, Http, without_secrets
 from ._leaving import Sending
+from ._log import NOTICEABLE_WAIT, logger, reason
 from ._pace import Bucket, SharedPace
 from ._process import PerProcess
 from ._threads import run_in_thread
 from ._version import __version__
+from ._watching import Watch
 from .common_types import JsonValue
 from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error
+from .hooks import RequestEvent
 
 __all__ = ["API"]
 
@@ -33,8 +35,6 @@ Query: TypeAlias = Mapping[str, str | Sequence[str]]
 """Query parameters; a sequence is sent as one parameter for each of its values."""
 
 USER_AGENT: Final = f"wriftai-anyio/{__version__}"
-
-logger: logging.Logger = logging.getLogger("wriftai_anyio")
 
 
 class ShapeError(ValueError):
@@ -86,6 +86,7 @@ class API:
         self.config = config
         self.http: Http = Http(config.transport)
         self.pace: SharedPace = SharedPace(config.base_url, config.access_token)
+        self.watch: Watch = Watch(config.on_request, config.on_response)
         backend, close_loop = config.backend, self.http.close_loop
         self._portals = PerProcess(lambda: Portal(backend, close_loop))
         self._headers = _base_headers(config)
@@ -246,7 +247,9 @@ class API:
         give_up = math.inf
         while True:
             slot = await bucket.acquire(held=exchange.hold is not None, first=exchange.urgent or refusals > 0)
-            outcome = await self._attempt(exchange, bucket, slot)
+            if slot.waited >= NOTICEABLE_WAIT:
+                logger.info("%s %s waited %.2f s for the pace", exchange.method, exchange.path, slot.waited)
+            outcome = await self._attempt(exchange, bucket, slot, 1 + retries + refusals)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
             if isinstance(outcome, httpx.Response) and outcome.status_code == _TOO_MANY:
@@ -254,19 +257,25 @@ class API:
                 give_up = min(give_up, anyio.current_time() + _retry.RATE_LIMIT_PATIENCE)
                 if self.config.max_retries == 0 or anyio.current_time() > give_up:
                     raise _as_error(outcome)
-                logger.info("%s %s was refused by the rate limit; it waits", exchange.method, exchange.path)
+                _log_retry(exchange, bucket.pause, outcome)
                 continue
             delay = _retry_delay(exchange, outcome, retries)
             if delay is None or retries >= self.config.max_retries:
                 raise _as_error(outcome)
-            logger.info("retrying %s %s in %.2f s: %s", exchange.method, exchange.path, delay, _named(outcome))
+            _log_retry(exchange, delay, outcome)
             retries += 1
             await anyio.sleep(delay)
 
-    async def _attempt(self, exchange: "_Exchange", bucket: Bucket, slot: Slot) -> httpx.Response | APIConnectionError:
+    async def _attempt(
+        self, exchange: "_Exchange", bucket: Bucket, slot: Slot, number: int
+    ) -> httpx.Response | APIConnectionError:
         try:
             request = exchange.request(self._headers, held=slot.held)
-            response = await self._send(request, exchange)
+            if self.watch.idle:
+                response = await self._send(request, exchange)
+            else:
+                event = RequestEvent(exchange.method, exchange.url.host, exchange.path, number, slot.waited)
+                response = await self.watch.answer(event, lambda: self._send(request, exchange))
         except APIConnectionError as error:
             bucket.unanswered(slot)
             return error
@@ -359,6 +368,10 @@ def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionErr
         return None
     asked = _retry.server_delay(outcome.headers, time.time())
     return _retry.backoff(retries) if asked is None else asked
+
+
+def _log_retry(exchange: _Exchange, delay: float, outcome: httpx.Response | APIConnectionError) -> None:
+    logger.info("retrying %s %s after %.2f s: %s", exchange.method, exchange.path, delay, reason(outcome))
 
 
 @lru_cache(maxsize=256)
@@ -459,7 +472,3 @@ def _as_error(
     except (ValueError, RecursionError):
         body = None
     return status_error(outcome, body)
-
-
-def _named(outcome: httpx.Response | APIConnectionError) -> str:
-    return type(outcome).__name__ if isinstance(outcome, APIConnectionError) else str(outcome.status_code)

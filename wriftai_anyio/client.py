@@ -11,6 +11,7 @@ from .api import API
 from .authenticated_user import AuthenticatedUser
 from .files import Files
 from .hardware import HardwareResource
+from .hooks import OnRequest, OnResponse
 from .model_categories import ModelCategories
 from .model_versions import ModelVersions
 from .models import ModelsResource
@@ -39,6 +40,10 @@ class Client:
         transport: Sends all requests, instead of connections of the client's own. Give
             `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
         backend: The event loop of the blocking calls' thread, "asyncio" or "trio".
+        on_request: Called with a `RequestEvent` for each request that goes out, also when it goes out again.
+        on_response: Called with a `ResponseEvent` for what came of each of them. Both hooks are plain functions,
+            called on the thread of the event loop that sends: they must not block. What they raise is logged and
+            passed over. They are pickled with the client.
 
     Attributes:
         predictions: Predictions: create them, follow them, get their output.
@@ -83,6 +88,8 @@ class Client:
         timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
         backend: str = "asyncio",
+        on_request: OnRequest | None = None,
+        on_response: OnResponse | None = None,
     ) -> None:
         self._open(
             Config.resolve(
@@ -93,6 +100,8 @@ class Client:
                 timeout=timeout,
                 transport=transport,
                 backend=backend,
+                on_request=on_request,
+                on_response=on_response,
             )
         )
 

@@ -95,12 +95,15 @@ class APIResponseError(WriftAIError):
 
     Attributes:
         response: The answer, without the access token in its request.
+        request_id: The server's id of the request, where it gave one: quote it to WriftAI's support.
     """
 
     response: httpx.Response
+    request_id: str | None
 
     def __init__(self, message: str, *, response: httpx.Response) -> None:
-        super().__init__(message)
+        self.request_id = request_id_of(response)
+        super().__init__(f"{message} (request {self.request_id})" if self.request_id else message)
         self.response = response
 
 
@@ -180,13 +183,16 @@ class CreateOutcomeUnknown(WriftAIError):  # noqa: N818 -- the design's name: an
 
     Attributes:
         prediction_id: The prediction's id, where the server's answer still told it.
+        request_id: The server's id of the request, where it gave one: quote it to WriftAI's support.
     """
 
     prediction_id: str | None
+    request_id: str | None
 
-    def __init__(self, message: str, *, prediction_id: str | None = None) -> None:
+    def __init__(self, message: str, *, prediction_id: str | None = None, request_id: str | None = None) -> None:
         super().__init__(message)
         self.prediction_id = prediction_id
+        self.request_id = request_id
 
 
 class WaitTimeoutError(WriftAIError, TimeoutError):
@@ -264,7 +270,7 @@ def status_error(response: httpx.Response, body: JsonValue) -> APIStatusError:
     code = fields.get("code")
     detail = fields.get("detail", outer.get("detail"))
     message = _message(fields, detail) or response.reason_phrase or "no explanation"
-    request_id = response.headers.get("x-request-id") or response.headers.get("request-id")
+    request_id = request_id_of(response)
     step = _NEXT_STEP.get(status) or (
         "The server failed; what it did of this request is unknown." if status >= 500 else ""
     )
@@ -279,6 +285,12 @@ def status_error(response: httpx.Response, body: JsonValue) -> APIStatusError:
         detail=detail,
         request_id=request_id,
     )
+
+
+def request_id_of(response: httpx.Response) -> str | None:
+    """Returns the server's id of a request, where its answer tells it."""
+    request_id: str | None = response.headers.get("x-request-id") or response.headers.get("request-id")
+    return request_id
 
 
 def _message(fields: Mapping[str, JsonValue], detail: JsonValue) -> str | None:
