@@ -1,10 +1,12 @@
 """What all tests share."""
 
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 
 from support import TOKEN, Spelling
+from wriftai_anyio import _courier
 from wriftai_anyio.sandbox import Sandbox
 
 
@@ -34,3 +36,17 @@ def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
     running_sandbox.reset()
     yield running_sandbox
     running_sandbox.reset()
+
+
+@pytest.fixture
+def couriers(monkeypatch: pytest.MonkeyPatch) -> list[Thread]:
+    """Notes the threads that carry calls into event loops."""
+    started: list[Thread] = []
+
+    class Noted(Thread):
+        def start(self) -> None:
+            started.append(self)
+            super().start()
+
+    monkeypatch.setattr(_courier, "Thread", Noted)
+    return started

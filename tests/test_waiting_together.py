@@ -294,19 +294,28 @@ class TestRealTime:
         assert results == [["succeeded"] * 30] * 3
         assert client.predictions._poller._loops.get() == {}
 
-    async def test_a_webhook_in_another_thread_ends_the_wait(self) -> None:
+    async def test_webhooks_in_another_thread_end_500_waits_over_one_thread(
+        self, couriers: list[threading.Thread]
+    ) -> None:
         client = client_of(SharedApi(threading.Event()))
-        with fail_after(10):
+        results: list[PredictionWithIO] = []
+        options = AsyncWaitOptions(poll_interval=1000)
+
+        def notify() -> None:
+            for number in range(500):
+                client.predictions.notify(ended(f"p{number}"))
+
+        async def wait_for(prediction_id: str) -> None:
+            results.append(await client.predictions.async_wait(prediction_id, options))
+
+        with fail_after(30):
             async with create_task_group() as tasks:
-                for number in range(5):
-                    tasks.start_soon(client.predictions.async_wait, f"p{number}")
+                for number in range(500):
+                    tasks.start_soon(wait_for, f"p{number}")
                 await anyio.sleep(0.01)
-                for number in range(5):
-                    await to_thread.run_sync(client.predictions.notify, ended(f"p{number}"))
-        telling = [thread for thread in threading.enumerate() if "tell" in thread.name]
-        for thread in telling:
-            thread.join(10)
-        assert not any(thread.is_alive() for thread in telling)
+                await to_thread.run_sync(notify)
+        assert [result["output"] for result in results] == ["told"] * 500
+        assert len(couriers) == 1
 
     def test_a_webhook_ends_a_blocking_wait(self) -> None:
         with client_of(SharedApi(threading.Event())) as client:

@@ -42,11 +42,15 @@ class Waits:
 
     def __init__(self) -> None:
         self.api_base_url = BASE_URL
+        self.expects_webhooks = False
         self.told: list[PredictionWithIO] = []
 
     @property
     def predictions(self) -> "Waits":
         return self
+
+    def expect_webhooks(self) -> None:
+        self.expects_webhooks = True
 
     def notify(self, told: PredictionWithIO) -> None:
         self.told.append(told)
@@ -223,6 +227,12 @@ async def test_a_client_is_told_of_news_alone_before_the_answer() -> None:
     [told] = waits.told
     assert told["output"] == "hello"
     assert told["url"] == f"{BASE_URL}/predictions/{ID}"
+
+
+async def test_a_client_learns_that_there_is_a_receiver_before_the_first_webhook() -> None:
+    waits = Waits()
+    WebhookReceiver(SECRET, None, waits)
+    assert waits.expects_webhooks
 
 
 async def test_several_signature_headers_are_one_list() -> None:

@@ -10,24 +10,25 @@ from functools import partial
 from typing import Any
 
 import anyio
+import anyio.from_thread
+import anyio.to_thread
 import httpx
 import pytest
 import uvicorn
+from anyio.lowlevel import current_token
 
 from signing import SECRET, signed
 from support import client_of, prediction
 from wriftai_anyio import Client, WebhookReceiver
+from wriftai_anyio.common_types import JsonValueWithFile
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, PredictionWithIO, WaitOptions
 from wriftai_anyio.sandbox import Delivery, Sandbox
 from wriftai_anyio.webhooks import SIGNATURE_HEADER
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that anything here may take at most."""
-
-
-HOOKED: CreatePredictionParams = {"input": 1, "webhook": {"url": "https://me", "secret": SECRET}}
 
 
 class Service(httpx.AsyncBaseTransport):
@@ -83,7 +84,7 @@ async def deliver(receiver: WebhookReceiver, bodies: list[bytes]) -> None:
         assert answers[0]["status"] == 204
 
 
-async def test_500_waits_end_by_webhooks_with_ten_polls_at_most_once_a_webhook_has_shown_that_they_come() -> None:
+async def test_500_waits_end_by_webhooks_with_ten_polls_at_most() -> None:
     service = Service()
     handed: list[tuple[str, str]] = []
 
@@ -97,9 +98,7 @@ async def test_500_waits_end_by_webhooks_with_ten_polls_at_most_once_a_webhook_h
 
     async with client_of(service) as client:
         receiver = WebhookReceiver(SECRET, hand, client)
-        await client.predictions.async_create(HOOKED, "o/n")
-        await deliver(receiver, service.end_all())
-        created = [(await client.predictions.async_create(HOOKED, "o/n"))["id"] for _ in range(500)]
+        created = [(await client.predictions.async_create(hooked(1, "https://me"), "o/n"))["id"] for _ in range(500)]
         async with anyio.create_task_group() as tasks:
             for each in created:
                 tasks.start_soon(wait, client, each)
@@ -146,30 +145,65 @@ def served(app: Any) -> Iterator[str]:
         assert not thread.is_alive()
 
 
-def params(url: str) -> CreatePredictionParams:
-    return {"input": {"seconds": 0.3}, "webhook": {"url": url, "secret": SECRET}}
+def hooked(given: JsonValueWithFile, url: str) -> CreatePredictionParams:
+    return {"input": given, "webhook": {"url": url, "secret": SECRET}}
+
+
+class Gate:
+    """A model whose predictions end when it is opened."""
+
+    def __init__(self) -> None:
+        self._opened: anyio.Event | None = None
+
+    async def passed(self, given: object) -> object:
+        if self._opened is None:
+            self._opened, self._loop = anyio.Event(), current_token()
+        await self._opened.wait()
+        return given
+
+    def open(self) -> None:
+        assert self._opened is not None
+        anyio.from_thread.run_sync(self._opened.set, token=self._loop)
 
 
 def gets(sandbox: Sandbox) -> int:
     return len([request for request in sandbox.requests if request.method == "GET"])
 
 
-def test_duplicates_and_reordering_over_real_http_change_nothing() -> None:
+async def test_500_waits_end_by_webhooks_over_real_http_whatever_is_doubled_or_reordered(
+    couriers: list[threading.Thread],
+) -> None:
+    gate = Gate()
+    begun: list[int] = []
+    ended: list[PredictionWithIO] = []
     handed: list[tuple[str, str]] = []
-    with Sandbox(setup_time=0, delivery=Delivery(duplicates=2, reorder=True)) as sandbox:
-        client = Client(sandbox.access_token, sandbox.base_url)
-        receiver = WebhookReceiver(SECRET, lambda told: handed.append((told["id"], told["status"])), client)
-        with client, served(receiver) as url:
-            created = [client.predictions.create(params(url), "sandbox/sleep") for _ in range(10)]
-            options = WaitOptions(poll_interval=20, timeout=PATIENCE)
-            ended = [client.predictions.wait(each["id"], options) for each in created]
-        assert {each["status"] for each in ended} == {"succeeded"}
+
+    async def create_and_wait(client: Client, number: int, url: str) -> None:
+        created = await client.predictions.async_create(hooked(number, url), "me/held")
+        begun.append(number)
+        if len(begun) == 500:
+            await anyio.to_thread.run_sync(gate.open)
+        ended.append(await client.predictions.async_wait(created["id"], AsyncWaitOptions(timeout=PATIENCE)))
+
+    async def hand(told: PredictionWithIO) -> None:
+        handed.append((told["id"], told["status"]))
+
+    delivery = Delivery(duplicates=1, reorder=True)
+    with Sandbox(models={"me/held": gate.passed}, setup_time=0, delivery=delivery) as sandbox:
+        async with Client(sandbox.access_token, sandbox.base_url) as client:
+            receiver = WebhookReceiver(SECRET, hand, client)
+            with served(receiver) as url:
+                async with anyio.create_task_group() as tasks:
+                    for number in range(500):
+                        tasks.start_soon(create_and_wait, client, number, url)
+        assert {str(each["output"]) for each in ended} == {str(number) for number in range(500)}
         assert gets(sandbox) <= 10
+        assert len(couriers) <= 10
     assert len(handed) == len(set(handed))
 
 
 def test_a_receiver_that_is_down_only_means_polling_again() -> None:
     with Sandbox(setup_time=0) as sandbox, Client(sandbox.access_token, sandbox.base_url) as client:
-        created = client.predictions.create(params("http://127.0.0.1:1/"), "sandbox/sleep")
+        created = client.predictions.create(hooked({"seconds": 0.3}, "http://127.0.0.1:1/"), "sandbox/sleep")
         ended = client.predictions.wait(created["id"], WaitOptions(poll_interval=0.05, timeout=PATIENCE))
     assert ended["status"] == "succeeded"

@@ -71,7 +71,7 @@ class Follower:
     ) -> PredictionWithIO:
         """Creates a prediction, and returns it as it is then."""
         prediction = await create.post(self._api, self._shape, hold, sending)
-        if create.has_webhook:
+        if create.has_webhook and not is_terminal(prediction):
             self._poller.expect_webhook(prediction["id"])
         return prediction
 

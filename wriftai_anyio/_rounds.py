@@ -1,12 +1,14 @@
 """The listing rounds that the waits on one event loop share."""
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
 from anyio.lowlevel import EventLoopToken, checkpoint
 
+from ._courier import Courier
 from ._log import logger, reason
-from ._prediction import PredictionWithIO
+from ._prediction import PredictionWithIO, is_terminal
 from ._retry import RETRIED_STATUSES
 from ._running_list import RunningList
 from .errors import APIConnectionError, APIResponseError, APIStatusError
@@ -26,36 +28,47 @@ class Wait:
 
     Args:
         prediction_id: The prediction's id.
-        interval: Seconds between two polls, at least.
-        just_seen: Whether its state was just seen, so that the first poll comes after an interval.
+        interval: Says how many seconds lie between two polls, at least.
+        seen_at: When its state was last seen, if the first poll shall come an interval after that.
+        tells_each: Whether it wants every state that is told, and not the end alone.
     """
 
-    def __init__(self, prediction_id: str, interval: float, *, just_seen: bool) -> None:
-        now = current_time()
+    def __init__(
+        self, prediction_id: str, interval: Callable[[], float], *, seen_at: float | None, tells_each: bool
+    ) -> None:
         self.prediction_id = prediction_id
-        self.interval = interval
-        self.due = now + interval if just_seen else now
-        self.told: PredictionWithIO | None = None
         self.failing_since: float | None = None
-        self._polled_at = now if just_seen else now - interval
+        self._interval = interval
+        self._seen_at = self._polled_at = float("-inf") if seen_at is None else seen_at
+        self._tells_each = tells_each
+        self._told: PredictionWithIO | None = None
         self._woken = False
         self._event = Event()
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls, at least, as things stand."""
+        return self._interval()
+
+    @property
+    def due(self) -> float:
+        """When it must be polled."""
+        return self._seen_at + self._interval()
+
     def polled(self, now: float) -> None:
         """Notes that a poll of this wait alone begins."""
-        self._polled_at = now
-        self.due = now + self.interval
+        self._seen_at = self._polled_at = now
 
     def listed(self, now: float) -> None:
         """Notes that a round which tells of this wait begins."""
-        self.due = now + self.interval
+        self._seen_at = now
 
     def missing(self, round_began: float) -> None:
         """Notes that the round's list did not have it: it has ended, or the list lags behind a poll of its own."""
         if round_began - self._polled_at >= self.interval:
             self.wake()
         else:
-            self.due = self._polled_at + self.interval
+            self._seen_at = self._polled_at
 
     def outlives(self, error: Fault) -> bool:
         """Takes a fault in, and says whether the wait goes on: while it may pass, and for a minute."""
@@ -65,8 +78,15 @@ class Wait:
 
     def tell(self, prediction: PredictionWithIO) -> None:
         """Tells it the state of its prediction, so that it needs no poll."""
-        self.told = prediction
-        self.wake()
+        self._seen_at = current_time()
+        if self._tells_each or is_terminal(prediction):
+            self._told = prediction
+            self.wake()
+
+    def take_told(self) -> PredictionWithIO | None:
+        """Returns what it was told, once."""
+        told, self._told = self._told, None
+        return told
 
     def wake(self) -> None:
         """Ends `until_woken`."""
@@ -89,8 +109,10 @@ class Wait:
 
     async def until_due(self) -> None:
         """Waits until the next poll of this wait alone is due, or its state was told."""
-        with move_on_after(self.due - current_time()):
-            await self._event.wait()
+        await checkpoint()
+        while not self._woken and (pause := self.due - current_time()) > 0:
+            with move_on_after(pause):
+                await self.until_nudged()
         self.rest()
 
     def rest(self) -> None:
@@ -113,7 +135,7 @@ class Rounds:
     """
 
     def __init__(self, loop: EventLoopToken, running_list: RunningList) -> None:
-        self.loop = loop
+        self.courier = Courier(loop)
         self.fetches = Semaphore(FETCHES, fast_acquire=True)
         self._running_list = running_list
         self._joined: dict[str, list[Wait]] = {}

@@ -5,13 +5,11 @@ for the list of running predictions, once for all waits. When it leaves, for wha
 lead. Each waiter whose prediction is missing from the list fetches that prediction itself, in its own scope.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Final, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
-from anyio import RunFinishedError, current_time, from_thread
+from anyio import current_time
 from anyio.lowlevel import current_token
 
 from ._log import logger, reason
@@ -20,13 +18,9 @@ from ._process import PerProcess
 from ._resource import segment
 from ._rounds import Rounds, Wait
 from ._running_list import RunningList
+from ._webhook_arrivals import WebhookArrivals
 from .api import API
 from .errors import APIConnectionError, APIResponseError, APIStatusError
-
-WEBHOOK_INTERVAL: Final = 30.0
-"""Seconds between two polls of a prediction whose webhook is expected here, at least."""
-REMEMBERED: Final = 1000
-"""Ended predictions told by webhooks that are kept for waits which begin later."""
 
 OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None]]
 
@@ -44,9 +38,7 @@ class Poller:
         self._shape = shape
         self._running = RunningList(api, shape)
         self._loops: PerProcess[dict[object, Rounds]] = PerProcess(dict)
-        self._told: OrderedDict[str, PredictionWithIO] = OrderedDict()
-        self._expected: OrderedDict[str, None] = OrderedDict()
-        self.webhooks_arrive: bool = False
+        self._arrivals: PerProcess[WebhookArrivals] = PerProcess(WebhookArrivals)
 
     async def fetch(self, prediction_id: str) -> PredictionWithIO:
         """Gets a prediction with its details."""
@@ -75,9 +67,14 @@ class Poller:
             APIStatusError: If the API refuses, or fails for a minute on end.
             APIConnectionError: If nothing comes back for a minute on end.
         """
-        if prediction_id in self._expected:
-            poll_interval = max(poll_interval, WEBHOOK_INTERVAL)
-        wait = Wait(prediction_id, poll_interval, just_seen=just_seen)
+        arrivals = self._arrivals.get()
+        silence = 0.0 if just_seen else arrivals.silence(prediction_id)
+        wait = Wait(
+            prediction_id,
+            lambda: max(poll_interval, arrivals.patience(prediction_id)),
+            seen_at=None if silence is None else current_time() - silence,
+            tells_each=on_poll is not None,
+        )
         loops = self._loops.get()
         loop = current_token()
         rounds = loops.get(loop.native_token)
@@ -85,7 +82,7 @@ class Poller:
             rounds = loops[loop.native_token] = Rounds(loop, self._running)
         rounds.join(wait)
         # Only now: a webhook that comes in another thread must find either the wait or its reader.
-        told = self._told.get(prediction_id)
+        told = arrivals.told(prediction_id)
         if told is not None:
             wait.tell(told)
         try:
@@ -98,15 +95,18 @@ class Poller:
     async def _follow(
         self, rounds: Rounds, wait: Wait, on_poll: OnPoll | None, note: Callable[[PredictionWithIO], None]
     ) -> PredictionWithIO:
+        arrivals = self._arrivals.get()
         while True:
+            arrived = arrivals.count
             await (rounds.until_due(wait) if on_poll is None else wait.until_due())
-            prediction = wait.told or await self._poll(rounds, wait)
+            prediction = wait.take_told() or await self._poll(rounds, wait)
             if prediction is None:
                 continue
             note(prediction)
             if on_poll is not None:
                 await on_poll(prediction)
             if is_terminal(prediction):
+                arrivals.end_seen(wait.prediction_id, arrived)
                 return prediction
 
     async def _poll(self, rounds: Rounds, wait: Wait) -> PredictionWithIO | None:
@@ -124,12 +124,13 @@ class Poller:
         wait.failing_since = None
         return prediction
 
+    def expect_webhooks(self) -> None:
+        """Notes that webhooks are received in this process."""
+        self._arrivals.get().announce()
+
     def expect_webhook(self, prediction_id: str) -> None:
-        """Notes that a prediction's webhook is expected here, so that polls of it may be rare."""
-        if self.webhooks_arrive:
-            self._expected[prediction_id] = None
-            if len(self._expected) > REMEMBERED * 100:
-                self._expected.popitem(last=False)
+        """Notes that a prediction that has just been seen has a webhook; if it comes here, polls may be rare."""
+        self._arrivals.get().expect(prediction_id)
 
     def notify(self, prediction: PredictionWithIO) -> None:
         """Tells the waits of a prediction its state, from whatever thread; never blocks.
@@ -137,26 +138,7 @@ class Poller:
         Args:
             prediction: The prediction as its webhook has it.
         """
-        self.webhooks_arrive = True
-        if not is_terminal(prediction):
-            return
-        self._told[prediction["id"]] = prediction
-        if len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
+        self._arrivals.get().take(prediction)
         for rounds in list(self._loops.get().values()):
-            if _runs_here(rounds):
-                rounds.tell(prediction)
-            elif rounds.awaits(prediction["id"]):
-                threading.Thread(target=_tell_elsewhere, args=(rounds, prediction), daemon=True).start()
-
-
-def _runs_here(rounds: Rounds) -> bool:
-    try:
-        return current_token().native_token is rounds.loop.native_token
-    except RuntimeError:
-        return False
-
-
-def _tell_elsewhere(rounds: Rounds, prediction: PredictionWithIO) -> None:
-    with suppress(RunFinishedError):
-        from_thread.run_sync(rounds.tell, prediction, token=rounds.loop)
+            if rounds.awaits(prediction["id"]):
+                rounds.courier.carry(partial(rounds.tell, prediction))

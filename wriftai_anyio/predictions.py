@@ -258,6 +258,13 @@ class Predictions(Resource):
     def cancel(self, prediction_id: str) -> None:
         self._api.call(self.async_cancel, prediction_id)
 
+    def expect_webhooks(self) -> None:
+        """Says that webhooks of what this client creates come to this process, so that polls may be rare.
+
+        `WebhookReceiver` says so when it is given the client. Where none come after all, polling goes on.
+        """
+        self._poller.expect_webhooks()
+
     def notify(self, prediction: PredictionWithIO) -> None:
         """Tells the waits of this client a prediction's state, so that they end without a poll.
 

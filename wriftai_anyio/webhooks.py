@@ -33,6 +33,9 @@ _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
 class NotifiedPredictions(Protocol):
     """Waits that can be told of a prediction's new state."""
 
+    def expect_webhooks(self) -> None:
+        """Takes in that there is a receiver."""
+
     def notify(self, prediction: PredictionWithIO) -> None:
         """Takes in a state that a webhook told of. Never blocks; any thread may call it."""
 
@@ -102,6 +105,8 @@ class WebhookReceiver:
         self._tolerance = tolerance
         self._max_body_size = max_body_size
         self._seen = SeenStates(remembered)
+        if self._predictions is not None:
+            self._predictions.expect_webhooks()
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 
 from wriftai_anyio.sandbox import Delivery, Sandbox
 
-from .helpers import until
+from .helpers import Connect, until
 
 
 @dataclass
@@ -116,6 +117,31 @@ def test_the_last_change_can_overtake_the_one_before(sandbox: Sandbox, http: htt
 def test_a_receiver_that_is_not_there_harms_nothing(http: httpx.Client, url: str) -> None:
     assert create(http, url)["status"] == "succeeded"
     assert http.get("/predictions").status_code == 200
+
+
+@pytest.fixture
+def stalled() -> Iterator[str]:
+    """The address of a receiver that never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_a_receiver_that_stalls_does_not_hold_back_another(
+    http: httpx.Client, receiver: Receiver, stalled: str
+) -> None:
+    for _ in range(50):
+        create(http, stalled)
+    create(http, receiver.url)
+    until(lambda: receiver.statuses() == ["starting", "started", "succeeded"])
+
+
+def test_stopping_is_prompt_while_webhooks_are_queued(connect: Connect, stalled: str) -> None:
+    with Sandbox(setup_time=0) as sandbox:
+        http = connect(sandbox)
+        for _ in range(200):
+            create(http, stalled)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1
 
 
 def test_a_reset_restores_the_first_delivery(sandbox: Sandbox) -> None:

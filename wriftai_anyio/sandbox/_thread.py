@@ -17,7 +17,7 @@ from ._runner import Runner
 from ._server import SandboxServer, listen
 from ._settings import API_PREFIX
 from ._state import State
-from ._webhooks import TIMEOUT_SECONDS, WebhookSender
+from ._webhooks import POSTS_AT_ONCE, TIMEOUT_SECONDS, WebhookSender
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
@@ -83,6 +83,7 @@ def _webhook_client() -> httpx.AsyncClient:
         verify=False,  # noqa: S501
         trust_env=False,
         timeout=httpx.Timeout(TIMEOUT_SECONDS, pool=None),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=POSTS_AT_ONCE),
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,8 @@ from ._settings import Settings
 
 SIGNATURE_HEADER: Final = "wriftai-webhook-signature"
 TIMEOUT_SECONDS: Final = 10.0
+POSTS_AT_ONCE: Final = 8
+"""Posts under way to one receiver. httpcore looks through all connections at each request: more would be slower."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class WebhookSender:
     def __init__(self, http: httpx.AsyncClient, settings: Settings) -> None:
         self._http = http
         self._settings = settings
+        self._turns: defaultdict[bytes, anyio.Semaphore] = defaultdict(
+            lambda: anyio.Semaphore(POSTS_AT_ONCE, fast_acquire=True)
+        )
 
     async def deliver(self, webhook: Webhook, changes: Log) -> None:
         """Post the changes as they come, each until it has been taken or the attempts are used up.
@@ -90,11 +96,18 @@ class WebhookSender:
                 return
 
     async def _is_taken(self, webhook: Webhook, body: bytes) -> bool:
-        headers = {"content-type": "application/json"}
-        if webhook.secret is not None:
-            headers[SIGNATURE_HEADER] = signature(webhook.secret, body, time.time())
         try:
-            answer = await self._http.post(webhook.url, content=body, headers=headers)
+            url = httpx.URL(webhook.url)
+            async with self._turns[url.netloc]:
+                headers = _headers(webhook, body)
+                answer = await self._http.post(url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL):
             return False
         return answer.is_success
+
+
+def _headers(webhook: Webhook, body: bytes) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    if webhook.secret is not None:
+        headers[SIGNATURE_HEADER] = signature(webhook.secret, body, time.time())
+    return headers
