@@ -34,6 +34,9 @@ class Scenario:
         window: How the server counts.
         held: Whether the server answers only at the predictions' ends.
         seconds: How long a prediction runs.
+        busy: Seconds for which each request keeps the machine busy that all of them share, on its way there and
+            on its way back.
+        start_up: Seconds for which each process keeps the machine busy before its first request.
     """
 
     processes: int
@@ -42,6 +45,8 @@ class Scenario:
     window: Literal["bucket", "fixed"]
     held: bool = True
     seconds: float = 2.0
+    busy: float = 0.0
+    start_up: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class _Simulation:
         self.now = 0.0
         self.sent = self.refused = 0
         self.last_taken_at = 0.0
+        self._busy_until = 0.0
         self.limiter = Limiter(RateLimits(scenario.limit, window=scenario.window), self.wall_clock)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._serials = itertools.count()
@@ -81,14 +87,16 @@ class _Simulation:
         heapq.heappush(self._events, (self.now + delay, next(self._serials), event))
 
     def half_a_round_trip(self) -> float:
-        return self.chance.uniform(*ROUND_TRIP) / 2
+        self._busy_until = max(self._busy_until, self.now) + self.scenario.busy
+        return self._busy_until - self.now + self.chance.uniform(*ROUND_TRIP) / 2
 
     def run(self) -> Outcome:
         scenario = self.scenario
         began = self.chance.random()
         for _ in range(scenario.processes):
             late = self.chance.uniform(0, START_UP) if scenario.processes > 1 else 0.0
-            self.after(began + late, _Process(self).send)
+            self._busy_until = max(self._busy_until, began) + scenario.start_up
+            self.after(began + late + (self._busy_until - began) * self.chance.random(), _Process(self).send)
         while self._events:
             self.now, _, event = heapq.heappop(self._events)
             assert self.now < LONGEST

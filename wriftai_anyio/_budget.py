@@ -33,15 +33,16 @@ BUSY_SHARE: Final = 0.1
 CATCH_UP: Final = 8
 """Requests over which an even spacing is kept on average: a timer is late more often than early."""
 
-# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_budget.py):
-# one process is refused nothing; 4 and 16 are refused 2 to 6 and 7 to 11 % of their requests on average. Real
-# processes (benchmarks/scale.py, 2 cores): 4 are refused 4 to 5 %, but 16 of them 41 to 44 %, at 1.12 to 1.24 times
-# the floor. A slower start brought that to 11 to 15 %, and the time to 1.44 to 1.54 times the floor.
-START: Final = 0.25
+# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_budget.py).
+START: Final = 0.1
 """The part of the limit to start with."""
-START_STEP: Final = 0.15
-START_GROWTH: Final = 1.5
-"""Seconds between growths, and their factor, until something is refused."""
+START_STEP: Final = 0.2
+LONGEST_START_STEP: Final = 2.0
+START_GROWTH: Final = 2.5
+"""Seconds between growths until something is refused, and their factor. While others use the account, the steps
+become longer, since each costs a probe."""
+UNPROBED_STEP: Final = 2.0
+"""Seconds after which it grows though no answer came back in time to be a probe."""
 CAREFUL_STEP: Final = 0.25
 FAST_GROWTH: Final = 1.25
 SLOW_GROWTH: Final = 0.04
@@ -94,6 +95,8 @@ class Budget:
         self._under_way = 0
         self._held = 0
         self._first_at = math.inf
+        self._probed_at = -math.inf
+        self._step = START_STEP
         self._paused_until = -math.inf
         self._pause = FIRST_PAUSE
         self._refused_at = -math.inf
@@ -103,7 +106,7 @@ class Budget:
 
     def take(self, now: float, held: bool) -> Slot | float:
         """Grants a slot, or says how many seconds to wait before asking again."""
-        hold = held and (self._stated or self._held == 0 or self._under_way > self._held)
+        hold = held and not self._wants_probe(now)
         if not self._stated and self._under_way >= self._few(now):
             return RECHECK
         free_at = max(self._paused_until, self._free_at(now))
@@ -114,12 +117,29 @@ class Budget:
         self._granted.append(now)
         self._under_way += 1
         self._held += hold
+        if not hold:
+            self._probed_at = now
         return Slot(now, hold)
+
+    def _wants_probe(self, now: float) -> bool:
+        """Whether an answer is needed sooner than a held request brings it."""
+        if not self._stated:
+            return self._under_way == self._held > 0
+        return self._probe_due(now) <= now
+
+    def _probe_due(self, now: float) -> float:
+        """When the next answer is needed that shows whether the allowance may grow."""
+        due = self._grown_at + self._step
+        return due if self._is_starting(now) and self._probed_at < due else math.inf
+
+    def _is_starting(self, now: float) -> bool:
+        """Whether the allowance grows by probes: the limit is not reached, and nothing was refused."""
+        return self.limit is not None and self._allowance < self.limit and not self._is_careful(now)
 
     def _few(self, now: float) -> int:
         # A server that answers slowly, or not at all, must not hold up everything else for ever.
         waited = now - self._first_at
-        return int(FEW * 2.0 ** min(waited, 30.0)) if waited > 0 else FEW
+        return int(FEW * 2.0 ** min(waited / 4.0, 30.0)) if waited > 0 else FEW
 
     def _free_at(self, now: float) -> float:
         self._forget_granted(now)
@@ -132,7 +152,8 @@ class Budget:
         spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
         recent = max(1, min(len(granted), CATCH_UP, full // CATCH_UP))
         spaced_at = granted[-recent] + recent * spacing
-        return spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
+        free_at = spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
+        return min(free_at, max(now, self._probe_due(now)))
 
     def _own_window(self, now: float) -> float:
         lag: float = self._lag * 0.5 ** ((now - self._lag_at) / WINDOW)
@@ -147,18 +168,21 @@ class Budget:
         return now - self._refused_at < MEMORY
 
     def _grow(self, now: float) -> None:
-        careful = self._is_careful(now)
-        step = CAREFUL_STEP if careful else START_STEP
-        steps = int(min((now - self._grown_at) / step, 64))
+        if self._is_careful(now):
+            self._grow_carefully(now)
+        elif now - self._grown_at >= (START_STEP if self.limit is None else max(self._step, UNPROBED_STEP)):
+            self._allowance *= START_GROWTH
+            self._grown_at = now
+        self._allowance = min(self._allowance, self.limit or math.inf)
+
+    def _grow_carefully(self, now: float) -> None:
+        steps = int(min((now - self._grown_at) / CAREFUL_STEP, 64))
         for _ in range(steps):
             self._grown_at = now
-            if not careful:
-                self._allowance *= START_GROWTH
-            elif self._allowance < NEAR * self._ceiling or now - self._refused_at > CALM:
+            if self._allowance < NEAR * self._ceiling or now - self._refused_at > CALM:
                 self._allowance *= FAST_GROWTH
             else:
                 self._allowance += SLOW_GROWTH * self._allowance + 0.1
-        self._allowance = min(self._allowance, self.limit or math.inf)
 
     def pause(self, now: float) -> float:
         """Says how many seconds nothing goes out, since something was refused."""
@@ -178,14 +202,14 @@ class Budget:
             self._lag, self._lag_at = took, now
         limit = whole(headers.get("x-ratelimit-limit"))
         if limit:
-            self._take_in(limit, headers, fresh=fresh, now=now)
+            self._take_in(slot, limit, headers, fresh=fresh, now=now)
         self._stated = True
         if status == 429:
             self._refuse(slot, headers, now)
         elif slot.granted_at > self._paused_until:
             self._pause = FIRST_PAUSE
 
-    def _take_in(self, limit: int, headers: Mapping[str, str], *, fresh: bool, now: float) -> None:
+    def _take_in(self, slot: Slot, limit: int, headers: Mapping[str, str], *, fresh: bool, now: float) -> None:
         delay = reset_delay(headers.get("x-ratelimit-reset"), self._wall_clock())
         if fresh:
             self.remaining = whole(headers.get("x-ratelimit-remaining"))
@@ -194,8 +218,16 @@ class Budget:
         if known is None:
             self._allowance = max(1.0, limit * START * self._own_share(limit, now))
             self._grown_at = now
+        elif fresh and self._is_starting(now) and slot.granted_at >= self._grown_at + self._step:
+            self._take_in_probe(limit, now)
         if fresh and self.remaining == 0 and delay is not None and delay > LONG_WINDOW:
             self._paused_until = max(self._paused_until, now + min(delay, 60.0))
+
+    def _take_in_probe(self, limit: int, now: float) -> None:
+        share = self._own_share(limit, now)
+        self._step = START_STEP if share == 1.0 else min(self._step * 1.5, LONGEST_START_STEP)
+        self._allowance = max(1.0, min(self._allowance * START_GROWTH, limit * share))
+        self._grown_at = now
 
     def _own_share(self, limit: int, now: float) -> float:
         """The part of the window's requests that are ours, as far as the first answer shows it."""
