@@ -1,5 +1,6 @@
 """The WriftAI client for trio, asyncio and plain scripts."""
 
+from ._pace import RateLimit, RateLimits
 from ._version import __version__
 from .batch import BatchResult
 from .client import Client
@@ -59,7 +60,9 @@ __all__ = [
     "PredictionStream",
     "PredictionStreamEvent",
     "PredictionStreamEventType",
+    "RateLimit",
     "RateLimitError",
+    "RateLimits",
     "RequestEvent",
     "ResponseEvent",
     "SortDirection",

@@ -24,7 +24,7 @@ def _check(options: "WaitOptions | AsyncWaitOptions") -> None:
 
 @dataclass(frozen=True)
 class WaitOptions(_BaseWaitOptions):
-    """Options for customizing wait behaviour.
+    """Options for customizing wait behavior.
 
     Args:
         poll_interval: Seconds between two polls of one prediction, at least; slower where the account's rate
@@ -61,6 +61,9 @@ class WaitOptions(_BaseWaitOptions):
 
         Args:
             caller: The thread that waits.
+
+        Returns:
+            The options for the coroutine, otherwise the same.
         """
         on_poll = self.on_poll
 
@@ -80,7 +83,7 @@ class WaitOptions(_BaseWaitOptions):
 
 @dataclass(frozen=True)
 class AsyncWaitOptions(_BaseWaitOptions):
-    """Options for customizing asynchronous wait behaviour.
+    """Options for customizing asynchronous wait behavior.
 
     Args:
         poll_interval: Seconds between two polls of one prediction, at least; slower where the account's rate

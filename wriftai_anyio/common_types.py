@@ -161,7 +161,7 @@ class Schemas(TypedDict):
 
 
 class Compatibilities(TypedDict):
-    """Represents with which other APIs a model version can be called."""
+    """Represents the other APIs by which a model version can be called."""
 
     openai_chat_completions: bool
     """Whether OpenAI's chat completions."""

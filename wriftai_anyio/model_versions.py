@@ -20,7 +20,7 @@ __all__ = [
 
 
 class CreateCompatibilities(TypedDict, total=False):
-    """With which other APIs a new model version can be called."""
+    """The other APIs by which a new model version can be called."""
 
     openai_chat_completions: bool
     """Whether OpenAI's chat completions."""

@@ -54,7 +54,15 @@ class Fault:
             raise ValueError(f"kind must be a status or one of {', '.join(sorted(_KINDS))}")
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request is one that this is meant for."""
+        """Tells whether a request is one that this is meant for.
+
+        Args:
+            method: The request's HTTP method, in upper case.
+            path: Its path, from the host on.
+
+        Returns:
+            Whether both are as the fault says.
+        """
         if self.method is not None and self.method.upper() != method:
             return False
         return self.path is None or fnmatchcase(path.removeprefix(API_PREFIX), self.path.removeprefix(API_PREFIX))

@@ -41,7 +41,14 @@ class Streaming:
             raise ValueError("close_after_events must be at least 1")
 
     def faster(self, time_scale: float) -> "Streaming":
-        """Return the same with durations that are so many times as short."""
+        """Makes the same with shorter durations.
+
+        Args:
+            time_scale: How many times as short they are.
+
+        Returns:
+            The new settings.
+        """
         return replace(
             self,
             pace=self.pace / time_scale,
