@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,18 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".[trio,sandbox]", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
+def run_demo_of(session: nox.Session, sdist: Path, wheel: Path) -> None:
+    """Runs the demo as users have it: outside the checkout, and from the wheel."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(sdist, folder, filter="data")
+        session.run("python", "-m", "venv", f"{folder}/venv")
+        python = f"{folder}/venv/{'Scripts' if sys.platform == 'win32' else 'bin'}/python"
+        with session.chdir(folder):
+            shutil.move(next(Path().glob("*/examples")), "examples")
+            session.run(python, "-m", "pip", "install", "-q", f"{wheel}[trio,sandbox]", external=True)
+            session.run(python, "examples/demo.py", external=True)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """The same job from a plain script, trio and asyncio, against a sandbox."""
@@ -83,3 +96,22 @@ def bench(session: nox.Session) -> None:
     """The benchmarks, beside the published client and plain httpx."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(python=list(installed_interpreters().values())[-1])
+def docs(session: nox.Session) -> None:
+    """The documentation, checked; and pictures of it, if there is a Chromium."""
+    install(session, "docs")
+    session.run("python", "-m", "docs", "site", "--pictures", "build/pictures")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """An sdist and a wheel, checked, and the demo run from them in an environment of its own."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "build"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    (sdist,), (wheel,) = (list(Path("dist").resolve().glob(pattern)) for pattern in ("*.tar.gz", "*.whl"))
+    session.run("twine", "check", "--strict", str(sdist), str(wheel))
+    session.run("python", "tests/distributions.py", "dist")
+    run_demo_of(session, sdist, wheel)

@@ -1,6 +1,7 @@
 import ast
 import re
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,16 @@ from wriftai_anyio.sandbox import Sandbox
 EXAMPLES = CHECKOUT / "examples"
 WORD = r"\w+(?:'\w+)*"
 SAME_JOB = ["quickstart.py", "trio_app.py", "asyncio_app.py"]
+
+
+def strings_of_tests() -> set[str]:
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in Path(__file__).parent.glob("test_*.py"))
+    return {str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+def test_every_example_has_a_test() -> None:
+    examples = {path.name for path in EXAMPLES.iterdir() if path.is_file() and path.suffix != ".txt"}
+    assert examples - strings_of_tests() == set()
 
 
 def counted_words() -> dict[str, int]:

@@ -1,0 +1,58 @@
+"""What is public: the modules, and the names by which users know what private modules define."""
+
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pdoc.doc
+
+import wriftai_anyio
+
+PACKAGE: Final = wriftai_anyio.__name__
+
+
+def public_modules() -> dict[str, pdoc.doc.Module]:
+    """Takes in the package and its public modules, by their names."""
+    found = pkgutil.walk_packages(wriftai_anyio.__path__, f"{PACKAGE}.")
+    names = [PACKAGE, *(module.name for module in found if "._" not in module.name)]
+    return {name: pdoc.doc.Module.from_name(name) for name in names}
+
+
+class PublicNames:
+    """Leads from a name to where it is documented.
+
+    Args:
+        modules: The public modules. Of a name that several export, the first one's counts.
+    """
+
+    def __init__(self, modules: Mapping[str, pdoc.doc.Module]) -> None:
+        self._modules = modules
+        self._places: dict[str, tuple[str, str]] = {}
+        self._public: dict[str, str] = {}
+        for name, module in modules.items():
+            for documented in _documented(module):
+                self._places.setdefault(documented.qualname, (name, documented.qualname))
+                self._public.setdefault(".".join(documented.taken_from), f"{name}.{documented.qualname}")
+
+    def place(self, name: str) -> tuple[str, str] | None:
+        """Finds the module and the anchor that document a name, such as `Client` or `Client.close`."""
+        return self._places.get(name)
+
+    def public(self, full_name: re.Match[str]) -> str:
+        """The public spelling of a full name; of what no public module exports, its last part."""
+        if "._" not in full_name[0]:
+            return full_name[0]
+        return self._public.get(full_name[0]) or full_name[0].rpartition(".")[2]
+
+    def is_private(self, module: str, qualname: str) -> bool:
+        """Whether something is of the package, but of none of its public modules."""
+        ours = module.partition(".")[0] == PACKAGE
+        return ours and (module not in self._modules or qualname.startswith("_"))
+
+
+def _documented(module: pdoc.doc.Module) -> Iterator[pdoc.doc.Doc[object]]:
+    for documented in module.members.values():
+        yield documented
+        if isinstance(documented, pdoc.doc.Class):
+            yield from documented.members.values()

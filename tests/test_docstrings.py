@@ -1,0 +1,58 @@
+"""What is public says what it takes and what it gives, in Google's style."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from docs.public_names import PACKAGE, public_modules
+from wriftai_anyio.predictions import Predictions
+
+
+def exported(module_name: str) -> dict[str, object]:
+    module = importlib.import_module(module_name)
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+def public_functions(module_name: str) -> Iterator[tuple[str, Callable[..., object]]]:
+    for name, value in exported(module_name).items():
+        if inspect.isclass(value):
+            for method_name, method in inspect.getmembers(value, inspect.isfunction):
+                if not method_name.startswith("_") and method.__module__.startswith(PACKAGE):
+                    yield f"{name}.{method_name}", method
+        elif inspect.isfunction(value):
+            yield name, value
+
+
+def unsaid(function: Callable[..., object]) -> Iterator[str]:
+    """What a function's docstring leaves out."""
+    text = inspect.getdoc(function) or ""
+    signature = inspect.signature(function)
+    if not text:
+        yield "anything"
+    for name in signature.parameters:
+        if name != "self" and not re.search(rf"^ +\**{name}: ", text, re.MULTILINE):
+            yield name
+    if signature.return_annotation not in {None, "None"} and not re.search("^(Returns|Yields):$", text, re.MULTILINE):
+        yield "what it returns"
+
+
+@pytest.mark.parametrize("module", list(public_modules()))
+def test_functions_say_what_they_take_and_give(module: str) -> None:
+    complaints = {name: list(unsaid(function)) for name, function in public_functions(module)}
+    assert {name: left_out for name, left_out in complaints.items() if left_out} == {}
+
+
+@pytest.mark.parametrize("module", list(public_modules()))
+def test_classes_say_what_they_are_for(module: str) -> None:
+    classes = {name: value for name, value in exported(module).items() if inspect.isclass(value)}
+    assert [name for name, value in classes.items() if not value.__dict__["__doc__"]] == []
+
+
+def test_blocking_twin_is_documented_in_blocking_terms() -> None:
+    text = inspect.getdoc(Predictions.create)
+    assert text is not None
+    assert "async" not in text
+    assert "client.predictions.create(" in text
