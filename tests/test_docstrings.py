@@ -1,8 +1,10 @@
 """What is public says what it takes and what it gives, in Google's style."""
 
+import ast
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from types import GenericAlias
 from typing import TypeGuard
@@ -56,6 +58,14 @@ def test_functions_say_what_they_take_and_give(module: str) -> None:
 def test_classes_say_what_they_are_for(module: str) -> None:
     classes = {name: value for name, value in exported(module).items() if is_class(value)}
     assert [name for name, value in classes.items() if not value.__dict__["__doc__"]] == []
+
+
+@pytest.mark.parametrize("module", list(public_modules()))
+def test_examples_are_python(module: str) -> None:
+    documented = [function for _, function in public_functions(module)]
+    texts = [inspect.getdoc(value) or "" for value in [*documented, *exported(module).values()]]
+    for code in re.findall(r"^ *```python\n(.*?)^ *```$", "\n".join(texts), re.MULTILINE | re.DOTALL):
+        compile(textwrap.dedent(code), module, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 def test_blocking_twin_is_documented_in_blocking_terms() -> None:

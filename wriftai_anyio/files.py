@@ -41,9 +41,10 @@ class Files(Resource):
 
         Args:
             file: The file to upload.
-            on_progress: Called, and awaited if it is a coroutine function, after each chunk, with the number of
-                bytes sent and the size of the file. Before a part is sent again, what was sent of it is taken
-                back with a negative number, so that the sum is the size at the end.
+            on_progress: Called after each chunk with the number of bytes sent and the size of the file. Before a
+                part is sent again, what was sent of it is taken back with a negative number, so that the sum is
+                the size at the end. A coroutine function is awaited; a blocking call takes a plain function, and
+                calls it in its own thread.
 
         Returns:
             The URL from which the file can be downloaded for a while.
@@ -94,9 +95,10 @@ class Files(Resource):
         Args:
             url: The address.
             path: The file to write. Its folder must exist.
-            on_progress: Called, and awaited if it is a coroutine function, after each block, with the number of
-                bytes written and the size of the whole, `None` if the server does not tell it. If the download
-                must begin anew, what was written is taken back with a negative number.
+            on_progress: Called after each block with the number of bytes written and the size of the whole, `None`
+                if the server does not tell it. If the download must begin anew, what was written is taken back
+                with a negative number. A coroutine function is awaited; a blocking call takes a plain function,
+                and calls it in its own thread.
 
         Returns:
             The path.
@@ -108,6 +110,11 @@ class Files(Resource):
             APIStatusError: If the server refuses otherwise.
             APIConnectionError: If the connection breaks again and again without anything new in between.
             APIResponseError: If a redirect is not followed, or the answer cannot be right.
+
+        Example:
+            ```python
+            picture = await client.files.async_download(prediction["output"]["url"], "picture.png")
+            ```
         """
         address = web_address(url, "url")
         target = Path(path)

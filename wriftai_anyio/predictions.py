@@ -224,6 +224,12 @@ class Predictions(Resource):
                 `cancel_on_exit` is set.
             APIStatusError: If the API refuses, or fails for a minute on end.
             APIConnectionError: If nothing comes back for a minute on end.
+
+        Example:
+            ```python
+            prediction = await client.predictions.async_wait(prediction_id, AsyncWaitOptions(timeout=600))
+            print(prediction["status"], prediction["output"])
+            ```
         """
         segment(predictionID, "predictionID")
         return await self._follower.wait(predictionID, options)
@@ -290,6 +296,12 @@ class Predictions(Resource):
             WriftAIError: While iterating, if the server's pages go in a circle.
             APIStatusError: While iterating, if the API refuses.
             APIConnectionError: While iterating, if nothing came back.
+
+        Example:
+            ```python
+            async for prediction in client.predictions.async_iterate({"page_size": 50}):
+                print(prediction["id"], prediction["status"])
+            ```
         """
         return self._listing.async_items(pagination_options)
 
