@@ -43,7 +43,8 @@ TEXTS = {
 EXAMPLES = {**SPECIFICATION, **LINE_ENDINGS, **TEXTS}
 
 FRAGMENTS = [
-    *(b"\n", b"\r", b"\r\n", b"\n\n", b":", b" ", b"data", b"data: ", b"event: ", b"id: ", b"id", b": beat", b"\0"),
+    *(b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b"\r\n\r\n", b":", b" ", b"data", b"id", b": beat", b"\0"),
+    *(b"data: ", b"event: ", b"id: ", b"data:x\n", b"data: y\r", b"\ndata", b"id: 7\r\n", b"\revent:z\n"),
     *(
         b'"word"',
         "\ufeff".encode(),
@@ -103,14 +104,15 @@ def test_decodes_the_same_byte_by_byte(stream: bytes) -> None:
     assert decoded(*(stream[index : index + 1] for index in range(len(stream)))) == EXAMPLES[stream]
 
 
-@settings(max_examples=10_000, deadline=None)
-@given(codes=st.binary(max_size=48), cut=st.integers(1, 9))
-def test_decodes_any_stream_as_the_reference_does(codes: bytes, cut: int) -> None:
-    chunks = [FRAGMENTS[code % len(FRAGMENTS)] for code in codes]
-    stream = b"".join(chunks)
-    expected = reference(stream)
-    assert decoded(*chunks) == expected
-    assert decoded(*(stream[index : index + cut] for index in range(0, len(stream), cut))) == expected
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.binary(min_size=12, max_size=48), min_size=10, max_size=10), st.integers(1, 9))
+def test_decodes_any_stream_as_the_reference_does(streams: list[bytes], cut: int) -> None:
+    for codes in streams:
+        chunks = [FRAGMENTS[code % len(FRAGMENTS)] for code in codes]
+        stream = b"".join(chunks)
+        expected = reference(stream)
+        assert decoded(*chunks) == expected
+        assert decoded(*(stream[index : index + cut] for index in range(0, len(stream), cut))) == expected
 
 
 def test_an_event_comes_out_with_the_carriage_return_that_ends_it() -> None:
