@@ -74,7 +74,10 @@ class Running:
 
     def end(self) -> tuple[int, str, str]:
         """Waits for its end; returns its code, and the rest of what it wrote."""
-        stdout, stderr = self._process.communicate()
+        assert self._process.stdout is not None
+        # `communicate` does not know of what `line` has read ahead.
+        stdout = self._process.stdout.read()
+        _, stderr = self._process.communicate()
         self._watchdog.cancel()
         return self._process.returncode, stdout.strip(), stderr
 
