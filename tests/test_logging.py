@@ -96,9 +96,8 @@ async def test_a_wait_for_the_pace_is_a_line_from_one_second_on(info: Callable[[
     async with anyio.create_task_group() as tasks:
         for number in range(12):
             tasks.start_soon(get, number)
-    long = sum(wait >= 1 for wait in waits)
-    assert 0 < long < 12
-    assert len([line for line in info() if line.endswith("waited S s for the pace")]) == long
+    lines = [line for line in info() if line.endswith("waited S s for the pace")]
+    assert 0 < sum(wait >= 1.2 for wait in waits) <= len(lines) <= sum(wait >= 1 for wait in waits) < 12
 
 
 async def test_a_want_of_file_descriptors_is_a_line_with_the_host(info: Callable[[], list[str]]) -> None:
