@@ -14,6 +14,8 @@ PACKAGE: Final = wriftai_anyio.__name__
 
 def public_modules() -> dict[str, pdoc.doc.Module]:
     """Takes in the package and its public modules, by their names."""
+    for name in wriftai_anyio.__all__:
+        getattr(wriftai_anyio, name)  # pdoc passes over what is not loaded yet
     found = pkgutil.walk_packages(wriftai_anyio.__path__, f"{PACKAGE}.")
     names = [PACKAGE, *(module.name for module in found if "._" not in module.name)]
     return {name: pdoc.doc.Module.from_name(name) for name in names}
