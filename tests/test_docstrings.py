@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from types import GenericAlias
-from typing import TypeGuard
+from typing import NoReturn, TypeGuard
 
 import pytest
 
@@ -44,7 +44,7 @@ def unsaid(function: Callable[..., object]) -> Iterator[str]:
     for name in signature.parameters:
         if name != "self" and not re.search(rf"^ +\**{name}: ", text, re.MULTILINE):
             yield name
-    if signature.return_annotation not in {None, "None"} and not re.search("^(Returns|Yields):$", text, re.MULTILINE):
+    if signature.return_annotation not in {None, NoReturn} and not re.search("^(Returns|Yields):$", text, re.MULTILINE):
         yield "what it returns"
 
 
