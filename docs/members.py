@@ -13,7 +13,6 @@ from .public_names import PACKAGE, PublicNames
 
 _JSON_TYPES: Final = {"JsonValue": JsonValue, "JsonValueWithFile": JsonValueWithFile}
 _DEFAULTS: Final = {name: value for name, value in vars(predictions).items() if name.startswith("DEFAULT_")}
-_FULL_NAME: Final = re.compile(rf"\b{PACKAGE}(?:\.\w+)+")
 
 
 class _Spelled:
@@ -42,7 +41,7 @@ def simplify(documented: pdoc.doc.Doc[object], names: PublicNames) -> None:
         documented.signature = _spelled_signature(documented.signature, names)
     elif isinstance(documented, pdoc.doc.Variable):
         documented.annotation_str = _short(documented.annotation_str, names)
-        documented.default_value_str = _FULL_NAME.sub(names.public, documented.default_value_str)
+        documented.default_value_str = names.spell(documented.default_value_str)
 
 
 def _adopt_what_private_bases_give(documented: pdoc.doc.Class, names: PublicNames) -> None:
@@ -82,4 +81,4 @@ def _short(spelling: str, names: PublicNames) -> str:
         long = re.compile(written.replace(r"collections\.abc\.", r"(?:collections\.abc\.)?"))
         while long.search(spelling):
             spelling = long.sub(public, spelling)
-    return _FULL_NAME.sub(names.public, spelling.replace("~", ""))
+    return names.spell(spelling.replace("~", ""))

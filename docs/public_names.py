@@ -11,6 +11,8 @@ import wriftai_anyio
 
 PACKAGE: Final = wriftai_anyio.__name__
 
+_FULL_NAME: Final = re.compile(rf"\b{PACKAGE}(?:\.\w+)+")
+
 
 def public_modules() -> dict[str, pdoc.doc.Module]:
     """Takes in the package and its public modules, by their names."""
@@ -41,11 +43,14 @@ class PublicNames:
         """Finds the module and the anchor that document a name, such as `Client` or `Client.close`."""
         return self._places.get(name)
 
-    def public(self, full_name: re.Match[str]) -> str:
-        """The public spelling of a full name; of what no public module exports, its last part."""
-        if "._" not in full_name[0]:
-            return full_name[0]
-        return self._public.get(full_name[0]) or full_name[0].rpartition(".")[2]
+    def spell(self, text: str) -> str:
+        """Puts public names in the place of full ones; of what no public module exports, only the last part."""
+        return _FULL_NAME.sub(lambda found: self._spelling(found[0]), text)
+
+    def _spelling(self, full_name: str) -> str:
+        if "._" not in full_name:
+            return full_name
+        return self._public.get(full_name) or full_name.rpartition(".")[2]
 
     def is_private(self, module: str, qualname: str) -> bool:
         """Whether something is of the package, but of none of its public modules."""

@@ -65,7 +65,8 @@ def _linkify(names: PublicNames) -> object:
         def link(mentioned: re.Match[str]) -> str:
             element, name, end = mentioned.groups()
             place = (module.modulename, name) if module.get(name) else names.place(name)
-            if place is None and names.place(name.partition(".")[0]) and "page" not in context:
+            # A guide also speaks of what has the same name in other packages.
+            if place is None and names.place(name.partition(".")[0]) and "guides" not in context:
                 warnings.warn(f"{module.modulename} mentions {name}, which is documented nowhere.", stacklevel=1)
             if place is None or (element == "strong" and name.islower()):
                 return mentioned[0]
