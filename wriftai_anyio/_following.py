@@ -10,6 +10,7 @@ from ._leaving import Sending, finish, finish_what_is_sent
 from ._log import logger
 from ._prediction import PredictionShape, PredictionWithIO, is_terminal
 from ._resource import segment
+from ._tempo import scaled
 from ._wait_options import AsyncWaitOptions
 from ._waiting import Poller
 from .api import API, nothing
@@ -107,14 +108,14 @@ class Follower:
         self, followed: _Followed, prediction_id: str, options: AsyncWaitOptions, *, just_seen: bool
     ) -> PredictionWithIO:
         return await self._poller.wait(
-            prediction_id, options.poll_interval, options.on_poll, followed.note, just_seen=just_seen
+            prediction_id, scaled(options.poll_interval), options.on_poll, followed.note, just_seen=just_seen
         )
 
     async def _bounded(
         self, followed: _Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]
     ) -> PredictionWithIO:
         try:
-            with move_on_after(options.timeout):
+            with move_on_after(None if options.timeout is None else scaled(options.timeout)):
                 return await work()
             raise _timeout_error(followed, options)
         except BaseException:
@@ -135,7 +136,7 @@ def _hold(options: AsyncWaitOptions) -> Hold | None:
     limits = [limit for limit in (options.duration, _before(options.timeout)) if limit is not None]
     if not limits:
         return Hold(None)
-    seconds = int(min(limits))
+    seconds = int(scaled(min(limits)))
     return Hold(seconds) if seconds >= 1 else None
 
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
+from ._tempo import scaled
+
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
@@ -32,7 +34,7 @@ def backoff(attempt: int, uniform: Callable[[float, float], float] = random.unif
     Returns:
         Seconds, between 0 and 0.5 doubled `attempt` times, at most 8.
     """
-    return uniform(0.0, min(FIRST_BACKOFF * 2.0 ** min(attempt, 10), LONGEST_BACKOFF))
+    return scaled(uniform(0.0, min(FIRST_BACKOFF * 2.0 ** min(attempt, 10), LONGEST_BACKOFF)))
 
 
 def server_delay(headers: Mapping[str, str], now: float) -> float | None:

@@ -11,6 +11,7 @@ from ._log import logger, reason
 from ._prediction import PredictionWithIO, is_terminal
 from ._retry import RETRIED_STATUSES
 from ._running_list import RunningList
+from ._tempo import scaled
 from .errors import APIConnectionError, APIResponseError, APIStatusError
 
 FAULT_PATIENCE: Final = 60.0
@@ -74,7 +75,7 @@ class Wait:
         """Takes a fault in, and says whether the wait goes on: while it may pass, and for a minute."""
         now = current_time()
         self.failing_since = now if self.failing_since is None else self.failing_since
-        return is_passing(error) and now - self.failing_since <= FAULT_PATIENCE
+        return is_passing(error) and now - self.failing_since <= scaled(FAULT_PATIENCE)
 
     def tell(self, prediction: PredictionWithIO) -> None:
         """Tells it the state of its prediction, so that it needs no poll."""

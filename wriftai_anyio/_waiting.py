@@ -18,6 +18,7 @@ from ._process import PerProcess
 from ._resource import segment
 from ._rounds import Rounds, Wait
 from ._running_list import RunningList
+from ._tempo import scaled
 from ._webhook_arrivals import WebhookArrivals
 from .api import API
 from .errors import APIConnectionError, APIResponseError, APIStatusError
@@ -71,7 +72,7 @@ class Poller:
         silence = 0.0 if just_seen else arrivals.silence(prediction_id)
         wait = Wait(
             prediction_id,
-            lambda: max(poll_interval, arrivals.patience(prediction_id)),
+            lambda: max(poll_interval, scaled(arrivals.patience(prediction_id))),
             seen_at=None if silence is None else current_time() - silence,
             tells_each=on_poll is not None,
         )

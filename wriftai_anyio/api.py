@@ -19,6 +19,7 @@ from ._leaving import Sending
 from ._log import NOTICEABLE_WAIT, logger, reason
 from ._pace import Bucket, SharedPace
 from ._process import PerProcess
+from ._tempo import scaled
 from ._threads import run_in_thread
 from ._version import __version__
 from ._watching import Watch
@@ -254,7 +255,7 @@ class API:
                 return outcome
             if isinstance(outcome, httpx.Response) and outcome.status_code == _TOO_MANY:
                 refusals += 1
-                give_up = min(give_up, anyio.current_time() + _retry.RATE_LIMIT_PATIENCE)
+                give_up = min(give_up, anyio.current_time() + scaled(_retry.RATE_LIMIT_PATIENCE))
                 if self.config.max_retries == 0 or anyio.current_time() > give_up:
                     raise _as_error(outcome)
                 _log_retry(exchange, bucket.pause, outcome)
