@@ -20,7 +20,7 @@ def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None =
 
     Args:
         arguments: The arguments of the interpreter.
-        settings: The `WRIFTAI_*` variables of its environment, which otherwise has none.
+        settings: More variables of its environment, which has no others that begin with `WRIFTAI_`.
         stderr: A regular expression of what it may write there.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WRIFTAI_")}
@@ -35,6 +35,18 @@ def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None =
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert re.fullmatch(stderr, ended.stderr), ended.stderr
     return ended.stdout
+
+
+def run_pytest(path: Path, *arguments: str) -> str:
+    """Runs pytest with this package's plugin and no other, checks that all passes, and returns what it says.
+
+    Args:
+        path: The tests.
+        *arguments: More arguments, such as other plugins.
+    """
+    plugins = ["-p", "no:cacheprovider", "-p", "wriftai_anyio.pytest_plugin"]
+    # Whether the checkout was installed since it has a plugin shall not matter.
+    return run_python(["-m", "pytest", *plugins, *arguments, path], {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
 
 
 def settings_for(sandbox: Sandbox) -> dict[str, str]:

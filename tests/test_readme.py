@@ -1,6 +1,5 @@
 import ast
 import re
-import runpy
 import shlex
 from collections.abc import Iterator
 from importlib.metadata import metadata
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs.guides import anchor, headings
-from subprocesses import CHECKOUT, run_python, settings_for
+from subprocesses import CHECKOUT, run_pytest, run_python, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -46,13 +45,11 @@ def sandbox() -> Iterator[Sandbox]:
 def test_python_block_runs_against_the_sandbox(code: str, sandbox: Sandbox, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(code, encoding="utf-8")
-    if "def test_" not in code:
-        progress = r"(.+: .+ \(\d+ s\)\n)+" if "wriftai_anyio.progress" in code else ""
-        run_python([script], settings_for(sandbox), stderr=progress)
+    if "def test_" in code:
+        run_pytest(script)
         return
-    for name, value in runpy.run_path(str(script)).items():
-        if name.startswith("test_"):
-            value()
+    progress = r"(.+: .+ \(\d+ s\)\n)+" if "wriftai_anyio.progress" in code else ""
+    run_python([script], settings_for(sandbox), stderr=progress)
 
 
 def test_first_block_is_two_commands_and_ci_runs_the_second() -> None:
