@@ -26,6 +26,7 @@ def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None =
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WRIFTAI_")}
     ended = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
+        cwd=CHECKOUT,
         env={**environment, **(settings or {})},
         capture_output=True,
         encoding="utf-8",

@@ -1,305 +1,283 @@
-"""Batches: results as they end, a journal that survives, leaving early."""
+"""Batches: results as they end, inputs as they are needed, leaving early."""
 
-import sqlite3
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio import create_task_group, fail_after, get_running_tasks, move_on_after
 
-from wriftai_anyio import BatchJournalError, Client, CreateOutcomeUnknown
+from batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
+from support import until
+from wriftai_anyio import WaitTimeoutError
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, WaitOptions
 from wriftai_anyio.sandbox import Sandbox
 
-QUICK = AsyncWaitOptions(poll_interval=0.02)
-
-
-def upper(value: Any) -> str:
-    if value["text"] == "bad":
-        raise ValueError("bad input")
-    text: str = value["text"].upper()
-    return text
+BLOCKING = WaitOptions(poll_interval=QUICK.poll_interval)
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(models={"me/upper": upper}) as running:
-        yield running
+def sandbox(sandbox: Sandbox) -> Sandbox:
+    sandbox.models[MODEL] = upper
+    return sandbox
 
 
-def client_of(sandbox: Sandbox, **options: Any) -> Client:
-    return Client(sandbox.access_token, sandbox.base_url, **options)
+class Source:
+    """Inputs that a generator makes, which notes how many were taken and that it was closed."""
 
+    def __init__(self, count: int, error: Exception | None = None) -> None:
+        self.inputs = texts(count)
+        self.error = error
+        self.taken = 0
+        self.closed = 0
 
-def texts(count: int) -> list[CreatePredictionParams]:
-    return [{"input": {"text": f"t{number}"}} for number in range(count)]
+    def iterate(self) -> Iterator[CreatePredictionParams]:
+        try:
+            for params in self.inputs:
+                self.taken += 1
+                yield params
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.closed += 1
 
+    async def async_iterate(self) -> AsyncIterator[CreatePredictionParams]:
+        try:
+            with move_on_after(60):
+                for params in self.inputs:
+                    await anyio.lowlevel.checkpoint()
+                    self.taken += 1
+                    yield params
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.closed += 1
 
-def outputs(results: list[BatchResult]) -> dict[int, Any]:
-    return {each.index: each.prediction["output"] for each in results if each.prediction is not None}
-
-
-def expected(count: int) -> dict[int, str]:
-    return {number: f"T{number}" for number in range(count)}
+    def of_kind(self, kind: str) -> Any:
+        return self.async_iterate() if kind == "async" else self.iterate()
 
 
 @pytest.mark.anyio
-class TestAsyncBatch:
-    @pytest.mark.parametrize("journaled", [False, True])
-    async def test_every_input_gets_its_result(self, sandbox: Sandbox, tmp_path: Path, journaled: bool) -> None:
-        journal = tmp_path / "journal" if journaled else None
-        with anyio.fail_after(30):
+@pytest.mark.parametrize("kind", ["sync", "async"])
+class TestInputs:
+    async def test_they_are_taken_in_only_as_results_are_taken_out(self, sandbox: Sandbox, kind: str) -> None:
+        source = Source(1000)
+        with fail_after(30):
             async with client_of(sandbox) as client:
-                batch = client.predictions.async_batch(texts(30), "me/upper", journal=journal, wait_options=QUICK)
+                batch = client.predictions.async_batch(source.of_kind(kind), MODEL, max_in_flight=5, wait_options=QUICK)
                 async with batch as results:
-                    assert outputs([each async for each in results]) == expected(30)
-        assert len(sandbox.predictions) == 30
-
-    async def test_inputs_are_taken_in_only_as_results_are_taken_out(self, sandbox: Sandbox) -> None:
-        taken = 0
-
-        async def inputs() -> AsyncIterator[CreatePredictionParams]:
-            nonlocal taken
-            for params in texts(1000):
-                taken += 1
-                yield params
-
-        with anyio.fail_after(30):
-            async with (
-                client_of(sandbox) as client,
-                client.predictions.async_batch(inputs(), "me/upper", max_in_flight=5) as results,
-            ):
-                for _ in range(3):
-                    await anext(results)
-                await anyio.sleep(0.2)
-                assert taken <= 8
-
-    async def test_one_failure_does_not_stop_the_others(self, sandbox: Sandbox) -> None:
-        inputs: list[CreatePredictionParams] = [{"input": {"text": "bad"}}, {"input": {"text": "good"}}, {}]  # type: ignore[typeddict-item]
-        with anyio.fail_after(30):
-            async with client_of(sandbox) as client, client.predictions.async_batch(inputs, "me/upper") as results:
-                by_index = {each.index: each async for each in results}
-        assert by_index[0].prediction is not None
-        assert by_index[0].prediction["status"] == "failed"
-        assert outputs(list(by_index.values()))[1] == "GOOD"
-        assert isinstance(by_index[2].error, ValueError)
-
-    async def test_an_error_of_the_inputs_is_raised_by_itself(self, sandbox: Sandbox) -> None:
-        def inputs() -> Iterator[CreatePredictionParams]:
-            yield from texts(1)
-            raise KeyError("no more")
-
-        with anyio.fail_after(30), pytest.raises(KeyError, match="no more"):
-            async with client_of(sandbox) as client, client.predictions.async_batch(inputs(), "me/upper") as results:
-                async for _ in results:
-                    pass
-
-    async def test_an_error_of_the_block_is_raised_by_itself(self, sandbox: Sandbox) -> None:
-        with anyio.fail_after(30), pytest.raises(ZeroDivisionError):
-            async with client_of(sandbox) as client, client.predictions.async_batch(texts(5), "me/upper"):
-                raise ZeroDivisionError
-
-    async def test_leaving_early_is_quick_and_cancels_on_the_server_if_asked(self, sandbox: Sandbox) -> None:
-        inputs: list[CreatePredictionParams] = [{"input": {"seconds": 60}}] * 3
-        options = AsyncWaitOptions(cancel_on_exit=True)
-        async with client_of(sandbox) as client:
-            with anyio.fail_after(10):
-                async with client.predictions.async_batch(inputs, "sandbox/sleep", wait_options=options):
-                    while len(sandbox.predictions) < 3:
+                    for taken_out in range(3):
+                        await until(lambda taken_out=taken_out: source.taken == 5 + taken_out)  # type: ignore[misc]
                         await anyio.sleep(0.01)
-                while any(each["status"] != "cancelled" for each in sandbox.predictions):
-                    await anyio.sleep(0.01)
-
-    async def test_a_journal_goes_on_where_a_run_stopped(self, sandbox: Sandbox, tmp_path: Path) -> None:
-        journal = tmp_path / "journal"
-        with anyio.fail_after(30):
-            async with client_of(sandbox) as client:
-                predictions = client.predictions
-                async with predictions.async_batch(
-                    texts(40), "me/upper", journal=journal, max_in_flight=5, wait_options=QUICK
-                ) as results:
-                    for _ in range(10):
+                        assert source.taken == 5 + taken_out
                         await anext(results)
-                async with predictions.async_batch(texts(40), "me/upper", journal=journal, wait_options=QUICK) as again:
-                    assert outputs([each async for each in again]) == expected(40)
-        assert len(sandbox.predictions) == 40
 
-    async def test_what_was_just_created_is_polled_only_after_an_interval(
-        self, sandbox: Sandbox, tmp_path: Path
+    async def test_their_error_is_raised_by_itself_after_the_results_of_all_before(
+        self, sandbox: Sandbox, kind: str
     ) -> None:
-        options = AsyncWaitOptions(poll_interval=0.2)
-        with anyio.fail_after(30):
+        source = Source(5, error=KeyError("no more"))
+        results: list[BatchResult] = []
+        with fail_after(30):
             async with client_of(sandbox) as client:
-                batch = client.predictions.async_batch(
-                    texts(10), "me/upper", journal=tmp_path / "journal", wait_options=options
-                )
-                async with batch as results:
-                    assert outputs([each async for each in results]) == expected(10)
-        assert len([each for each in sandbox.requests if each.path.startswith("/v1/predictions/")]) == 10
+                with pytest.raises(KeyError, match="no more"):
+                    async with client.predictions.async_batch(source.of_kind(kind), MODEL, wait_options=QUICK) as batch:
+                        async for each in batch:
+                            results.append(each)  # noqa: PERF401 -- the iteration raises
+        assert outputs(results) == expected(5)
 
-    async def test_without_polls_a_journaled_batch_gives_what_it_created_and_does_not_create_it_again(
-        self, sandbox: Sandbox, tmp_path: Path
-    ) -> None:
-        inputs: list[CreatePredictionParams] = [{"input": {"seconds": 60}}] * 3
-        found: list[dict[int, str]] = []
-        with anyio.fail_after(30):
-            async with client_of(sandbox) as client:
-                for _ in range(2):
-                    batch = client.predictions.async_batch(
-                        inputs, "sandbox/sleep", journal=tmp_path / "journal", wait_options=AsyncWaitOptions(poll=False)
-                    )
-                    async with batch as results:
-                        ended = [each async for each in results]
-                    found.append({each.index: each.prediction["id"] for each in ended if each.prediction})
-        assert found[0] == found[1]
-        assert sorted(found[0].values()) == sorted(each["id"] for each in sandbox.predictions)
-
-    async def test_what_may_have_been_created_is_reported_or_created_again(
-        self, sandbox: Sandbox, tmp_path: Path
-    ) -> None:
-        journal = tmp_path / "journal"
-        sandbox.fail_next("drop_after", method="POST")
-        with anyio.fail_after(30):
-            async with client_of(sandbox) as client:
-                for again, kind in ((False, CreateOutcomeUnknown), (False, CreateOutcomeUnknown), (True, type(None))):
-                    async with client.predictions.async_batch(
-                        texts(1), "me/upper", journal=journal, wait_options=QUICK, recreate_unknown=again
-                    ) as results:
-                        assert [type(each.error) async for each in results] == [kind]
-        assert len(sandbox.predictions) == 2
-
-    async def test_a_create_that_was_refused_is_tried_again_by_the_next_run(
-        self, sandbox: Sandbox, tmp_path: Path
-    ) -> None:
-        journal = tmp_path / "journal"
-        sandbox.fail_next(403, method="POST")
-        with anyio.fail_after(30):
-            async with client_of(sandbox) as client:
-                for succeeds in (False, True):
-                    async with client.predictions.async_batch(
-                        texts(1), "me/upper", journal=journal, wait_options=QUICK
-                    ) as results:
-                        assert [each.error is None async for each in results] == [succeeds]
-
-    async def test_a_journal_of_other_inputs_is_refused_and_left_as_it_was(
-        self, sandbox: Sandbox, tmp_path: Path
-    ) -> None:
-        journal = tmp_path / "journal"
-        with anyio.fail_after(30):
+    async def test_their_generator_is_closed_when_the_block_is_left_early(self, sandbox: Sandbox, kind: str) -> None:
+        source = Source(1000)
+        inputs = source.of_kind(kind)
+        with fail_after(30):
             async with client_of(sandbox) as client:
                 async with client.predictions.async_batch(
-                    texts(2), "me/upper", journal=journal, wait_options=QUICK
+                    inputs, MODEL, max_in_flight=5, wait_options=QUICK
                 ) as results:
-                    assert len([each async for each in results]) == 2
-                before = journal.read_bytes()
-                with pytest.raises(BatchJournalError, match="other inputs"):
-                    async with client.predictions.async_batch(
-                        texts(3)[1:], "me/upper", journal=journal, wait_options=QUICK
-                    ) as results:
-                        async for _ in results:
-                            pass
-        assert journal.read_bytes() == before
+                    await anext(results)
+        assert source.closed == 1
 
-    @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00" + bytes(200)])
-    async def test_a_file_that_is_no_journal_is_refused_and_left_as_it_was(
-        self, sandbox: Sandbox, tmp_path: Path, content: bytes
-    ) -> None:
-        journal = tmp_path / "journal"
-        journal.write_bytes(content)
+    async def test_one_may_be_a_batch_itself(self, sandbox: Sandbox, kind: str) -> None:
         async with client_of(sandbox) as client:
-            with pytest.raises(BatchJournalError):
-                async with client.predictions.async_batch(texts(1), "me/upper", journal=journal):
-                    pass
-        assert journal.read_bytes() == content
 
-    async def test_another_database_is_refused_and_left_as_it_was(self, sandbox: Sandbox, tmp_path: Path) -> None:
-        journal = tmp_path / "journal"
-        database = sqlite3.connect(journal)
-        database.execute("CREATE TABLE mine (x)")
-        database.commit()
-        database.close()
-        content = journal.read_bytes()
-        async with client_of(sandbox) as client:
-            with pytest.raises(BatchJournalError, match="not the journal"):
-                async with client.predictions.async_batch(texts(1), "me/upper", journal=journal):
-                    pass
-        assert journal.read_bytes() == content
+            async def outer() -> AsyncIterator[CreatePredictionParams]:
+                async with client.predictions.async_batch(Source(4).of_kind(kind), MODEL, wait_options=QUICK) as inner:
+                    async for each in inner:
+                        assert each.prediction is not None
+                        yield {"input": {"text": f"{each.prediction['output']}x"}}
 
-    async def test_a_journal_in_use_is_refused(self, sandbox: Sandbox, tmp_path: Path) -> None:
-        journal = tmp_path / "journal"
-        with anyio.fail_after(30):
+            with fail_after(30):
+                results = await collected(client, outer())
+        assert sorted(outputs(results).values()) == ["T0X", "T1X", "T2X", "T3X"]
+
+
+@pytest.mark.anyio
+class TestResults:
+    async def test_every_input_gets_its_result(self, sandbox: Sandbox) -> None:
+        with fail_after(30):
             async with client_of(sandbox) as client:
-                async with client.predictions.async_batch(texts(1), "me/upper", journal=journal):
-                    with pytest.raises(BatchJournalError, match="in use"):
-                        async with client.predictions.async_batch(texts(1), "me/upper", journal=journal):
-                            pass
+                assert outputs(await collected(client, texts(30))) == expected(30)
+        assert len(sandbox.predictions) == 30
+
+    async def test_they_come_as_they_end_with_the_index_and_the_params_of_their_input(self, sandbox: Sandbox) -> None:
+        inputs: list[CreatePredictionParams] = [{"input": {"seconds": seconds}} for seconds in (0.4, 0.2, 0.0)]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results = await collected(client, inputs, "sandbox/sleep")
+        assert [each.index for each in results] == [2, 1, 0]
+        assert all(each.params is inputs[each.index] for each in results)
+
+    async def test_one_failure_does_not_stop_the_others(self, sandbox: Sandbox) -> None:
+        inputs: list[Any] = [{"input": {"text": "bad"}}, {"input": {"text": "good"}}, {}, {"input": object()}]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                by_index = {each.index: each for each in await collected(client, inputs)}
+        assert by_index[0].prediction is not None
+        assert by_index[0].prediction["status"] == "failed"
+        assert outputs(by_index.values())[1] == "GOOD"
+        assert isinstance(by_index[2].error, ValueError)
+        assert isinstance(by_index[3].error, ValueError)
+
+    async def test_a_timeout_is_that_of_each_prediction(self, sandbox: Sandbox) -> None:
+        inputs: list[CreatePredictionParams] = [{"input": {"seconds": seconds}} for seconds in (0, 60)]
+        options = AsyncWaitOptions(poll_interval=0.02, timeout=0.5)
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                ended, late = await collected(client, inputs, "sandbox/sleep", wait_options=options)
+        assert ended.prediction is not None
+        assert isinstance(late.error, WaitTimeoutError)
+        assert [late.error.prediction_id] == [
+            each["id"] for each in sandbox.predictions if each["status"] != "succeeded"
+        ]
+
+    async def test_several_tasks_may_share_them(self, sandbox: Sandbox) -> None:
+        results: list[BatchResult] = []
+        async with client_of(sandbox) as client:
+            with fail_after(30):
+                async with (
+                    client.predictions.async_batch(texts(20), MODEL, wait_options=QUICK) as batch,
+                    create_task_group() as tasks,
+                ):
+
+                    async def take() -> None:
+                        results.extend([each async for each in batch])
+
+                    tasks.start_soon(take)
+                    tasks.start_soon(take)
+        assert outputs(results) == expected(20)
+        assert len(results) == 20
+
+
+@pytest.mark.anyio
+class TestLeaving:
+    async def test_an_error_of_the_block_is_raised_by_itself(self, sandbox: Sandbox) -> None:
+        with fail_after(30), pytest.raises(ZeroDivisionError):
+            async with client_of(sandbox) as client, client.predictions.async_batch(texts(5), MODEL):
+                raise ZeroDivisionError
+
+    @pytest.mark.parametrize("cancel_on_exit", [False, True])
+    async def test_it_is_quick_and_cancels_on_the_server_only_if_asked(
+        self, sandbox: Sandbox, cancel_on_exit: bool
+    ) -> None:
+        options = AsyncWaitOptions(cancel_on_exit=cancel_on_exit)
+        async with client_of(sandbox) as client:
+            with fail_after(10):
+                async with client.predictions.async_batch(SLEEPS, "sandbox/sleep", wait_options=options):
+                    await until(lambda: len(sandbox.predictions) == 3)
+                cancels = [each for each in sandbox.requests if each.path.endswith("/cancel")]
+                assert len(cancels) == (3 if cancel_on_exit else 0)
+
+    async def test_a_cancel_scope_ends_it_and_nothing_outlives_it(self, sandbox: Sandbox) -> None:
+        before = {task.id for task in get_running_tasks()}
+        with fail_after(10):
+            async with client_of(sandbox) as client:
+                with move_on_after(0.05) as scope:
+                    await collected(client, SLEEPS, "sandbox/sleep")
+                assert scope.cancelled_caught
+                assert {task.id for task in get_running_tasks()} == before
+                assert client.rate_limits.creates.queued == 0
+
+    async def test_a_cancel_scope_around_the_next_result_loses_none(self, sandbox: Sandbox) -> None:
+        results: list[BatchResult] = []
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                async with client.predictions.async_batch(texts(20), MODEL, wait_options=QUICK) as batch:
+                    while len(results) < 20:
+                        with move_on_after(0.002):
+                            results.append(await anext(batch))
+        assert outputs(results) == expected(20)
+
+    async def test_it_runs_once_and_is_iterated_over_in_its_block(self, sandbox: Sandbox) -> None:
+        async with client_of(sandbox) as client:
+            batch = client.predictions.async_batch(texts(1), MODEL)
+            with pytest.raises(RuntimeError, match="inside the block"):
+                await anext(batch)
+            with fail_after(30):
+                async with batch as results:
+                    assert len([each async for each in results]) == 1
+            with pytest.raises(RuntimeError, match="runs once"):
+                async with batch:
+                    pass
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 class TestBatch:
     def test_a_script_gets_every_result(self, sandbox: Sandbox, backend: str) -> None:
+        source = Source(30)
         with (
             client_of(sandbox, backend=backend) as client,
-            client.predictions.batch((each for each in texts(30)), "me/upper") as results,
+            client.predictions.batch(source.iterate(), MODEL, wait_options=BLOCKING) as results,
         ):
-            assert outputs(list(results)) == expected(30)
+            assert outputs(results) == expected(30)
 
-    def test_an_error_of_the_inputs_is_raised(self, sandbox: Sandbox, backend: str) -> None:
-        def inputs() -> Iterator[CreatePredictionParams]:
-            yield from texts(1)
-            raise KeyError("no more")
+    def test_an_error_of_the_inputs_is_raised_after_the_results_of_all_before(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        source = Source(5, error=KeyError("no more"))
+        found: list[BatchResult] = []
+        with client_of(sandbox, backend=backend) as client, pytest.raises(KeyError, match="no more"):
+            with client.predictions.batch(source.iterate(), MODEL, wait_options=BLOCKING) as results:
+                for each in results:
+                    found.append(each)  # noqa: PERF402 -- the iteration raises
+        assert outputs(found) == expected(5)
 
-        with (
-            client_of(sandbox, backend=backend) as client,
-            pytest.raises(KeyError, match="no more"),
-            client.predictions.batch(inputs(), "me/upper", wait_options=WaitOptions(poll_interval=0.02)) as results,
-        ):
-            list(results)
-
-    def test_a_journal_in_use_is_refused(self, sandbox: Sandbox, backend: str, tmp_path: Path) -> None:
-        journal = tmp_path / "journal"
+    def test_a_generator_is_closed_when_the_block_is_left_early(self, sandbox: Sandbox, backend: str) -> None:
+        source = Source(1000)
+        inputs = source.iterate()
         with client_of(sandbox, backend=backend) as client:
-            with (
-                client.predictions.batch(texts(1), "me/upper", journal=journal),
-                pytest.raises(BatchJournalError, match="in use"),
-                client.predictions.batch(texts(1), "me/upper", journal=journal),
-            ):
-                pass
+            with client.predictions.batch(inputs, MODEL, max_in_flight=5, wait_options=BLOCKING) as results:
+                next(results)
+        assert source.taken <= 6
+        assert source.closed == 1
+
+    def test_one_may_take_its_inputs_from_another(self, sandbox: Sandbox, backend: str) -> None:
+        with client_of(sandbox, backend=backend) as client:
+
+            def outer() -> Iterator[CreatePredictionParams]:
+                with client.predictions.batch(texts(4), MODEL, wait_options=BLOCKING) as inner:
+                    for each in inner:
+                        assert each.prediction is not None
+                        yield {"input": {"text": f"{each.prediction['output']}x"}}
+
+            with client.predictions.batch(outer(), MODEL, wait_options=BLOCKING) as results:
+                assert sorted(outputs(results).values()) == ["T0X", "T1X", "T2X", "T3X"]
+
+    def test_leaving_early_cancels_on_the_server_if_asked(self, sandbox: Sandbox, backend: str) -> None:
+        options = WaitOptions(cancel_on_exit=True)
+        inputs: list[CreatePredictionParams] = [{"input": {"seconds": 0.3}}, *SLEEPS]
+        with client_of(sandbox, backend=backend) as client:
+            with client.predictions.batch(inputs, "sandbox/sleep", wait_options=options) as results:
+                next(results)
+            assert len([each for each in sandbox.requests if each.path.endswith("/cancel")]) == 3
 
 
-KILLED = """
-import sys
-from wriftai_anyio import Client
-from wriftai_anyio.predictions import WaitOptions
-
-url, token, journal = sys.argv[1:]
-inputs = ({"input": {"text": f"t{number}"}} for number in range(60))
-with Client(token, url) as client:
-    options = WaitOptions(poll_interval=0.02)
-    batch = client.predictions.batch(inputs, "me/upper", journal=journal, max_in_flight=10, wait_options=options)
-    with batch as results:
-        for result in results:
-            print(result.index, type(result.error).__name__, flush=True)
-"""
-
-
-def test_a_batch_survives_being_killed(sandbox: Sandbox, tmp_path: Path) -> None:
-    arguments = [sys.executable, "-c", KILLED, sandbox.base_url, sandbox.access_token, str(tmp_path / "journal")]
-    for lines in (3, 20):
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            for _ in range(lines):
-                process.stdout.readline()
-            process.kill()
-    run = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
-    ended = dict(line.split() for line in run.stdout.splitlines())
-    assert sorted(map(int, ended)) == list(range(60))
-    unknown = {number for number, error in ended.items() if error == "CreateOutcomeUnknown"}
-    assert set(ended.values()) <= {"NoneType", "CreateOutcomeUnknown"}
-    created = [each["input"]["text"] for each in sandbox.predictions]
-    assert len(created) == len(set(created))
-    assert len(set(created)) >= 60 - len(unknown)
+def test_wrong_arguments_are_refused_at_once(sandbox: Sandbox) -> None:
+    with client_of(sandbox) as client:
+        for batch in (client.predictions.batch, client.predictions.async_batch):
+            with pytest.raises(ValueError, match="max_in_flight"):
+                batch(texts(1), MODEL, max_in_flight=0)
+            with pytest.raises(ValueError, match="owner"):
+                batch(texts(1), "no model")
+            with pytest.raises(TypeError, match="iterable"):
+                batch(7, MODEL)  # type: ignore[arg-type]
+    assert sandbox.requests == []

@@ -1,23 +1,27 @@
 """One input of a batch, from its intent to its result."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from anyio import CancelScope, Lock
 
+from ._batch_inputs import Params
 from ._creating import Create
 from ._following import Follower
-from ._journal import Change, Journal, created, digest, ended, intended, not_created
+from ._journal import Change, Entry, Journal, created, digest, ended, intended, not_created, taken_in
 from ._leaving import Sending, finish, finish_what_is_sent
 from ._prediction import PredictionShape, PredictionWithIO, is_terminal
 from ._threads import Worker
 from ._wait_options import AsyncWaitOptions
-from .errors import APIConnectionError, APIStatusError, BatchJournalError, CreateOutcomeUnknown
+from .common_types import JsonValue
+from .errors import BatchJournalError, CreateOutcomeUnknown, WriftAIError
 
-Params: TypeAlias = Any
-"""A `CreatePredictionParams`, which `predictions` defines, and which is checked before it is sent."""
+Work: TypeAlias = Callable[[], Awaitable[PredictionWithIO]]
+"""Brings one input to its end."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,6 @@ class Job:
         prepare: Makes a create of params and a model, files uploaded.
         model: The model's reference.
         options: How to wait for each prediction.
-        max_in_flight: How many inputs may be taken in and their results not yet taken out.
-        journal: The path of the journal.
         recreate_unknown: Whether to create again what an earlier run may have created.
     """
 
@@ -40,22 +42,12 @@ class Job:
     prepare: Callable[[Params, str], Awaitable[Create]]
     model: str
     options: AsyncWaitOptions
-    max_in_flight: int
-    journal: str | PathLike[str] | None
     recreate_unknown: bool
 
     async def run(self, params: Params) -> PredictionWithIO:
         """Brings one input to its end, without a journal."""
         create = await self.prepare(params, self.model)
         return await self.follower.create_and_wait(create, self.options)
-
-
-class _Commit:
-    """Changes that are written together."""
-
-    def __init__(self) -> None:
-        self.changes: list[Change] = []
-        self.failure: str | None = None
 
 
 class JournaledJob:
@@ -74,48 +66,42 @@ class JournaledJob:
         self._job = job
         self._journal = journal
         self._thread = thread
-        self._commit = _Commit()
         self._lock = Lock()
+        self._unwritten: list[Change] = []
+        self._failure: str | None = None
 
-    async def _note(self, change: Change) -> None:
-        """Writes a change, in one transaction with those that come while another is being written."""
-        commit = self._commit
-        commit.changes.append(change)
-        async with self._lock:
-            if commit is self._commit:
-                self._commit = _Commit()
-                try:
-                    with CancelScope(shield=True):
-                        await self._thread.run(self._journal.change, commit.changes)
-                except BatchJournalError as error:
-                    commit.failure = str(error)
-        if commit.failure is not None:
-            raise BatchJournalError(commit.failure)
-
-    async def run(self, number: int, params: Params) -> PredictionWithIO:
-        """Brings one input to its end, from wherever an earlier run left it.
+    async def take_in(self, number: int, params: Params) -> Work:
+        """Says how to bring an input to its end, from wherever an earlier run left it; in the order of the inputs.
 
         Args:
             number: The input's number, from 0.
             params: The input.
 
         Raises:
-            CreateOutcomeUnknown: If it may have been created, now or in an earlier run, and its id is not known.
-            BatchJournalError: If the journal is that of other inputs, or cannot be written.
+            BatchJournalError: If the journal is that of other inputs, or cannot be read.
+            ValueError: If the input cannot be told from others.
         """
+        identity, entry = await self._thread.run(self._look_up, number, params)
+        if entry is None:
+            self._unwritten.append(taken_in(number, identity))
+        elif entry.result is not None:
+            return partial(self._ended, entry.result)
+        elif entry.prediction_id is not None:
+            return partial(self._follow, number, entry.prediction_id, None)
+        elif entry.is_sent and not self._job.recreate_unknown:
+            return partial(_report_unknown, number)
+        return partial(self._run, number, params, may_exist=entry is not None and entry.is_sent)
+
+    def _look_up(self, number: int, params: Params) -> tuple[bytes, Entry | None]:
         identity = digest(params, self._job.model)
-        entry = await self._thread.run(self._journal.entry, number, identity)
-        if entry is not None and entry.result is not None:
-            return self._job.shape.detailed(entry.result)
-        if entry is not None and entry.prediction_id is not None:
-            return await self._follow(number, entry.prediction_id, None)
-        if entry is not None and not self._job.recreate_unknown:
-            raise CreateOutcomeUnknown(
-                f"An earlier run was stopped while it created input {number}, and whether the server took it is "
-                "unknown. Look with predictions.list(); recreate_unknown=True creates it again."
-            )
+        return identity, self._journal.entry(number, identity)
+
+    async def _ended(self, result: JsonValue) -> PredictionWithIO:
+        return self._job.shape.detailed(result)
+
+    async def _run(self, number: int, params: Params, *, may_exist: bool) -> PredictionWithIO:
         create = await self._job.prepare(params, self._job.model)
-        prediction_id, seen = await self._create(number, identity, create)
+        prediction_id, seen = await self._create(number, create, may_exist=may_exist)
         return await self._follow(number, prediction_id, seen)
 
     async def _follow(self, number: int, prediction_id: str, seen: PredictionWithIO | None) -> PredictionWithIO:
@@ -128,33 +114,88 @@ class JournaledJob:
             await self._note(ended(number, prediction))
         return prediction
 
-    async def _create(self, number: int, identity: bytes, create: Create) -> tuple[str, PredictionWithIO | None]:
-        follower = self._job.follower
-        sending = Sending()
+    async def _create(self, number: int, create: Create, *, may_exist: bool) -> tuple[str, PredictionWithIO | None]:
+        """Creates an input's prediction and returns its id, and its state unless the answer was lost."""
+
+        async def take_back() -> None:
+            if not may_exist:
+                await self._note(not_created(number))
+
+        sending = Sending(lambda: self._note(intended(number)), take_back)
         predictions: list[PredictionWithIO] = []
         try:
-            await self._note(intended(number, identity))
-            await finish_what_is_sent(sending, lambda: follower.create(create, None, sending), predictions.append)
+            await finish_what_is_sent(
+                sending, lambda: self._job.follower.create(create, None, sending), predictions.append
+            )
         except CreateOutcomeUnknown as error:
             if error.prediction_id is None:
                 raise
-            prediction_id, seen = error.prediction_id, None
-        except (APIConnectionError, APIStatusError):
-            await self._note(not_created(number))
+            await self._note(created(number, error.prediction_id))
+            return error.prediction_id, None
+        except WriftAIError:
+            await take_back()
             raise
         except BaseException:
             if predictions:
                 await self._leave_behind(number, predictions[0]["id"])
             elif not sending.begun:
-                await finish(lambda: self._note(not_created(number)))
+                await finish(take_back)
             raise
-        else:
-            seen = predictions[0]
-            prediction_id = seen["id"]
-        await self._note(created(number, prediction_id))
-        return prediction_id, seen
+        await self._note(created(number, predictions[0]["id"]))
+        return predictions[0]["id"], predictions[0]
 
     async def _leave_behind(self, number: int, prediction_id: str) -> None:
-        await finish(lambda: self._note(created(number, prediction_id)))
+        await self._note(created(number, prediction_id))
         if self._job.options.cancel_on_exit:
             await finish(lambda: self._job.follower.cancel(prediction_id))
+
+    async def _note(self, change: Change) -> None:
+        """Writes a change, in one transaction with those that come while another is being written.
+
+        It is shielded: whoever leaves meanwhile must leave the journal true. After a failure nothing more is written.
+        """
+        self._unwritten.append(change)
+        changes = self._unwritten
+        with CancelScope(shield=True):
+            async with self._lock:
+                if changes is self._unwritten and self._failure is None:
+                    self._unwritten = []
+                    try:
+                        await self._thread.run(self._journal.change, changes)
+                    except BatchJournalError as error:
+                        self._failure = str(error)
+        if self._failure is not None:
+            raise BatchJournalError(self._failure)
+
+
+async def _report_unknown(number: int) -> PredictionWithIO:
+    raise CreateOutcomeUnknown(
+        f"An earlier run was stopped while it created input {number}, and whether the server took it is unknown. "
+        "Look with predictions.list(); recreate_unknown=True creates it again."
+    )
+
+
+@asynccontextmanager
+async def journaled(job: Job, path: str | PathLike[str]) -> AsyncGenerator[JournaledJob]:
+    """Opens a job's journal for as long as the block lasts.
+
+    Args:
+        job: The job.
+        path: The journal's path.
+
+    Raises:
+        BatchJournalError: If the file is no journal, is damaged, or is in use. It is left as it was.
+    """
+    async with Worker() as thread:
+        journal = await thread.run(_open, path, thread.cleanup)
+        try:
+            yield JournaledJob(job, journal, thread)
+        finally:
+            await finish(partial(thread.run, journal.close))
+
+
+def _open(path: str | PathLike[str], cleanup: ExitStack) -> Journal:
+    journal = Journal(path)
+    # Whoever is cancelled while it is being opened never sees it.
+    cleanup.callback(journal.close)
+    return journal

@@ -1,13 +1,14 @@
 """The journal of a batch: what was meant, what was created, what came of it, in a file that survives a kill.
 
-One SQLite file, one row for each input: first the intent, then the prediction's id, at last the result. The file
-is locked while the batch runs. All functions block; they run on a thread of the batch.
+One SQLite file, one row for each input that was taken in: first the intent to create it, then the prediction's id,
+at last the result. The file is locked while the batch runs. All functions block; they run on a thread of the batch.
 """
 
 import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -20,13 +21,12 @@ from .errors import BatchJournalError
 
 _APPLICATION_ID: Final = 0x57524654
 _VERSION: Final = 1
-_HEADER: Final = 100
-_MAGIC: Final = b"SQLite format 3\x00"
 
 _SCHEMA: Final = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,
+    is_sent INTEGER NOT NULL DEFAULT 0,
     prediction_id TEXT,
     result TEXT
 )
@@ -37,14 +37,23 @@ Change: TypeAlias = tuple[str, tuple[object, ...]]
 """A statement and its values."""
 
 
-def intended(number: int, digest: bytes) -> Change:
+def taken_in(number: int, digest: bytes) -> Change:
+    """Notes an input.
+
+    It must be written at the latest with the intent of any later one: then a journal of other inputs is known by the
+    first that differs, before anything is created.
+    """
+    return "INSERT INTO entries (number, digest) VALUES (?, ?)", (number, digest)
+
+
+def intended(number: int) -> Change:
     """Notes that a create is about to be sent."""
-    return "INSERT OR REPLACE INTO entries (number, digest) VALUES (?, ?)", (number, digest)
+    return "UPDATE entries SET is_sent = 1 WHERE number = ?", (number,)
 
 
 def not_created(number: int) -> Change:
     """Notes that nothing was created for an input."""
-    return "DELETE FROM entries WHERE number = ? AND prediction_id IS NULL", (number,)
+    return "UPDATE entries SET is_sent = 0 WHERE number = ? AND prediction_id IS NULL", (number,)
 
 
 def created(number: int, prediction_id: str) -> Change:
@@ -59,13 +68,15 @@ def ended(number: int, result: PredictionWithIO) -> Change:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the journal knows of one input that was begun.
+    """What the journal knows of one input.
 
     Attributes:
-        prediction_id: The prediction's id; `None` if it is unknown whether there is one.
+        is_sent: Whether its create was sent, or about to be.
+        prediction_id: The prediction's id; `None` if it is not known.
         result: The ended prediction; `None` if it had not ended.
     """
 
+    is_sent: bool
     prediction_id: str | None
     result: JsonValue
 
@@ -82,22 +93,40 @@ class Journal:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(fspath(path))
-        is_new = _check_header(self._path)
+        is_new = self._is_new()
         try:
             self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._error("cannot be opened", error) from error
         try:
             self._open(is_new=is_new)
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             self._database.close()
-            raise self._error("is in use by another batch, or cannot be written", error) from error
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            raise self._error("is damaged", error) from error
+            raise self._error(_problem(error), error) from error
         except BatchJournalError:
             self._database.close()
             raise
+
+    def _is_new(self) -> bool:
+        """Looks at the file first: what is no journal is not opened for writing, which could change it."""
+        if self._path.is_dir():
+            raise self._error("cannot be opened", "it is a folder")
+        try:
+            if not self._path.exists() or self._path.stat().st_size == 0:
+                return True
+            # By SQLite: whoever closes a file that he opened by himself gives up the process's own lock of it.
+            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+                (application_id,) = database.execute("PRAGMA application_id").fetchone()
+                (version,) = database.execute("PRAGMA user_version").fetchone()
+        except (OSError, sqlite3.OperationalError) as error:
+            raise self._error("cannot be read", error) from error
+        except sqlite3.DatabaseError:
+            application_id = version = None
+        if application_id != _APPLICATION_ID:
+            raise BatchJournalError(f"{self._path} is not the journal of a batch. It is left as it was.")
+        if version != _VERSION:
+            raise BatchJournalError(f"The journal {self._path} was written by another version of this package.")
+        return False
 
     def _open(self, *, is_new: bool) -> None:
         execute = self._database.execute
@@ -121,18 +150,19 @@ class Journal:
             number: The input's number, from 0.
             digest: What identifies the input.
 
+        Returns:
+            What is known of it; `None` if it was never taken in.
+
         Raises:
             BatchJournalError: If another input has this number: the journal is that of other inputs.
         """
-        row = self._one("SELECT digest, prediction_id, result FROM entries WHERE number = ?", number)
+        row = self._one("SELECT digest, is_sent, prediction_id, result FROM entries WHERE number = ?", number)
         if row is None:
             return None
-        known, prediction_id, result = row
+        known, is_sent, prediction_id, result = row
         if known != digest:
-            raise self._error(
-                "is that of other inputs", f"input {number} differs from the one that was begun; give the same inputs"
-            )
-        return Entry(prediction_id, json.loads(result) if result else None)
+            raise self._error("is that of other inputs", f"input {number} differs, or the model; give the same ones")
+        return Entry(bool(is_sent), prediction_id, json.loads(result) if result else None)
 
     def change(self, changes: list["Change"]) -> None:
         """Makes changes in one transaction: after it they are on the disk.
@@ -163,22 +193,10 @@ class Journal:
         return BatchJournalError(f"The journal {self._path} {problem}: {detail}.")
 
 
-def _check_header(path: Path) -> bool:
-    """Looks at a file without opening it as a database, which could change it; says whether it is new."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER)
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        raise BatchJournalError(f"The journal {path} cannot be read: {error}.") from error
-    if not header:
-        return True
-    if not header.startswith(_MAGIC) or int.from_bytes(header[68:72], "big") != _APPLICATION_ID:
-        raise BatchJournalError(f"{path} is not the journal of a batch. It was left as it is.")
-    if int.from_bytes(header[60:64], "big") != _VERSION:
-        raise BatchJournalError(f"The journal {path} was written by another version of this package.")
-    return False
+def _problem(error: sqlite3.Error) -> str:
+    if not isinstance(error, sqlite3.OperationalError):
+        return "is damaged"
+    return "is in use by another batch" if "locked" in str(error) else "cannot be written"
 
 
 def digest(params: Mapping[str, object], model: str) -> bytes:

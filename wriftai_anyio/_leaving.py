@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 import anyio
 from anyio import CancelScope, create_task_group, current_time, get_cancelled_exc_class, move_on_after
+from anyio.lowlevel import checkpoint
 
 T = TypeVar("T")
 
@@ -16,17 +17,32 @@ LONGEST_FINISH: Final = 5.0
 class Sending:
     """A request that is let finish once it is under way, though its caller leaves; see `finish_what_is_sent`.
 
+    Args:
+        on_attempt: Awaited right before each attempt to send it, after all queues.
+        on_failure: Awaited after an attempt by which the server surely did nothing, and which is repeated.
+
     Attributes:
         scope: What the request runs in; shielded while it is under way.
-        begun: Whether the request ever went out, so that the server may have seen it.
+        begun: Whether the server may have taken it.
     """
 
     scope: CancelScope
     begun: bool
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        on_attempt: Callable[[], Awaitable[None]] = checkpoint,
+        on_failure: Callable[[], Awaitable[None]] = checkpoint,
+    ) -> None:
         self.scope = CancelScope()
         self.begun = False
+        self.on_attempt = on_attempt
+        self._on_failure = on_failure
+
+    async def failed(self) -> None:
+        """Notes that the server surely did nothing, and that it is sent again."""
+        self.begun = False
+        await self._on_failure()
 
     def __enter__(self) -> None:
         self.begun = True

@@ -71,6 +71,10 @@ class _Exchange(NamedTuple):
             request.headers.update(self.headers)
         return request
 
+    async def failed(self) -> None:
+        if self.sending is not None:
+            await self.sending.failed()
+
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 _TOO_MANY = 429
@@ -259,12 +263,14 @@ class API:
                 if self.config.max_retries == 0 or anyio.current_time() > give_up:
                     raise _as_error(outcome)
                 _log_retry(exchange, bucket.pause, outcome)
+                await exchange.failed()
                 continue
             delay = _retry_delay(exchange, outcome, retries)
             if delay is None or retries >= self.config.max_retries:
                 raise _as_error(outcome)
             _log_retry(exchange, delay, outcome)
             retries += 1
+            await exchange.failed()
             await anyio.sleep(delay)
 
     async def _attempt(
@@ -292,6 +298,7 @@ class API:
             return response if response.is_success else await self.http.read(response)
         if exchange.sending is None:
             return await self.http.fetch(request)
+        await exchange.sending.on_attempt()
         with exchange.sending:
             return await self.http.fetch(request)
 

@@ -1,35 +1,33 @@
 """Many predictions as one job: taken in as fast as they are worked off, results as they end."""
 
+import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from os import PathLike
 from types import TracebackType
-from typing import Final, TypeAlias, cast
+from typing import Final
 
-from anyio import (
-    EndOfStream,
-    Semaphore,
-    create_memory_object_stream,
-    create_task_group,
-    sleep_forever,
-)
+from anyio import EndOfStream, Semaphore, create_memory_object_stream, create_task_group, sleep_forever
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ._batch_work import Job, JournaledJob, Params
+from ._batch_inputs import CallersInputs, Params, close
+from ._batch_work import Job, JournaledJob, Work, journaled
 from ._blocking import Caller, Started, refuse_event_loop
-from ._journal import Journal
 from ._leaving import finish
 from ._prediction import PredictionWithIO
-from ._threads import Worker
 from .api import API
 from .errors import BatchJournalError
 
 __all__ = ["AsyncBatch", "Batch", "BatchResult"]
 
 DEFAULT_IN_FLIGHT: Final = 500
+
+logger = logging.getLogger("wriftai_anyio")
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,6 @@ class BatchResult:
     error: Exception | None
 
 
-class _End:
-    """Stands for the end of the inputs."""
-
-
-NextInput: TypeAlias = Callable[[], Awaitable[Params]]
-"""Gives the next input, or an `_End`."""
-
-
 class AsyncBatch:
     """A batch under way; use it as `async with`, and iterate over its results once.
 
@@ -64,38 +54,30 @@ class AsyncBatch:
     run on, unless the wait options say `cancel_on_exit`.
     """
 
-    def __init__(self, job: Job, inputs: "Iterable[Params] | AsyncIterable[Params] | NextInput") -> None:
-        if job.max_in_flight < 1:
-            raise ValueError(f"max_in_flight must be 1 or more, not {job.max_in_flight!r}.")
+    def __init__(
+        self, job: Job, inputs: AsyncIterator[Params], max_in_flight: int, journal: str | PathLike[str] | None
+    ) -> None:
+        if max_in_flight < 1:
+            raise ValueError(f"max_in_flight must be 1 or more, not {max_in_flight!r}.")
         self._job = job
         self._inputs = inputs
-        self._next_input = inputs if callable(inputs) else _reader(inputs)
-        self._places = Semaphore(job.max_in_flight, fast_acquire=True)
+        self._places = Semaphore(max_in_flight)
+        self._journal = journal
+        self._open = AsyncExitStack()
         self._send: MemoryObjectSendStream[BatchResult | Exception]
         self._receive: MemoryObjectReceiveStream[BatchResult | Exception]
         self._tasks: TaskGroup | None = None
-        self._thread: Worker | None = None
         self._journaled: JournaledJob | None = None
 
     async def __aenter__(self) -> "AsyncBatch":
         if self._tasks is not None:
             raise RuntimeError("A batch runs once. Make a new one; with the same journal it goes on.")
-        if self._job.journal is not None:
-            await self._open_journal(Worker(), self._job.journal)
+        if self._journal is not None:
+            self._journaled = await self._open.enter_async_context(journaled(self._job, self._journal))
         self._send, self._receive = create_memory_object_stream[BatchResult | Exception](math.inf)
         self._tasks = await create_task_group().__aenter__()
         self._tasks.start_soon(self._take_in)
         return self
-
-    async def _open_journal(self, thread: Worker, path: str | PathLike[str]) -> None:
-        await thread.__aenter__()
-        try:
-            journal = await thread.run(Journal, path)
-            thread.cleanup.callback(journal.close)
-        except BaseException:
-            await thread.__aexit__(None, None, None)
-            raise
-        self._thread, self._journaled = thread, JournaledJob(self._job, journal, thread)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -109,10 +91,7 @@ class AsyncBatch:
         finally:
             self._send.close()
             self._receive.close()
-            if isinstance(self._inputs, AsyncGenerator):
-                await finish(cast("AsyncGenerator[object, object]", self._inputs).aclose)
-            if self._thread is not None:
-                await self._thread.__aexit__(None, None, None)
+            await self._open.aclose()
 
     def __aiter__(self) -> "AsyncBatch":
         return self
@@ -130,58 +109,53 @@ class AsyncBatch:
         return result
 
     async def _take_in(self) -> None:
-        tasks = self._tasks
-        if tasks is None:
-            raise AssertionError("the task group runs this")
-        index = 0
+        failure: Exception | None = None
         async with create_task_group() as workers:
-            while True:
-                await self._places.acquire()
-                try:
-                    params = await self._next_input()
-                except Exception as error:  # noqa: BLE001 -- raised where the results are taken
-                    self._send.send_nowait(error)
-                    break
-                if isinstance(params, _End):
-                    break
-                workers.start_soon(self._work, index, params)
-                index += 1
+            try:
+                failure = await self._work_off(workers)
+            finally:
+                # In the task that reads them, since a generator may have a cancel scope open.
+                error = await finish(partial(close, self._inputs))
+                if error is not None:
+                    logger.warning("the inputs of a batch could not be closed: %s", error)
+        if failure is not None:
+            self._send.send_nowait(failure)
         self._send.close()
 
-    async def _work(self, index: int, params: Params) -> None:
+    async def _work_off(self, workers: TaskGroup) -> Exception | None:
+        """Takes inputs in to their end, and returns why there are no more, to be raised after the last result."""
+        for index in count():
+            await self._places.acquire()
+            try:
+                params = await anext(self._inputs)
+            except StopAsyncIteration:
+                break
+            except Exception as error:  # noqa: BLE001 -- raised where the results are taken
+                return error
+            try:
+                work = await self._work_on(index, params)
+            except BatchJournalError as error:
+                return error
+            except Exception as error:  # noqa: BLE001 -- one failure does not stop the others
+                self._send.send_nowait(BatchResult(index, params, None, error))
+            else:
+                workers.start_soon(self._work, index, params, work)
+        return None
+
+    async def _work_on(self, index: int, params: Params) -> Work:
+        if self._journaled is not None:
+            return await self._journaled.take_in(index, params)
+        return partial(self._job.run, params)
+
+    async def _work(self, index: int, params: Params, work: Work) -> None:
         result: BatchResult | Exception
         try:
-            prediction = await self._outcome(index, params)
-            result = BatchResult(index, params, prediction, None)
+            result = BatchResult(index, params, await work(), None)
         except BatchJournalError as error:
             result = error
         except Exception as error:  # noqa: BLE001 -- one failure does not stop the others
             result = BatchResult(index, params, None, error)
         self._send.send_nowait(result)
-
-    async def _outcome(self, index: int, params: Params) -> PredictionWithIO:
-        if self._journaled is not None:
-            return await self._journaled.run(index, params)
-        return await self._job.run(params)
-
-
-def _reader(inputs: "Iterable[Params] | AsyncIterable[Params]") -> NextInput:
-    if isinstance(inputs, AsyncIterable):
-        asynchronous = aiter(inputs)
-
-        async def read_async() -> Params:
-            return await anext(asynchronous, _END)
-
-        return read_async
-    iterator = iter(inputs)
-
-    async def read() -> Params:
-        return next(iterator, _END)
-
-    return read
-
-
-_END = _End()
 
 
 class Batch:
@@ -191,54 +165,47 @@ class Batch:
     under way. On the server predictions run on, unless the wait options say `cancel_on_exit`.
     """
 
-    def __init__(self, api: API, make_job: Callable[[Caller], Job], inputs: Iterable[Params]) -> None:
+    def __init__(self, api: API, batch: AsyncBatch, inputs: CallersInputs) -> None:
         self._api = api
-        self._caller = Caller()
-        self._job = make_job(self._caller)
-        self._inputs = iter(inputs)
-        self._batch: AsyncBatch | None = None
+        self._batch = batch
+        self._inputs = inputs
         self._started: Started[None] | None = None
+        self._entered = False
 
     def __enter__(self) -> "Batch":
         if self._started is not None:
             raise RuntimeError("A batch runs once. Make a new one; with the same journal it goes on.")
         host = Caller()
         self._started = self._api.start("async_batch", partial(self._host, host), host)
-        while self._batch is None:
+        while not self._entered:
             if not self._started.wait_woken():
                 self._started.result()
         return self
 
     async def _host(self, host: Caller) -> None:
-        async with AsyncBatch(self._job, self._next_input) as batch:
-            self._batch = batch
+        async with self._batch:
+            self._entered = True
             host.wake()
             await sleep_forever()
-
-    async def _next_input(self) -> Params:
-        values: list[Params] = []
-        await self._caller.run(lambda: values.append(next(self._inputs, _END)))
-        return values[0]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._started is not None:
             self._started.cancel()
+            self._inputs.close()
 
     def __iter__(self) -> "Batch":
         return self
 
     def __next__(self) -> BatchResult:
-        batch = self._batch
-        if batch is None:
+        if not self._entered:
             refuse_event_loop("async_batch")
             raise RuntimeError("Use a batch as `with …`, and iterate over it inside the block.")
-        result = self._api.call_with_callbacks("async_batch", lambda _: _next_or_none(batch), self._caller)
+        result = self._api.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
         if result is None:
             raise StopIteration
         return result
 
-
-async def _next_or_none(batch: AsyncBatch) -> BatchResult | None:
-    return await anext(batch, None)
+    async def _next(self) -> BatchResult | None:
+        return await anext(self._batch, None)

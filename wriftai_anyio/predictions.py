@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, Iterable
 from os import PathLike
 from typing import TypedDict
 
+from ._batch_inputs import CallersInputs, reader
 from ._batch_work import Job
 from ._blocking import Caller, twin
 from ._creating import Create
@@ -420,7 +421,7 @@ class Predictions(Resource):
                     print(result.index, result.error or result.prediction["output"])
             ```
         """
-        return AsyncBatch(self._job(model, journal, max_in_flight, wait_options, recreate_unknown), inputs)
+        return AsyncBatch(self._job(model, wait_options, recreate_unknown), reader(inputs), max_in_flight, journal)
 
     @twin(async_batch)
     def batch(
@@ -433,21 +434,14 @@ class Predictions(Resource):
         wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
         recreate_unknown: bool = False,
     ) -> Batch:
-        def job(caller: Caller) -> Job:
-            return self._job(model, journal, max_in_flight, wait_options.on(caller), recreate_unknown)
+        caller = Caller()
+        read = CallersInputs(iter(inputs), caller)
+        job = self._job(model, wait_options.on(caller), recreate_unknown)
+        return Batch(self._api, AsyncBatch(job, read, max_in_flight, journal), read)
 
-        return Batch(self._api, job, inputs)
-
-    def _job(
-        self,
-        model: str,
-        journal: str | PathLike[str] | None,
-        max_in_flight: int,
-        options: AsyncWaitOptions,
-        recreate_unknown: bool,
-    ) -> Job:
+    def _job(self, model: str, options: AsyncWaitOptions, recreate_unknown: bool) -> Job:
         model_reference(model)
-        return Job(self._follower, self._shape, self._prepare, model, options, max_in_flight, journal, recreate_unknown)
+        return Job(self._follower, self._shape, self._prepare, model, options, recreate_unknown)
 
     async def _prepare(self, params: CreatePredictionParams, model: str) -> Create:
         return await with_files_uploaded(Create.checked(params, model), self._files.async_upload)
