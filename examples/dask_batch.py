@@ -68,7 +68,7 @@ def main(client: Client) -> None:
     arguments = parser.parse_args()
     lines = [line for line in POEM.splitlines() if line]
     inputs: list[CreatePredictionParams] = [{"input": {"text": line}} for line in lines]
-    on_this_machine = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}
+    on_this_machine = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": "127.0.0.1:0"}
     with client, distributed.Client(arguments.scheduler, **({} if arguments.scheduler else on_this_machine)) as cluster:
         for index, words in run(client, cluster, inputs, arguments.journal):
             print(f"{lines[index]}  [{words}]", flush=True)

@@ -39,7 +39,7 @@ def bounded() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[distributed.Client]:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as workers,
+        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0") as workers,
         distributed.Client(workers) as cluster,
     ):
         yield cluster
