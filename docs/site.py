@@ -1,7 +1,9 @@
 """The site: the guides beside the reference, and a page for each file of the checkout that they lead to."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pdoc.doc
 import pdoc.render
@@ -66,5 +68,15 @@ def _shown(path: str) -> str:
     text = (CHECKOUT / path).read_text(encoding="utf-8")
     if path.endswith(".md"):
         return text
-    language = "python" if path.endswith(".py") else "text"
-    return f"# {path}\n\n````{language}\n{text}\n````\n"
+    if path.endswith(".ipynb"):
+        return "\n\n".join(map(_cell, json.loads(text)["cells"]))
+    return f"# {path}\n\n" + _block(text, "python" if path.endswith(".py") else "text")
+
+
+def _cell(cell: Mapping[str, Any]) -> str:
+    text = "".join(cell["source"])
+    return _block(text, "python") if cell["cell_type"] == "code" else text
+
+
+def _block(text: str, language: str) -> str:
+    return f"````{language}\n{text}\n````\n"
