@@ -1,40 +1,8 @@
 """The WriftAI client for trio, asyncio and plain scripts."""
 
-from ._pace import RateLimit, RateLimits
+import typing
+
 from ._version import __version__
-from .batch import BatchResult
-from .client import Client
-from .common_types import ModelVisibility, SortDirection
-from .errors import (
-    APIConnectionError,
-    APIResponseError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    BatchJournalError,
-    ConflictError,
-    CreateOutcomeUnknown,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    UnprocessableEntityError,
-    WaitTimeoutError,
-    WebhookNoSignatureError,
-    WebhookNoTimestampError,
-    WebhookSignatureMismatchError,
-    WebhookSignatureVerificationError,
-    WebhookTimestampOutsideToleranceError,
-    WriftAIError,
-)
-from .files import File
-from .hooks import RequestEvent, ResponseEvent
-from .models import ModelPaginationOptions, ModelsSortBy
-from .pagination import PaginationOptions
-from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
-from .users import UserPaginationOptions, UsersSortBy
-from .webhooks import WebhookReceiver, verify_webhook
 
 __all__ = [
     "APIConnectionError",
@@ -80,3 +48,69 @@ __all__ = [
     "__version__",
     "verify_webhook",
 ]
+
+if typing.TYPE_CHECKING:
+    from ._pace import RateLimit, RateLimits
+    from .batch import BatchResult
+    from .client import Client
+    from .common_types import ModelVisibility, SortDirection
+    from .errors import (
+        APIConnectionError,
+        APIResponseError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        BatchJournalError,
+        ConflictError,
+        CreateOutcomeUnknown,
+        InternalServerError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+        UnprocessableEntityError,
+        WaitTimeoutError,
+        WebhookNoSignatureError,
+        WebhookNoTimestampError,
+        WebhookSignatureMismatchError,
+        WebhookSignatureVerificationError,
+        WebhookTimestampOutsideToleranceError,
+        WriftAIError,
+    )
+    from .files import File
+    from .hooks import RequestEvent, ResponseEvent
+    from .models import ModelPaginationOptions, ModelsSortBy
+    from .pagination import PaginationOptions
+    from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
+    from .users import UserPaginationOptions, UsersSortBy
+    from .webhooks import WebhookReceiver, verify_webhook
+else:
+    import importlib.util
+
+    # What they import takes three times as long as all else that a command line does before its first line.
+    _MODULES = (
+        "_pace",
+        "batch",
+        "client",
+        "common_types",
+        "errors",
+        "files",
+        "hooks",
+        "models",
+        "pagination",
+        "streams",
+        "users",
+        "webhooks",
+    )
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for module in (importlib.import_module(f".{module}", __name__) for module in _MODULES):
+                globals().update({each: value for each, value in vars(module).items() if each in __all__})
+            return globals()[name]
+        if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
