@@ -14,10 +14,11 @@ def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
+def _parse(arguments: list[str] | None, program: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m wriftai_anyio.sandbox",
+        prog=program,
         description="A local stand-in for the WriftAI API. Runs until stopped.",
+        epilog=f"Example: {program} --port 8080 --creates 15 --others 3 --sample-data",
     )
     parser.add_argument("--port", type=int, default=0, help="port on loopback (default: a free one)")
     parser.add_argument("--no-hold", action="store_true", help="answer creates at once, whatever is preferred")
@@ -42,13 +43,14 @@ def _rate_limits(options: argparse.Namespace) -> RateLimits | None:
     )
 
 
-def main(arguments: list[str] | None = None) -> NoReturn:
+def main(arguments: list[str] | None = None, program: str = "python -m wriftai_anyio.sandbox") -> NoReturn:
     """Run a sandbox, and say on standard output how to reach it.
 
     Args:
         arguments: The command line; without, that of the process.
+        program: What the program is called in its help.
     """
-    options = _parse(arguments)
+    options = _parse(arguments, program)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     sandbox = Sandbox(

@@ -1,0 +1,16 @@
+from collections.abc import Callable
+
+import pytest
+
+from subprocesses import settings_for
+from wriftai_anyio.sandbox import Sandbox
+
+from .terminal import Ended, run_here
+
+
+@pytest.fixture
+def run(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs the program in this process, with the sandbox as its API."""
+    for name, value in settings_for(sandbox).items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: run_here(capsys, *arguments)

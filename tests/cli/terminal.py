@@ -1,0 +1,86 @@
+"""Running the command line: in this process, or in one of its own that gets signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from subprocesses import settings_for
+from wriftai_anyio.cli import main
+from wriftai_anyio.sandbox import Sandbox
+
+PATIENCE = 30.0
+"""Seconds that a process may take at most."""
+
+PROGRAM = [sys.executable, "-W", "error", "-m", "wriftai_anyio"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON lines on standard output."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ended:
+    """Runs the program in this process."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    code = ended.value.code
+    assert isinstance(code, int)
+    printed = capsys.readouterr()
+    return Ended(code, printed.out, printed.err)
+
+
+class Program:
+    """The program in a process of its own."""
+
+    def __init__(self, sandbox: Sandbox, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            env={**os.environ, **settings_for(sandbox), **(settings or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.start()
+
+    def send(self, number: int = signal.SIGINT) -> None:
+        """Sends a signal, by default Ctrl-C."""
+        self._process.send_signal(number)
+
+    def line(self) -> str:
+        """Waits for the next line on standard error."""
+        assert self._process.stderr is not None
+        return self._process.stderr.readline()
+
+    def end(self) -> Ended:
+        """Waits for its end; returns that, with the rest of what it wrote."""
+        out, err = self._process.communicate()
+        self._watchdog.cancel()
+        return Ended(self._process.returncode, out, err)
+
+
+def until(condition: Callable[[], object]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come to be"
+        time.sleep(0.005)

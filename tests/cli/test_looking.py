@@ -1,0 +1,154 @@
+"""What only looks, and files: `get`, `list`, `models`, `model`, `upload`, `download`, help and completion."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from wriftai_anyio import Client
+from wriftai_anyio.sandbox import Model, Sandbox
+
+from .terminal import Ended
+
+Run = Callable[..., Ended]
+
+PREDICTIONS = ["run", "get", "wait", "stream", "cancel", "list"]
+COMMANDS = [*PREDICTIONS, "batch", "models", "model", "upload", "download", "sandbox"]
+
+
+def predict(sandbox: Sandbox, model: str, *inputs: Any) -> list[str]:
+    with Client(sandbox.access_token, sandbox.base_url) as client:
+        return [client.predictions.create({"input": each}, model, wait=True)["id"] for each in inputs]
+
+
+class TestGet:
+    def test_it_shows_each_field_and_the_output(self, run: Run, sandbox: Sandbox) -> None:
+        (name,) = predict(sandbox, "sandbox/echo", {"a": 1})
+        ended = run("get", name)
+        assert ended.code == 0
+        assert [f"id         {name}", "status     succeeded", "model      sandbox/echo:1"] == ended.out.splitlines()[:3]
+        assert ended.out.endswith('output:\n{\n  "a": 1\n}\n')
+
+    def test_failed_prediction_is_shown_with_its_error_and_exits_with_0(self, run: Run, sandbox: Sandbox) -> None:
+        (name,) = predict(sandbox, "sandbox/fail", {"message": "too dark"})
+        ended = run("get", name)
+        assert (ended.code, "error      too dark" in ended.out) == (0, True)
+        assert run("get", name, "--json").lines[0]["error"]["message"] == "too dark"
+
+
+class TestList:
+    def test_elsewhere_than_in_a_terminal_each_is_a_line_of_cells(self, run: Run, sandbox: Sandbox) -> None:
+        names = predict(sandbox, "sandbox/echo", 1, 2)
+        rows = [line.split("\t") for line in run("list").out.splitlines()]
+        assert [row[0] for row in rows] == names[::-1]
+        assert [row[1:2] + row[3:] for row in rows] == [["succeeded", "sandbox/echo:1"]] * 2
+
+    def test_status_and_limit_choose(self, run: Run, sandbox: Sandbox) -> None:
+        predict(sandbox, "sandbox/echo", *range(7))
+        (failed,) = predict(sandbox, "sandbox/fail", {})
+        assert [each["id"] for each in run("list", "--status", "failed", "--json").lines] == [failed]
+        assert len(run("list", "--limit", "6").out.splitlines()) == 6
+
+    def test_status_that_there_is_not_exits_with_2(self, run: Run) -> None:
+        ended = run("list", "--status", "done")
+        assert (ended.code, ended.err) == (2, "Error: 'done' is not a valid Status\n")
+
+
+class TestModels:
+    def test_they_are_listed_and_found(self, run: Run) -> None:
+        assert "sandbox/echo\t0\t\n" in run("models").out
+        assert [each["name"] for each in run("models", "--search", "word", "--json").lines] == ["word-count"]
+
+    @pytest.mark.parametrize("reference", ["me/draw", "me/draw:1"])
+    def test_input_schema_is_a_table(self, run: Run, sandbox: Sandbox, reference: str) -> None:
+        schema = {
+            "type": "object",
+            "required": ["text"],
+            "properties": {
+                "text": {"type": "string", "description": "What to\ndraw.", "maxLength": 9},
+                "size": {"$ref": "#/$defs/size", "default": 512},
+                "style": {"anyOf": [{"enum": ["ink", "oil"]}, {"type": "null"}]},
+                "tags": {"type": "array", "items": {"type": "string"}},
+                "frame": {"type": "object", "properties": {"color": {"type": "string"}}},
+            },
+            "$defs": {"size": {"type": "integer", "minimum": 64}},
+        }
+        sandbox.models["me/draw"] = Model(lambda given: given, schema)
+        table = run("model", reference).out.partition("input:\n")[2]
+        assert [line.split("\t") for line in table.splitlines()] == [
+            ["text", "string, ≤ 9 characters", "yes", "", "What to draw."],
+            ["size", "integer, ≥ 64", "no", "512", ""],
+            ["style", '"ink" | "oil" | null', "no", "", ""],
+            ["tags", "array of string", "no", "", ""],
+            ["frame", "object", "no", "", ""],
+            ["frame.color", "string", "no", "", ""],
+        ]
+
+    def test_schema_that_refers_to_itself_is_cut_off(self, run: Run, sandbox: Sandbox) -> None:
+        node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}
+        sandbox.models["me/chain"] = Model(lambda given: given, {**node, "$defs": {"node": node}})
+        assert run("model", "me/chain").out.splitlines()[-1].startswith("next.next.next.next.next.next\tobject")
+
+    def test_model_without_fields_says_so(self, run: Run) -> None:
+        assert run("model", "sandbox/echo").out.endswith("input:\nany JSON\n")
+
+    def test_json_is_the_whole_model(self, run: Run) -> None:
+        assert run("model", "sandbox/echo", "--json").lines[0]["latest_version"]["number"] == 1
+
+
+class TestFiles:
+    def test_upload_prints_the_address_that_gives_the_file_back(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "poem.txt").write_text("to be")
+        address = run("upload", str(tmp_path / "poem.txt")).out.strip()
+        assert httpx.get(address).text == "to be"
+
+    def test_file_that_is_missing_exits_with_2(self, run: Run, sandbox: Sandbox) -> None:
+        ended = run("upload", "missing.txt")
+        assert (ended.code, ended.err, sandbox.requests) == (2, "Error: missing.txt: No such file or directory\n", [])
+
+    def test_download_takes_the_name_in_the_address_but_no_place(
+        self, run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        address = sandbox.add_file(b"to be")
+        ended = run("download", address)
+        assert (ended.code, Path(ended.out.strip()).read_bytes()) == (0, b"to be")
+        assert "/" not in ended.out
+        again = run("download", address)
+        assert (again.code, "exists: say --out" in again.err) == (2, True)
+        assert run("download", address, "--out", ended.out.strip()).code == 0
+
+    def test_address_without_a_name_exits_with_2(self, run: Run) -> None:
+        assert run("download", "http://127.0.0.1/..").code == 2
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_command_has_an_example(self, command: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        ended = run(command, "--help")
+        assert (ended.code, ended.err) == (0, "")
+        assert f"wriftai-anyio {command}" in ended.out.partition("Example")[2]
+
+    def test_it_names_all_commands_and_exit_codes(self, run: Run) -> None:
+        text = run("--help").out
+        assert [
+            line.split()[0] for line in text.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+        ] == COMMANDS
+        assert "124  --timeout has passed" in text
+
+    def test_version(self, run: Run) -> None:
+        from wriftai_anyio import __version__
+
+        assert run("--version").out == f"wriftai-anyio {__version__}\n"
+
+    def test_shells_complete_commands(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {
+            "_WRIFTAI_ANYIO_COMPLETE": "complete_bash",
+            "COMP_WORDS": "wriftai-anyio mo",
+            "COMP_CWORD": "1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        assert run().out.split() == ["models", "model"]

@@ -1,0 +1,211 @@
+"""What only a process of its own can show: signals, pipes, terminals, what is imported, what is not installed."""
+
+import contextlib
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from subprocesses import CHECKOUT, settings_for
+from wriftai_anyio.sandbox import Sandbox
+
+from .terminal import PATIENCE, PROGRAM, Program, until
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single process here")
+
+SLEEP = ["run", "sandbox/sleep", "seconds=60"]
+
+
+def status_of(sandbox: Sandbox) -> str:
+    (prediction,) = sandbox.predictions
+    status: str = prediction["status"]
+    return status
+
+
+class TestSignals:
+    @pytest.mark.parametrize(
+        ("number", "code", "options"),
+        [(signal.SIGINT, 130, []), (signal.SIGTERM, 143, ["--stream"]), (signal.SIGHUP, 129, [])],
+    )
+    def test_it_stops_with_the_id_and_the_command_to_go_on(
+        self, sandbox: Sandbox, number: int, code: int, options: list[str]
+    ) -> None:
+        program = Program(sandbox, *SLEEP, *options)
+        name = program.line().removeprefix("Created ").strip()
+        program.send(number)
+        ended = program.end()
+        assert (ended.code, ended.out) == (code, "")
+        assert ended.err.splitlines()[-1] == f"Go on with: wriftai-anyio wait {name}"
+        assert "Traceback" not in ended.err
+        assert status_of(sandbox) != "cancelled"
+
+    def test_with_cancel_on_exit_it_cancels_on_the_server(self, sandbox: Sandbox) -> None:
+        program = Program(sandbox, *SLEEP, "--cancel-on-exit")
+        program.line()
+        program.send(signal.SIGTERM)
+        ended = program.end()
+        assert (ended.code, "Asked the server to cancel" in ended.err, "Go on" in ended.err) == (143, True, False)
+        until(lambda: status_of(sandbox) == "cancelled")
+
+    def test_while_it_creates_the_create_is_let_finish_so_that_its_id_is_known(self, sandbox: Sandbox) -> None:
+        sandbox.fail_next("delay", delay=0.5, method="POST")
+        program = Program(sandbox, *SLEEP)
+        until(lambda: sandbox.requests)
+        program.send()
+        ended = program.end()
+        assert ended.code == 130
+        assert ended.err.splitlines()[-1] == f"Go on with: wriftai-anyio wait {sandbox.predictions[0]['id']}"
+
+    def test_second_one_while_it_creates_stops_it_at_once(self, sandbox: Sandbox) -> None:
+        sandbox.fail_next("stall", method="POST")
+        program = Program(sandbox, *SLEEP)
+        until(lambda: sandbox.requests)
+        program.send()
+        time.sleep(0.05)
+        program.send()
+        ended = program.end()
+        assert ended.code == 130
+        assert "The create may have been taken" in ended.err
+
+    def test_one_that_is_ignored_stays_ignored(self, sandbox: Sandbox) -> None:
+        command = [*PROGRAM, "run", "sandbox/sleep", "seconds=0.3"]
+        program = subprocess.Popen(
+            ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command],
+            env={**os.environ, **settings_for(sandbox)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: sandbox.requests)
+        program.send_signal(signal.SIGHUP)
+        assert program.wait(PATIENCE) == 0
+
+
+class TestPipes:
+    def test_nobody_who_reads_is_no_error(self, sandbox: Sandbox) -> None:
+        process = subprocess.Popen(
+            [*PROGRAM, "run", "sandbox/echo", "--json"],
+            env={**os.environ, **settings_for(sandbox)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait(PATIENCE) == 128 + signal.SIGPIPE
+        process.stderr.close()
+
+
+def screen(sandbox: Sandbox, *arguments: str) -> tuple[int, str]:
+    """Runs the program in a terminal; returns its exit code and what the terminal got."""
+    terminal, inner = os.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        env={**os.environ, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": "80"},
+        stdin=subprocess.DEVNULL,
+        stdout=inner,
+        stderr=inner,
+    )
+    os.close(inner)
+    return process.wait(PATIENCE), "".join(_read(terminal))
+
+
+def _read(terminal: int) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        while select.select([terminal], [], [], PATIENCE)[0]:
+            yield os.read(terminal, 4096).decode()
+    os.close(terminal)
+
+
+class TestTerminal:
+    def test_wait_is_a_live_line_that_ends_with_the_status(self, sandbox: Sandbox) -> None:
+        code, text = screen(sandbox, "run", "sandbox/sleep", "seconds=0.1")
+        assert code == 0
+        assert "\x1b[" in text
+        assert "succeeded" in text
+        assert text.endswith('{\r\n  "slept": 0.1\r\n}\r\n')
+
+    def test_table_has_headings_and_fits(self, sandbox: Sandbox) -> None:
+        code, text = screen(sandbox, "models")
+        assert code == 0
+        assert "description" in text.splitlines()[0]
+
+    def test_output_cannot_command_the_terminal(self, sandbox: Sandbox) -> None:
+        sandbox.models["me/evil"] = lambda given: "\x1b]0;owned\x07fine"
+        _, text = screen(sandbox, "run", "me/evil")
+        assert "\x1b]0;" not in text
+        assert "\N{REPLACEMENT CHARACTER}]0;owned\N{REPLACEMENT CHARACTER}fine" in text
+
+
+def python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *options, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=PATIENCE
+    )
+
+
+class TestImports:
+    def test_version_and_a_bare_import_load_none_of_what_takes_long(self) -> None:
+        code = """
+import sys
+import wriftai_anyio
+from wriftai_anyio.__main__ import main
+sys.argv = ["wriftai-anyio", "--version"]
+try:
+    main()
+finally:
+    print(*({"anyio", "httpx", "rich", "sqlite3", "ssl", "asyncio"} & set(sys.modules)))
+"""
+        assert python(code).stdout.splitlines()[1:] == [""]
+
+    @pytest.mark.parametrize("missing", ["typer", "rich"])
+    def test_without_the_extra_it_says_in_a_sentence_which_to_install(self, missing: str, tmp_path: Path) -> None:
+        code = f"""
+import importlib.util, runpy, sys
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == {missing!r} else find_spec(name, *rest)
+runpy.run_module("wriftai_anyio", run_name="__main__")
+"""
+        ended = python(code)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"The command line needs {missing}: pip install 'wriftai-anyio[cli]'\n"
+
+    def test_sandbox_command_runs_a_sandbox_until_it_is_stopped(self) -> None:
+        process = subprocess.Popen([*PROGRAM, "sandbox"], stdout=subprocess.PIPE, encoding="utf-8")
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline().startswith("export WRIFTAI_API_BASE_URL=http://127.0.0.1:")
+            assert process.stdout.readline().startswith("export WRIFTAI_ACCESS_TOKEN=")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def test_commands_of_the_readme_run(sandbox: Sandbox, tmp_path: Path) -> None:
+    section = (
+        (CHECKOUT / "README.md").read_text(encoding="utf-8").partition("## In the terminal")[2].partition("\n## ")[0]
+    )
+    commands = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    function = f'wriftai-anyio() {{ {shlex.join(PROGRAM)} "$@"; }}\n'
+    ended = subprocess.run(
+        ["bash", "-e", "-c", function + "".join(commands)],
+        env={**os.environ, **settings_for(sandbox)},
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=3 * PATIENCE,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith("2 inputs, results in results.jsonl: 2 succeeded\n")

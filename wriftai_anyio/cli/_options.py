@@ -1,0 +1,37 @@
+"""Arguments and options that several commands share, and the examples in their help."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+Model: TypeAlias = Annotated[
+    str, typer.Argument(metavar="MODEL", help="owner/name, or owner/name:version.", show_default=False)
+]
+PredictionID: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The prediction's id.", show_default=False)]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line.")]
+Timeout: TypeAlias = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long, with exit code 124.", show_default=False),
+]
+CancelOnExit: TypeAlias = Annotated[
+    bool, typer.Option("--cancel-on-exit", help="Cancel on the server what is left early, by Ctrl-C or an error.")
+]
+
+Limit: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="List so many at most.")]
+
+
+def page_size(limit: int) -> int:
+    """Returns the size of the pages to ask for, which the API wants to be between 5 and 50."""
+    return max(5, min(limit, 50))
+
+
+def examples(*lines: str) -> str:
+    """Makes the end of a command's help.
+
+    Args:
+        *lines: Command lines without the program's name.
+    """
+    # The first line keeps the others from being filled.
+    return "\n".join(
+        ["\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  wriftai-anyio {line}" for line in lines)]
+    )

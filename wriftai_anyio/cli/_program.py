@@ -1,0 +1,125 @@
+"""The program: its commands, its global options, and how it ends."""
+
+import io
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+import typer.core
+import typer.main
+
+from wriftai_anyio._version import __version__
+
+from ._session import Session
+from ._stops import Stopped
+
+PROGRAM: Final = "wriftai-anyio"
+
+EPILOG: Final = """\
+The access token is taken from WRIFTAI_ACCESS_TOKEN, the API's address from WRIFTAI_API_BASE_URL.
+
+\b
+Exit codes:
+  0    done
+  1    the prediction failed, or was cancelled or abandoned
+  2    wrong usage, or a file that cannot be read or written
+  3    the API refused
+  4    the network
+  5    a create was sent, and whether it was taken is unknown
+  124  --timeout has passed
+  130  Ctrl-C (143 SIGTERM, 129 SIGHUP, 141 nobody reads the output)
+"""
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands, which are loaded when one of them is looked up."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 -- types that typer keeps to itself
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 -- as above
+        self._load()
+        return super().list_commands(ctx)
+
+    def _load(self) -> None:
+        if not self.commands:
+            from . import _batch, _models, _predictions, _sandbox, _transfers
+
+            for module in (_predictions, _batch, _models, _transfers, _sandbox):
+                self.commands.update(typer.main.get_group(module.commands).commands)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    # What rich makes of help is wide: at 80 columns little is left for what it says.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog=EPILOG,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def set_up(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the log, and tracebacks of errors.")] = False,
+    version: Annotated[  # noqa: ARG001 -- its callback does it
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Predictions of WriftAI in the terminal. Results go to standard output, all else to standard error."""
+    if debug:
+        import logging
+
+        session = context.ensure_object(Session)
+        session.debug = True
+        logging.basicConfig(stream=sys.stderr, format="%(message)s")
+        logging.getLogger("wriftai_anyio").setLevel(logging.DEBUG)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the program.
+
+    Args:
+        arguments: Its command line; by default that of the process.
+
+    Raises:
+        SystemExit: At its end, with the exit code.
+    """
+    session = Session(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with session.stops:
+            typer.main.get_command(app)(session.arguments, prog_name=PROGRAM, obj=session)
+    except (Stopped, Exception) as error:  # noqa: BLE001 -- told in a sentence; the exit code says of which kind it is
+        sys.exit(_tell(session, error))
+    sys.exit(0)
+
+
+def _tell(session: Session, error: Stopped | Exception) -> int:
+    """Says what ended the program, and how to go on; returns the exit code."""
+    import traceback
+
+    from ._failures import failure_of
+
+    if session.debug:
+        traceback.print_exception(error)
+    if isinstance(error, Stopped):
+        code = error.exit_code
+    else:
+        failure = failure_of(error)
+        session.note(f"Error: {failure.sentence}")
+        code = failure.code
+    if session.go_on:
+        session.note(f"Go on with: {session.go_on}")
+    return code

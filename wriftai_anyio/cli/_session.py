@@ -1,0 +1,61 @@
+"""What all commands of one run share."""
+
+import contextlib
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ._stops import Stops
+
+if TYPE_CHECKING:
+    from wriftai_anyio import Client
+    from wriftai_anyio.progress import RichProgress
+
+
+class Session:
+    """One run of the program.
+
+    Args:
+        arguments: Its command line.
+
+    Attributes:
+        arguments: Its command line.
+        debug: Whether tracebacks and the package's log are shown.
+        go_on: The command that goes on where this one was left; shown after an error.
+        stops: What stops the program.
+    """
+
+    def __init__(self, arguments: Sequence[str] = ()) -> None:
+        self.arguments = list(arguments)
+        self.debug = False
+        self.go_on: str | None = None
+        self.stops = Stops()
+
+    @contextmanager
+    def client(self) -> "Generator[Client]":
+        """Makes a client of the environment's settings, from which alone its token comes, and closes it."""
+        from wriftai_anyio import Client
+
+        client = Client()
+        try:
+            yield client
+        finally:
+            # Creates that are under way are let finish, so that what they cost is not lost.
+            with self.stops.grace():
+                client.close()
+
+    def progress(self) -> "RichProgress":
+        """Makes what shows the progress of waits, batches and transfers."""
+        from rich.console import Console
+
+        from wriftai_anyio.progress import RichProgress
+
+        # The lines of the log would tear bars apart.
+        return RichProgress(Console(stderr=True, force_interactive=False if self.debug else None))
+
+    def note(self, text: str) -> None:
+        """Shows a line on standard error."""
+        with contextlib.suppress(BrokenPipeError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
