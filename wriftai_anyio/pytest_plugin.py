@@ -46,7 +46,7 @@ def wriftai_sandbox(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
     try:
         from .sandbox import Sandbox
     except ImportError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     from ._tempo import faster
 
     options = _options(request)
