@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from subprocesses import CHECKOUT, run_pytest
+from subprocesses import CHECKOUT, run_pytest, run_python
 
 pytest_plugins = ["pytester"]
 
@@ -244,6 +244,15 @@ def test_a_missing_extra_matters_only_to_tests_that_use_the_sandbox(tmp_path: Pa
     assert "1 passed, 1 error" in output
     assert output.splitlines().count("the sandbox needs uvicorn: pip install 'wriftai-anyio[sandbox]'") == 1
     assert "Traceback" not in output
+
+
+def test_a_run_that_does_not_use_it_loads_nothing_more() -> None:
+    program = (
+        "import sys, pytest; before = set(sys.modules); import wriftai_anyio.pytest_plugin; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    loaded = run_python(["-c", program]).split()
+    assert loaded == ["wriftai_anyio", "wriftai_anyio._version", "wriftai_anyio.pytest_plugin"]
 
 
 def test_pytest_finds_it_by_itself() -> None:
