@@ -46,16 +46,17 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".[trio,sandbox]", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
-def run_demo_of(session: nox.Session, sdist: Path, wheel: Path) -> None:
-    """Runs the demo as users have it: outside the checkout, and from the wheel."""
+def try_out(session: nox.Session, sdist: Path, wheel: Path) -> None:
+    """Runs the demo and the command line as users have them: outside the checkout, and from the wheel."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.unpack_archive(sdist, folder, filter="data")
         session.run("python", "-m", "venv", f"{folder}/venv")
-        python = f"{folder}/venv/{'Scripts' if sys.platform == 'win32' else 'bin'}/python"
+        programs = f"{folder}/venv/{'Scripts' if sys.platform == 'win32' else 'bin'}"
         with session.chdir(folder):
             shutil.move(next(Path().glob("*/examples")), "examples")
-            session.run(python, "-m", "pip", "install", "-q", f"{wheel}[trio,sandbox]", external=True)
-            session.run(python, "examples/demo.py", external=True)
+            session.run(f"{programs}/python", "-m", "pip", "install", "-q", f"{wheel}[trio,sandbox,cli]", external=True)
+            session.run(f"{programs}/python", "examples/demo.py", external=True)
+            session.run(f"{programs}/wriftai-anyio", "--version", external=True)
 
 
 @nox.session
@@ -114,4 +115,4 @@ def build(session: nox.Session) -> None:
     (sdist,), (wheel,) = (list(Path("dist").resolve().glob(pattern)) for pattern in ("*.tar.gz", "*.whl"))
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
     session.run("python", "tests/distributions.py", "dist")
-    run_demo_of(session, sdist, wheel)
+    try_out(session, sdist, wheel)

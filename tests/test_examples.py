@@ -15,7 +15,7 @@ SAME_JOB = ["quickstart.py", "trio_app.py", "asyncio_app.py"]
 
 
 def strings_of_tests() -> set[str]:
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in Path(__file__).parent.glob("test_*.py"))
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in Path(__file__).parent.rglob("test_*.py"))
     return {str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
 
 
