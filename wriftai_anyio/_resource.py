@@ -13,6 +13,8 @@ from .pagination import PaginatedResponse, PaginationOptions
 T = TypeVar("T")
 
 _LONGEST_ID = 512
+_PLAIN = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_ID}}}")
+"""What needs neither quoting nor a closer look, as all ids of the API."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -103,6 +105,8 @@ def segment(value: str, argument: str) -> str:
     Raises:
         ValueError: If it is empty, too long, only dots, or has control characters.
     """
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{argument} must be a text that is not empty, not {value!r}.")
     if value in {".", ".."} or len(value) > _LONGEST_ID or _CONTROL.search(value):
