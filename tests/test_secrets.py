@@ -1,4 +1,4 @@
-"""All kinds of calls, watched as closely as can be: no secret is in a log record or in what a hook is told."""
+"""All kinds of calls, watched as closely as can be: no secret is in a log record, a span, or what a hook is told."""
 
 import logging
 import pickle
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from spans import Spans
 from support import Spelling
 from wriftai_anyio import Client, File, NotFoundError, RequestEvent, UnprocessableEntityError, WriftAIError
 from wriftai_anyio.sandbox import Sandbox
@@ -52,7 +53,7 @@ def do_everything(spelling: Spelling, client: Client, sandbox: Sandbox, folder: 
     return [uploaded["download_url"], *upload["urls"], output]
 
 
-def test_no_log_record_and_no_event_holds_a_secret(
+def test_no_log_record_no_event_and_no_span_holds_a_secret(
     spelling: Spelling,
     guarded: Sandbox,
     caplog: pytest.LogCaptureFixture,
@@ -63,9 +64,10 @@ def test_no_log_record_and_no_event_holds_a_secret(
     guarded.reset()
     caplog.set_level(logging.DEBUG)
     events: list[RequestEvent] = []
-    hooks: dict[str, Any] = {"on_request": events.append, "on_response": events.append}
+    spans = Spans()
+    watched: dict[str, Any] = {"on_request": events.append, "on_response": events.append, "tracer": spans.tracer}
     headers = {"x-key": KEY}
-    with Client(guarded.access_token, guarded.base_url, headers, backend=spelling.backend, **hooks) as client:
+    with Client(guarded.access_token, guarded.base_url, headers, backend=spelling.backend, **watched) as client:
         urls = [urlsplit(url) for url in do_everything(spelling, client, guarded, tmp_path)]
     secrets = [guarded.access_token, WEBHOOK_SECRET, INPUT, *(url.query for url in urls)]
     ours = [record for record in caplog.records if record.name == "wriftai_anyio"]
@@ -74,5 +76,6 @@ def test_no_log_record_and_no_event_holds_a_secret(
     for secret in [*secrets, KEY, *(url.path for url in urls)]:
         assert [line for line in lines if secret in line] == []
     told = [repr(event).encode() + pickle.dumps(event) for event in events]
+    told += [span.to_json().encode() for span in spans.predictions]
     for secret in secrets:
         assert [event for event in told if secret.encode() in event] == []

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import anyio
 import httpx
 
+from ._observing import ObserverSource
 from .hooks import OnRequest, OnResponse
 
 DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"
@@ -36,6 +37,7 @@ class Config:
     backend: str
     on_request: OnRequest | None
     on_response: OnResponse | None
+    tracer: ObserverSource | None
 
     @classmethod
     def resolve(
@@ -50,6 +52,7 @@ class Config:
         backend: str,
         on_request: OnRequest | None,
         on_response: OnResponse | None,
+        tracer: ObserverSource | None,
     ) -> "Config":
         """Fills in what the environment and the defaults give, and checks all of it.
 
@@ -61,6 +64,8 @@ class Config:
         if backend not in anyio.get_all_backends():
             known = " or ".join(repr(name) for name in anyio.get_all_backends())
             raise ValueError(f"backend must be {known}, not {backend!r}.")
+        if tracer is not None and not hasattr(tracer, "observer"):
+            raise ValueError(f"tracer must be a PredictionTracer, not {tracer!r}.")
         return cls(
             access_token=_checked_token(access_token or os.environ.get("WRIFTAI_ACCESS_TOKEN")),
             base_url=_checked_url(api_base_url or default_base_url()),
@@ -71,6 +76,7 @@ class Config:
             backend=backend,
             on_request=_checked_hook(on_request, "on_request"),
             on_response=_checked_hook(on_response, "on_response"),
+            tracer=tracer,
         )
 
 

@@ -72,6 +72,15 @@ class Create:
         return cls(body, headers)
 
     @property
+    def outline(self) -> Mapping[str, str | bool]:
+        """What is asked for, without the input: for those who look on."""
+        asked: dict[str, str | bool] = {"model": str(self.body["model"]), "stream": self.streams}
+        asked["webhook"] = self.has_webhook
+        if "validate-input" in self.headers:
+            asked["validate_input"] = self.headers["validate-input"] == "true"
+        return asked
+
+    @property
     def has_webhook(self) -> bool:
         """Whether the prediction's states are posted to a webhook."""
         return "webhook" in self.body

@@ -4,7 +4,7 @@ import json
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final, cast
 
 import httpx
@@ -13,7 +13,7 @@ from anyio import ResourceGuard, current_time, sleep
 from ._creating import Create, Hold, outcome_told, outcome_unknown
 from ._http import abandon, close, connection_error
 from ._log import logger, reason
-from ._prediction import PredictionShape
+from ._prediction import PredictionShape, Status
 from ._resource import segment
 from ._retry import backoff
 from ._sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
@@ -143,8 +143,9 @@ class EventReader:
         with self._guard:
             try:
                 while not self._ended:
-                    if await self._step():
-                        return True
+                    with self._observed():
+                        if await self._step():
+                            return True
             except BaseException as error:
                 self._ended |= isinstance(error, Exception)
                 await self._leave_connection()
@@ -173,6 +174,13 @@ class EventReader:
     def end(self) -> None:
         """Ends the stream: there are no more events then but those that were read."""
         self._ended = True
+        if self._prediction_id is not None:
+            self._api.observer.left(self._prediction_id)
+
+    def tell_failure(self) -> None:
+        """Tells those who look on that the prediction has failed: an event said so, without the prediction."""
+        if self._prediction_id is not None:
+            self._api.observer.seen({"id": self._prediction_id, "status": Status.failed})
 
     async def aclose(self) -> None:
         """Ends the stream and closes the connection."""
@@ -184,6 +192,9 @@ class EventReader:
         if self._latest is None:
             raise AssertionError("an event came without a connection")
         return self._latest.unpromised(problem)
+
+    def _observed(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._prediction_id is None else self._api.observer.following(self._prediction_id)
 
     async def _step(self) -> bool:
         try:
@@ -207,12 +218,20 @@ class EventReader:
             raise outcome_unknown("it was left before its first event")
         create = await self._prepare()
         self._prepare = None
+        with self._api.observer.creating(create.outline) as created:
+            events = await self._open(create)
+            if self._prediction_id is not None:
+                created({"id": self._prediction_id})
+        return bool(events) and await self._take(events)
+
+    async def _open(self, create: Create) -> list[ServerSentEvent]:
+        """Sends the create, and returns its first events; none where the server answers with the prediction."""
         headers = {**_HEADERS, "prefer": Hold(self._wait).preference}
         answer = await create.open(self._api, self._shape, headers, self._timeout)
         self._accepted = True
         if not isinstance(answer, httpx.Response):
             self._prediction_id = answer["id"]
-            return False
+            return []
         with outcome_told():
             self._connection = self._latest = _EventConnection(answer)
             events = await self._connection.read()
@@ -221,7 +240,7 @@ class EventReader:
             self._prediction_id = _prediction_id_in(events[0])
             if self._prediction_id is None and events[0].event not in TERMINAL_EVENTS:
                 raise self.unpromised("its first event does not tell the prediction's id")
-        return await self._take(events)
+        return events
 
     async def _resume(self, prediction_id: str) -> _EventConnection:
         path = f"/predictions/{segment(prediction_id, 'prediction_id')}/stream"

@@ -59,9 +59,10 @@ class Follower:
         if seen is not None and is_terminal(seen):
             return seen
         followed = _Followed(prediction_id)
-        return await self._bounded(
-            followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=seen is not None)
-        )
+        with self._api.observer.following(prediction_id):
+            return await self._bounded(
+                followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=seen is not None)
+            )
 
     async def look(self, prediction_id: str) -> PredictionWithIO:
         """Gets a prediction as it is now."""
@@ -71,7 +72,14 @@ class Follower:
         self, create: Create, hold: Hold | None = None, sending: Sending | None = None
     ) -> PredictionWithIO:
         """Creates a prediction, and returns it as it is then."""
+        with self._api.observer.creating(create.outline) as created:
+            return await self._post(create, created, hold, sending)
+
+    async def _post(
+        self, create: Create, created: Callable[[PredictionWithIO], None], hold: Hold | None, sending: Sending | None
+    ) -> PredictionWithIO:
         prediction = await create.post(self._api, self._shape, hold, sending)
+        created(prediction)
         if create.has_webhook and not is_terminal(prediction):
             self._poller.expect_webhook(prediction["id"])
         return prediction
@@ -79,27 +87,34 @@ class Follower:
     async def create_and_wait(self, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
         """Creates a prediction and waits for it to end, or, without polls, for the answer to the create."""
         followed = _Followed()
+        with self._api.observer.creating(create.outline) as created:
 
-        async def create_then_poll() -> PredictionWithIO:
-            prediction = await self._create(followed, create, options)
-            if is_terminal(prediction) or not options.poll:
-                return prediction
-            return await self._poll(followed, prediction["id"], options, just_seen=True)
+            async def create_then_poll() -> PredictionWithIO:
+                prediction = await self._create(followed, create, created, options)
+                if is_terminal(prediction) or not options.poll:
+                    return prediction
+                return await self._poll(followed, prediction["id"], options, just_seen=True)
 
-        return await self._bounded(followed, options, create_then_poll)
+            return await self._bounded(followed, options, create_then_poll)
 
     async def cancel(self, prediction_id: str) -> None:
         """Asks the server to cancel a prediction; asking again does no harm, so that it may be repeated."""
         path = f"/predictions/{segment(prediction_id, 'prediction_id')}/cancel"
         await self._api.ask("POST", path, nothing, repeatable=True, urgent=True)
 
-    async def _create(self, followed: _Followed, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
+    async def _create(
+        self,
+        followed: _Followed,
+        create: Create,
+        created: Callable[[PredictionWithIO], None],
+        options: AsyncWaitOptions,
+    ) -> PredictionWithIO:
         if not options.cancel_on_exit:
-            prediction = await self.create(create, None if create.streams else _hold(options))
+            prediction = await self._post(create, created, None if create.streams else _hold(options), None)
             followed.note(prediction)
             return prediction
         sending = Sending()
-        await finish_what_is_sent(sending, lambda: self.create(create, None, sending), keep=followed.note)
+        await finish_what_is_sent(sending, lambda: self._post(create, created, None, sending), keep=followed.note)
         if followed.last is None:
             raise AssertionError("a create ended without an outcome")
         return followed.last

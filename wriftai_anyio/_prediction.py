@@ -1,6 +1,6 @@
 """A prediction as the API tells of it: types, statuses, and the check of its shape."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypedDict, Union, cast
 
 from ._resource import mapping
@@ -89,16 +89,18 @@ class PredictionWithIO(Prediction):
 
 
 class PredictionShape:
-    """Checks the shape of predictions, and fills in what today's servers leave out.
+    """Checks the shape of predictions, fills in what today's servers leave out, and tells who looks on.
 
     Args:
         base_url: The API's base URL.
+        seen: Called with each prediction.
     """
 
     _STATUSES: Final[Mapping[str, Status]] = {status.value: status for status in Status}
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, seen: Callable[[Mapping[str, object]], None] | None = None) -> None:
         self._prefix = f"{base_url}/predictions/"
+        self._seen = seen
 
     def listed(self, value: JsonValue) -> Prediction:
         """Takes a prediction out of a list.
@@ -129,6 +131,8 @@ class PredictionShape:
         fields["status"] = self._STATUSES.get(status, status)
         if not fields.get("url"):
             fields["url"] = self._prefix + prediction_id
+        if self._seen is not None:
+            self._seen(fields)
         return fields
 
 

@@ -139,6 +139,7 @@ class Poller:
         Args:
             prediction: The prediction as its webhook has it.
         """
+        self._api.observer.seen(prediction)
         self._arrivals.get().take(prediction)
         for rounds in list(self._loops.get().values()):
             if rounds.awaits(prediction["id"]):

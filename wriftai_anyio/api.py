@@ -17,6 +17,7 @@ from ._config import Config, checked_headers
 from ._http import Body, Http, without_secrets
 from ._leaving import Sending
 from ._log import NOTICEABLE_WAIT, logger, reason
+from ._observing import NOBODY, Observer
 from ._pace import Bucket, SharedPace
 from ._process import PerProcess
 from ._tempo import scaled
@@ -92,6 +93,7 @@ class API:
         self.http: Http = Http(config.transport)
         self.pace: SharedPace = SharedPace(config.base_url, config.access_token)
         self.watch: Watch = Watch(config.on_request, config.on_response)
+        self.observer: Observer = NOBODY if config.tracer is None else config.tracer.observer()
         backend, close_loop = config.backend, self.http.close_loop
         self._portals = PerProcess(lambda: Portal(backend, close_loop))
         self._headers = _base_headers(config)
@@ -281,8 +283,7 @@ class API:
             if self.watch.idle:
                 response = await self._send(request, exchange)
             else:
-                event = RequestEvent(exchange.method, exchange.url.host, exchange.path, number, slot.waited)
-                response = await self.watch.answer(event, lambda: self._send(request, exchange))
+                response = await self._send_watched(request, exchange, slot, number)
         except APIConnectionError as error:
             bucket.unanswered(slot)
             return error
@@ -291,6 +292,12 @@ class API:
             raise
         bucket.answered(slot, response.status_code, response.headers)
         return response
+
+    async def _send_watched(
+        self, request: httpx.Request, exchange: _Exchange, slot: Slot, number: int
+    ) -> httpx.Response:
+        event = RequestEvent(exchange.method, exchange.url.host, exchange.path, number, slot.waited)
+        return await self.watch.answer(event, lambda: self._send(request, exchange))
 
     async def _send(self, request: httpx.Request, exchange: "_Exchange") -> httpx.Response:
         if exchange.unread:
@@ -308,11 +315,13 @@ class API:
         if portal is not None:
             await run_in_thread(portal.stop)
         await self.http.aclose()
+        self.observer.close()
 
     def close(self) -> None:
         """Closes the thread of the blocking calls, and refuses further requests on any event loop."""
         self._portals.get().stop()
         self.http.refuse()
+        self.observer.close()
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a coroutine method for a blocking caller.

@@ -6,6 +6,7 @@ from types import TracebackType
 import httpx
 
 from ._config import DEFAULT_TIMEOUT, Config
+from ._observing import ObserverSource
 from ._pace import RateLimits
 from .api import API
 from .authenticated_user import AuthenticatedUser
@@ -44,6 +45,7 @@ class Client:
         on_response: Called with a `ResponseEvent` for what came of each of them. Both hooks are plain functions,
             called on the thread of the event loop that sends: they must not block. What they raise is logged and
             passed over. They are pickled with the client.
+        tracer: A `wriftai_anyio.tracing.PredictionTracer`, which makes an OpenTelemetry span for each prediction.
 
     Attributes:
         predictions: Predictions: create them, follow them, get their output.
@@ -90,6 +92,7 @@ class Client:
         backend: str = "asyncio",
         on_request: OnRequest | None = None,
         on_response: OnResponse | None = None,
+        tracer: ObserverSource | None = None,
     ) -> None:
         self._open(
             Config.resolve(
@@ -102,6 +105,7 @@ class Client:
                 backend=backend,
                 on_request=on_request,
                 on_response=on_response,
+                tracer=tracer,
             )
         )
 

@@ -93,7 +93,7 @@ class Predictions(Resource):
 
     def __init__(self, api: API) -> None:
         super().__init__(api)
-        self._shape = PredictionShape(api.config.base_url)
+        self._shape = PredictionShape(api.config.base_url, api.observer.seen)
         self._listing = Listing(api, "/predictions", self._shape.listed)
         self._files = Files(api)
         self._poller = Poller(api, self._shape)

@@ -63,6 +63,8 @@ class _Events:
             data: JsonValue = json.loads(read.data)
             if read.event in _WITH_PREDICTION:
                 self._prediction = self._shape.detailed(data)
+            elif read.event == PredictionStreamEventType.ERROR:
+                self._reader.tell_failure()
         except ShapeError as error:
             raise self._reader.unpromised(f"the event {read.id!r}: {error}") from None
         except (ValueError, RecursionError):
