@@ -41,7 +41,8 @@ class PredictionTracer:
     has the span status error. Whoever leaves a wait or a stream early ends the span with the event `left`.
 
     The span of a prediction that nobody follows stays open until it is followed, its end is seen, or the client is
-    closed; for an hour at most, and for 10,000 predictions at most. It then ends as of the last status seen.
+    closed. There are 10,000 such spans at most, and those of more than an hour are ended when another prediction is
+    left to itself. Such a span ends as of the last status seen.
 
     Args:
         tracer_provider: Where the spans go; by default to the global provider. A provider of its own cannot be
@@ -57,7 +58,11 @@ class PredictionTracer:
     tracer_provider: otel.TracerProvider | None = None
 
     def observer(self) -> Observer:
-        """Makes what traces one client's predictions; the client calls it."""
+        """Makes what traces one client's predictions; the client calls it.
+
+        Returns:
+            What the client tells of its predictions.
+        """
         return _Traces(otel.get_tracer("wriftai_anyio", __version__, self.tracer_provider))
 
 
