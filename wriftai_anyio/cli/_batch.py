@@ -51,6 +51,8 @@ def batch(
     from wriftai_anyio.predictions import WaitOptions
 
     session = context.ensure_object(Session)
+    if not inputs.is_file():
+        raise ValueError(f"{inputs} is not a file. It is read twice, so that a pipe will not do.")
     total = sum(1 for _ in _read_inputs(inputs))
     journal = journal or out.with_name(f"{out.name}.journal")
     if out.exists() and out.stat().st_size and not journal.exists():
@@ -84,7 +86,7 @@ def _said_how_to_go_on(session: Session, out: Path, counts: Counter[str], total:
 
     try:
         yield
-    except (Stopped, APIStatusError):
+    except (Stopped, APIStatusError, OSError):
         session.note(f"{out} has {counts.total() - counts['error']} of {total} results.")
         session.go_on = shlex.join(["wriftai-anyio", *session.arguments])
         raise
@@ -123,7 +125,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no result yet"
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
 
 
 def _read_inputs(path: Path) -> "Iterator[JsonValueWithFile]":

@@ -145,11 +145,20 @@ def cancel(context: typer.Context, prediction_id: PredictionID) -> None:
     session.note(f"Asked the server to cancel {prediction_id}")
 
 
+def _known_statuses() -> list[str]:
+    from wriftai_anyio.predictions import Status
+
+    return [status.value for status in Status]
+
+
 @commands.command("list", epilog=examples("list --status started --status pending", "list --limit 1000 --json"))
 def list_predictions(
     context: typer.Context,
     status: Annotated[
-        list[str] | None, typer.Option(help="Only those of this status; may be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            help="Only those of this status; may be repeated.", show_default=False, autocompletion=_known_statuses
+        ),
     ] = None,
     limit: Limit = 25,
     as_json: Json = False,

@@ -38,10 +38,9 @@ class Stops:
         self._held: BaseException | None = None
 
     def __enter__(self) -> "Stops":
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+        for number in {*_SIGNALS, _ALARM}:
+            if number == _ALARM or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._receive)
-        self._before[_ALARM] = signal.signal(_ALARM, self._receive)
         return self
 
     def __exit__(
