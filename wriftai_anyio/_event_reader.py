@@ -144,7 +144,11 @@ class EventReader:
             try:
                 while not self._ended:
                     with self._observed():
-                        if await self._step():
+                        events = await self._step()
+                        if events:
+                            self._take(events)
+                            if self._ended:
+                                await self._leave_connection(LONGEST_FAREWELL)
                             return True
             except BaseException as error:
                 self._ended |= isinstance(error, Exception)
@@ -196,7 +200,7 @@ class EventReader:
     def _observed(self) -> AbstractContextManager[object]:
         return nullcontext() if self._prediction_id is None else self._api.observer.following(self._prediction_id)
 
-    async def _step(self) -> bool:
+    async def _step(self) -> list[ServerSentEvent]:
         try:
             if self._connection is None:
                 if self._prediction_id is None:
@@ -207,13 +211,12 @@ class EventReader:
             if not self._accepted:
                 raise
             await self._recover(error)
-            return False
-        if events:
-            return await self._take(events)
-        await self._recover(None)
-        return False
+            return []
+        if not events:
+            await self._recover(None)
+        return events
 
-    async def _create(self) -> bool:
+    async def _create(self) -> list[ServerSentEvent]:
         if self._prepare is None:
             raise outcome_unknown("it was left before its first event")
         create = await self._prepare()
@@ -222,7 +225,7 @@ class EventReader:
             events = await self._open(create)
             if self._prediction_id is not None:
                 created({"id": self._prediction_id})
-        return bool(events) and await self._take(events)
+        return events
 
     async def _open(self, create: Create) -> list[ServerSentEvent]:
         """Sends the create, and returns its first events; none where the server answers with the prediction."""
@@ -257,18 +260,15 @@ class EventReader:
         timeout = self._api.config.timeout
         return timeout if self._wait is None else Hold(self._wait).extended(timeout)
 
-    async def _take(self, events: list[ServerSentEvent]) -> bool:
-        for index, event in enumerate(events):
+    def _take(self, events: list[ServerSentEvent]) -> None:
+        for count, event in enumerate(events, 1):
             if event.event in TERMINAL_EVENTS:
                 self._ended = True
-                del events[index + 1 :]
-        if not self._ended and not events[-1].id:
-            raise self.unpromised("its events have no ids to go on from")
+                del events[count:]
         self._last_id = events[-1].id
+        if not self._last_id and not self._ended:
+            raise self.unpromised("its events have no ids to go on from")
         self.events.extend(events)
-        if self._ended:
-            await self._leave_connection(LONGEST_FAREWELL)
-        return True
 
     async def _recover(self, fault: APIConnectionError | InternalServerError | None) -> None:
         connection = self._connection

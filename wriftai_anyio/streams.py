@@ -40,6 +40,7 @@ class PredictionStreamEvent(TypedDict):
     """What the event carries: the whole prediction (`init`, `done`), a piece of output, or the error."""
 
 
+_decoded: Final = json.JSONDecoder().decode
 _TYPES: Final = {kind.value: kind for kind in PredictionStreamEventType}
 _WITH_PREDICTION: Final = frozenset({"init", "done"})
 
@@ -58,18 +59,18 @@ class _Events:
         return self._prediction
 
     def _next(self) -> PredictionStreamEvent:
-        read = self._reader.events.popleft()
+        event_id, kind, text = self._reader.events.popleft()
         try:
-            data: JsonValue = json.loads(read.data)
-            if read.event in _WITH_PREDICTION:
+            data: JsonValue = _decoded(text)
+            if kind in _WITH_PREDICTION:
                 self._prediction = self._shape.detailed(data)
-            elif read.event == PredictionStreamEventType.ERROR:
+            elif kind == PredictionStreamEventType.ERROR:
                 self._reader.tell_failure()
         except ShapeError as error:
-            raise self._reader.unpromised(f"the event {read.id!r}: {error}") from None
+            raise self._reader.unpromised(f"the event {event_id!r}: {error}") from None
         except (ValueError, RecursionError):
-            raise self._reader.unpromised(f"the data of the event {read.id!r} is not JSON") from None
-        return {"id": read.id, "event": _TYPES.get(read.event, read.event), "data": data}
+            raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
+        return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
 
 
 class AsyncPredictionStream(_Events):
