@@ -442,6 +442,36 @@ async def test_file_may_be_the_whole_input(sandbox: Sandbox) -> None:
     assert stored(str(created["output"])) == CONTENT
 
 
+def test_files_in_the_input_of_a_stream_are_uploaded_first(spelling: Spelling, sandbox: Sandbox) -> None:
+    given = {"input": {"image": File(CONTENT)}}
+    with client_for(sandbox, backend=spelling.backend) as client:
+        created = spelling.call(client.predictions, "create", given, "sandbox/echo", stream=True)
+        followed = spelling.call(client.predictions, "stream", created["id"])
+        events = spelling.call(client.predictions, "create_stream", given, "sandbox/echo")
+    for last in (followed[-1], events[-1]):
+        assert last["event"] == "done"
+        assert stored(last["data"]["output"]["image"]) == CONTENT
+    assert paths(sandbox).count("/v1/uploads") == 2
+    assert isinstance(given["input"]["image"], File)
+
+
+async def test_nothing_is_uploaded_for_a_create_stream_that_is_never_read(sandbox: Sandbox) -> None:
+    async with client_for(sandbox) as client:
+        async with client.predictions.async_create_stream({"input": File(CONTENT)}, "sandbox/echo"):
+            pass
+    assert sandbox.requests == []
+
+
+async def test_file_that_is_missing_ends_a_create_stream_before_it_creates(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with client_for(sandbox) as client:
+        stream = client.predictions.async_create_stream({"input": File(tmp_path / "none")}, "sandbox/echo")
+        with pytest.raises(FileNotFoundError):
+            await anext(stream)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+    assert sandbox.requests == []
+
+
 async def test_nothing_is_uploaded_for_a_create_that_cannot_be_right(sandbox: Sandbox) -> None:
     circle: list[Any] = [File(b"x")]
     circle.append(circle)

@@ -174,6 +174,14 @@ class TestInVirtualTime:
         await client_of(store, timeout=1.0).files.async_upload(File(b"0123456789"))
         assert store.received == b"0123456789"
 
+    @pytest.mark.parametrize("lost", [httpx.ReadError("reset by peer"), httpx.Response(503)], ids=["dropped", "503"])
+    async def test_completion_whose_answer_is_lost_is_asked_for_again(self, lost: httpx.Response | Exception) -> None:
+        script = Script(created(URL), httpx.Response(200), lost, httpx.Response(200, json={"download_url": URL}))
+        uploaded = await client_of(script).files.async_upload(File(b"0123456789"))
+        assert uploaded == {"download_url": URL}
+        assert script.paths[2:] == ["POST /uploads/u1/complete"] * 2
+        assert script.bodies[2] == script.bodies[3]
+
     async def test_part_that_is_not_answered_times_out(self, small_chunks: None) -> None:
         client = client_of(SlowStore(answers=False), timeout=1.0, max_retries=0)
         with pytest.raises(APITimeoutError) as raised:

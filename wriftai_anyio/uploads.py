@@ -74,6 +74,8 @@ class Uploads(Resource):
     async def async_complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
         """Complete an upload, all parts of which have been sent.
 
+        It is sent again after a lost answer: the same parts make the same file, and the answer holds its URL.
+
         Args:
             upload_id: The unique identifier of the upload.
             params: Parameters to complete an upload.
@@ -87,7 +89,7 @@ class Uploads(Resource):
             APIConnectionError: If nothing came back.
         """
         path = f"/uploads/{segment(upload_id, 'upload_id')}/complete"
-        return await self._api.ask("POST", path, _completed, json=fields_of(params))
+        return await self._api.ask("POST", path, _completed, json=fields_of(params), repeatable=True)
 
     @twin(async_complete)
     def complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
