@@ -58,6 +58,11 @@ class TestGet:
         script = Script(answer(metrics={"tokens": 3}))
         assert spelling.call(spelling.client(script).predictions, "get", ID)["metrics"] == {"tokens": 3}
 
+    def test_a_prediction_is_as_it_came(self, spelling: Spelling) -> None:
+        sent = {name: value for name, value in prediction(url="https://old.example/p").items() if name != "error"}
+        found = spelling.call(spelling.client(Script(httpx.Response(200, json=sent))).predictions, "get", ID)
+        assert dict(found) == sent
+
     def test_an_unknown_status_stays_a_plain_string(self, spelling: Spelling) -> None:
         status = spelling.call(spelling.client(Script(answer("reticulating"))).predictions, "get", ID)["status"]
         assert (status, type(status)) == ("reticulating", str)

@@ -66,6 +66,30 @@ async def test_progress_lets_the_attempts_be_counted_anew() -> None:
     assert await ids(Script(*answers)) == EVERY_ID
 
 
+@pytest.mark.parametrize("begins", [0, 2], ids=["with the first event", "with the last event"])
+async def test_a_server_that_repeats_events_on_a_new_connection_has_none_come_twice(begins: int) -> None:
+    assert await ids(Script(streams(*ALL[:3]), streams(*ALL[begins:]))) == EVERY_ID
+
+
+async def test_a_server_that_repeats_the_event_to_begin_after_has_only_later_ones_come() -> None:
+    assert await ids(Script(streams(*ALL[2:])), after_id="3") == EVERY_ID[3:]
+
+
+async def test_a_stream_that_only_repeats_itself_is_given_up_after_8_attempts_that_take_their_time() -> None:
+    script = Script(forever=streams(*ALL[:2], error=BROKEN))
+    stream = client_of(script).predictions.async_stream(ID)
+    began = anyio.current_time()
+    assert [(await anext(stream))["id"], (await anext(stream))["id"]] == ["1", "2"]
+    with pytest.raises(APIConnectionError):
+        await anext(stream)
+    assert len(script.requests) == 1 + 8
+    assert anyio.current_time() - began > 1
+
+
+async def test_the_end_comes_also_among_events_that_are_repeated() -> None:
+    assert await ids(Script(streams(*ALL[:3]), streams(ALL[0], ALL[-1]))) == [*EVERY_ID[:3], EVERY_ID[-1]]
+
+
 async def test_idle_closes_are_no_failures_however_many() -> None:
     idle = streams(b": heartbeat\n\n", 15.0, b": heartbeat\n\n", 15.0)
     script = Script(streams(ALL[0]), *[idle] * 50, streams(*ALL[1:]))

@@ -12,7 +12,21 @@ import httpx
 import pytest
 from anyio.lowlevel import checkpoint
 
-from event_server import END, HEAD, OUTPUTS, STREAM_PATH, EventServer, Hold, Plan, chunk, chunks, event, events, whole
+from event_server import (
+    END,
+    HEAD,
+    OUTPUTS,
+    STREAM_PATH,
+    EventServer,
+    Hold,
+    Plan,
+    chunk,
+    chunks,
+    event,
+    events,
+    streams,
+    whole,
+)
 from support import ID, TOKEN, Script, Spelling, never, prediction
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError, _retry
 from wriftai_anyio._event_reader import READ_AHEAD
@@ -182,27 +196,48 @@ def test_an_event_without_end_is_an_error_and_not_endless_memory() -> None:
         read(server, Spelling("blocking-asyncio"))
 
 
-@pytest.mark.parametrize(
-    ("bad", "problem"),
-    [
-        (b"id: 2\nevent: output\ndata: not JSON\n\n", "not JSON"),
-        (event(2, "done", "no prediction"), "not an object"),
-    ],
-)
-def test_an_event_that_is_not_as_promised_is_an_error_after_the_events_before(
-    bad: bytes, problem: str, spelling: Spelling
-) -> None:
+def test_an_event_that_is_no_json_is_an_error_after_the_events_before(spelling: Spelling) -> None:
+    bad = b"id: 2\nevent: output\ndata: not JSON\n\n"
     with EventServer([events()[0], bad, *events()[2:]], in_one_chunk) as server:
         received = Received(server, spelling)
-        with pytest.raises(APIResponseError, match=problem):
+        with pytest.raises(APIResponseError, match="not JSON"):
             received.read()
     assert received.ids == ["1"]
 
 
-def test_events_without_ids_are_refused_since_a_drop_could_repeat_them(spelling: Spelling) -> None:
+@pytest.mark.parametrize("data", [None, "succeeded", {"status": "succeeded"}, {"id": ID}])
+def test_an_event_without_a_whole_prediction_comes_as_it_is_and_is_not_kept(spelling: Spelling, data: Any) -> None:
+    script = Script(streams(event(1, "init", prediction("started")), event(2, "done", data)))
+    client = spelling.client(script)
+    if spelling.blocking:
+        stream = client.predictions.stream(ID)
+        received = list(stream)
+        kept = stream.prediction
+    else:
+        received, kept = anyio.run(read_both, client, backend=spelling.backend)
+    assert received[-1] == {"id": "2", "event": PredictionStreamEventType.DONE, "data": data}
+    assert kept is not None
+    assert kept["status"] == "started"
+
+
+async def read_both(client: Client) -> Any:
+    stream = client.predictions.async_stream(ID)
+    return [item async for item in stream], stream.prediction
+
+
+def test_a_stream_of_events_without_ids_is_not_connected_again_since_that_would_repeat_them(spelling: Spelling) -> None:
     without_ids = [b'event: output\ndata: "a"\n\n']
-    with EventServer(without_ids, whole) as server, pytest.raises(APIResponseError, match="no ids"):
-        read(server, spelling)
+    with EventServer(without_ids, whole) as server:
+        received = Received(server, spelling)
+        with pytest.raises(APIResponseError, match="no ids"):
+            received.read()
+    assert (received.ids, len(server.requests)) == ([""], 1)
+
+
+def test_events_without_ids_come_whole_over_one_connection(spelling: Spelling) -> None:
+    without_ids = [b'event: output\ndata: "a"\n\n', b"event: done\ndata: null\n\n"]
+    with EventServer(without_ids, whole) as server:
+        assert [item["data"] for item in read(server, spelling)] == ["a", None]
 
 
 def test_the_prediction_is_as_the_last_event_had_it() -> None:

@@ -91,8 +91,13 @@ async def test_empty_file_may_have_one_part_or_none(urls: list[str]) -> None:
 
 async def test_completion_without_a_url_is_refused() -> None:
     client = client_of(Script(httpx.Response(200, json={"download_url": None})))
-    with pytest.raises(APIResponseError, match="has no URL"):
+    with pytest.raises(APIResponseError, match="no `download_url`"):
         await client.uploads.async_complete("u1", {"etags": []})
+
+
+async def test_completion_whose_url_is_no_whole_address_is_returned_as_it_came() -> None:
+    client = client_of(Script(httpx.Response(200, json={"download_url": "/files/1"})))
+    assert await client.uploads.async_complete("u1", {"etags": []}) == {"download_url": "/files/1"}
 
 
 async def test_refusal_of_an_upload_is_the_apis_error() -> None:

@@ -34,10 +34,19 @@ _HEADERS: Final = {"accept": "text/event-stream", "accept-encoding": "identity"}
 
 
 class _EventConnection:
-    """The events that come over one connection."""
+    """The new events that come over one connection.
 
-    def __init__(self, response: httpx.Response) -> None:
+    Args:
+        response: The answer that holds them.
+        first_id: The id of the first event of the connections before.
+        last_id: The id of the last event of those, which this one was asked to begin after.
+    """
+
+    def __init__(self, response: httpx.Response, first_id: str | None = None, last_id: str | None = None) -> None:
         self._response = response
+        self._last_id = last_id
+        self._repeated_from = {first_id, last_id}
+        self._repeats: bool | None = None if last_id else False
         self.fruitful = False
         self._opened = current_time()
         self._decoder = EventDecoder()
@@ -53,6 +62,8 @@ class _EventConnection:
         try:
             async for chunk in self._chunks:
                 events = self._decoder.feed(chunk)
+                if events and self._repeats is not False:
+                    events = self._without_repeated(events)
                 if events:
                     self.fruitful = True
                     return events
@@ -60,6 +71,16 @@ class _EventConnection:
             raise connection_error(self._response.request, error) from error
         except EventTooLong as error:
             raise self.unpromised(str(error)) from None
+        return []
+
+    def _without_repeated(self, events: list[ServerSentEvent]) -> list[ServerSentEvent]:
+        """Leaves out what a server sends again that begins with the first event, or with the last one."""
+        if self._repeats is None:
+            self._repeats = events[0].id in self._repeated_from
+        for count, event in enumerate(events):
+            if not self._repeats or event.event in TERMINAL_EVENTS:
+                return events[count:]
+            self._repeats = event.id != self._last_id
         return []
 
     def was_idle(self, asked: float | None) -> bool:
@@ -122,6 +143,7 @@ class EventReader:
         self._shape = shape
         self._prepare = None if isinstance(source, str) else source
         self._prediction_id = source if isinstance(source, str) else None
+        self._first_id: str | None = None
         self._last_id = after_id
         self._wait = wait
         self._guard = ResourceGuard("reading from")
@@ -246,6 +268,8 @@ class EventReader:
         return events
 
     async def _resume(self, prediction_id: str) -> _EventConnection:
+        if self._last_id == "":
+            raise self.unpromised("its events have no ids to go on from")
         path = f"/predictions/{segment(prediction_id, 'prediction_id')}/stream"
         params = None if self._last_id is None else {"after_id": self._last_id}
         headers = _HEADERS if self._wait is None else {**_HEADERS, "prefer": Hold(self._wait).preference}
@@ -253,7 +277,7 @@ class EventReader:
         if not is_event_stream(response.headers.get("content-type")):
             raise response_error(await self._api.http.read(response), "it is no event stream")
         self._accepted = True
-        return _EventConnection(response)
+        return _EventConnection(response, self._first_id, self._last_id)
 
     @property
     def _timeout(self) -> httpx.Timeout:
@@ -265,9 +289,9 @@ class EventReader:
             if event.event in TERMINAL_EVENTS:
                 self._ended = True
                 del events[count:]
+        if self._first_id is None:
+            self._first_id = events[0].id
         self._last_id = events[-1].id
-        if not self._last_id and not self._ended:
-            raise self.unpromised("its events have no ids to go on from")
         self.events.extend(events)
 
     async def _recover(self, fault: APIConnectionError | InternalServerError | None) -> None:

@@ -116,10 +116,7 @@ class PredictionShape:
         Raises:
             ShapeError: If it is none.
         """
-        fields = self._checked(value)
-        for name in ("input", "output", "error"):
-            fields.setdefault(name, None)
-        return cast("PredictionWithIO", fields)
+        return cast("PredictionWithIO", self._checked(value))
 
     def _checked(self, value: JsonValue) -> dict[str, JsonValue]:
         fields = dict(mapping(value))

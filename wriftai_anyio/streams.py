@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, TypedDict
 
@@ -55,21 +56,20 @@ class _Events:
 
     @property
     def prediction(self) -> PredictionWithIO | None:
-        """The prediction as the last `init` or `done` had it; `None` before the first of them."""
+        """The prediction as the last `init` or `done` had it whole; `None` before the first of them."""
         return self._prediction
 
     def _next(self) -> PredictionStreamEvent:
         event_id, kind, text = self._reader.events.popleft()
         try:
             data: JsonValue = _decoded(text)
-            if kind in _WITH_PREDICTION:
-                self._prediction = self._shape.detailed(data)
-            elif kind == PredictionStreamEventType.ERROR:
-                self._reader.tell_failure()
-        except ShapeError as error:
-            raise self._reader.unpromised(f"the event {event_id!r}: {error}") from None
         except (ValueError, RecursionError):
             raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
+        if kind in _WITH_PREDICTION:
+            with suppress(ShapeError):
+                self._prediction = self._shape.detailed(data)
+        elif kind == PredictionStreamEventType.ERROR:
+            self._reader.tell_failure()
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
 
 

@@ -114,7 +114,8 @@ def _upload_of(size: int) -> Callable[[JsonValue], Upload]:
 
 def _completed(value: JsonValue) -> UploadCompletionResult:
     fields = mapping(value)
-    _check_address(fields.get("download_url"))
+    if not isinstance(fields.get("download_url"), str):
+        raise ShapeError("it has no `download_url`")
     return cast("UploadCompletionResult", fields)
 
 

@@ -81,7 +81,7 @@ class Follower:
         if as_json:
             print_json(prediction)
         else:
-            print_value(prediction["output"])
+            print_value(prediction.get("output"))
         self._exit_unless_succeeded(prediction)
 
     def stream(self, timeout: float | None, *, as_json: bool) -> None:
@@ -119,7 +119,7 @@ class Follower:
 
     def _exit_unless_succeeded(self, prediction: "PredictionWithIO") -> None:
         if prediction["status"] != "succeeded":
-            self._exit_failed(prediction["status"], prediction["error"])
+            self._exit_failed(prediction["status"], prediction.get("error"))
 
     def _exit_failed(self, status: str, error: "TaskError | JsonValue") -> None:
         """Says why, as far as the API tells."""

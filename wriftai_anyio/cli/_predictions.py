@@ -85,6 +85,7 @@ def get(context: typer.Context, prediction_id: PredictionID, as_json: Json = Fal
     if as_json:
         print_json(prediction)
         return
+    error = prediction.get("error")
     print_fields(
         {
             "id": prediction["id"],
@@ -93,10 +94,10 @@ def get(context: typer.Context, prediction_id: PredictionID, as_json: Json = Fal
             "created": moment(prediction["created_at"]),
             "setup": duration(prediction["setup_time"]),
             "execution": duration(prediction["execution_time"]),
-            "error": prediction["error"]["message"] if prediction["error"] else None,
+            "error": error["message"] if error else None,
         }
     )
-    for name, value in (("input", prediction["input"]), ("output", prediction["output"])):
+    for name, value in (("input", prediction.get("input")), ("output", prediction.get("output"))):
         if value is not None:
             print_text(f"{name}:\n")
             print_value(value)
