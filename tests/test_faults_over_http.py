@@ -152,6 +152,37 @@ async def test_a_redirect_never_carries_the_token_to_another_host(sandbox: Sandb
     assert len(sandbox.requests) == 2
 
 
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_a_redirect_within_the_api_is_followed(sandbox: Sandbox, code: int) -> None:
+    sandbox.fail_next(code, headers={"Location": "/v1/predictions?page_size=5"})
+    async with connected(sandbox) as client:
+        assert (await client.predictions.async_list()).items == []
+    assert [request.query["page_size"] for request in sandbox.requests[1:]] == ["5"]
+
+
+@pytest.mark.parametrize(("code", "created"), [(302, 0), (307, 1), (308, 1)])
+async def test_a_create_that_is_redirected_goes_out_again_only_where_it_stays_one(
+    sandbox: Sandbox, code: int, created: int
+) -> None:
+    sandbox.fail_next(code, headers={"Location": f"{sandbox.base_url}/predictions"})
+    async with connected(sandbox) as client:
+        if created:
+            prediction = await client.predictions.async_create(PARAMS, MODEL, wait=True)
+            assert prediction["input"] == PARAMS["input"]
+        else:
+            with pytest.raises(APIResponseError, match="redirect"):
+                await client.predictions.async_create(PARAMS, MODEL)
+    assert len(sandbox.predictions) == created
+
+
+async def test_redirects_in_a_circle_end(sandbox: Sandbox) -> None:
+    sandbox.fail_next(307, times=9, headers={"Location": "predictions?again"})
+    async with connected(sandbox) as client:
+        with pytest.raises(APIResponseError, match="redirect"):
+            await client.predictions.async_list()
+    assert len(sandbox.requests) == 4
+
+
 @pytest.mark.parametrize(
     "garbage",
     [

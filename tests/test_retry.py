@@ -22,6 +22,38 @@ def test_the_backoff_doubles_to_eight_seconds(attempt: int, seconds: float) -> N
     assert _retry.backoff(attempt, longest) == seconds
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "location", "target"),
+    [
+        ("GET", 301, "/v2/x", "https://api.example/v2/x"),
+        ("GET", 302, "y?z=1", "https://api.example/v1/y?z=1"),
+        ("GET", 307, "https://api.example:443/v1/y", "https://api.example/v1/y"),
+        ("HEAD", 303, "//api.example/y", "https://api.example/y"),
+        ("POST", 307, "/y", "https://api.example/y"),
+        ("DELETE", 308, "/y", "https://api.example/y"),
+        ("POST", 301, "/y", None),
+        ("POST", 302, "/y", None),
+        ("POST", 303, "/y", None),
+        ("GET", 200, "/y", None),
+        ("GET", 304, "/y", None),
+        ("GET", 307, "http://api.example/y", None),
+        ("GET", 307, "https://api.example:8443/y", None),
+        ("GET", 307, "https://api.example.evil/y", None),
+        ("GET", 307, "https://me:pw@api.example/y", None),
+        ("GET", 307, "//evil.example/y", None),
+        ("GET", 307, "https://[", None),
+        ("GET", 307, "", None),
+        ("GET", 307, "https://api.example/v1/x", "https://api.example/v1/x"),
+    ],
+)
+def test_a_redirect_is_followed_within_its_origin_where_the_request_stays_the_same(
+    method: str, status: int, location: str, target: str | None
+) -> None:
+    request = httpx.Request(method, "https://api.example/v1/x")
+    response = httpx.Response(status, headers={"location": location}, request=request)
+    assert _retry.redirection(response) == target
+
+
 @given(st.integers(0, 10_000))
 def test_the_backoff_has_full_jitter(attempt: int) -> None:
     drawn: list[tuple[float, float]] = []

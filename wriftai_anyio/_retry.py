@@ -1,14 +1,20 @@
-"""Pure rules: may a request be sent again, and after how long."""
+"""Pure rules: may a request be sent again, where to, and after how long."""
 
 import random
 import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
+import httpx
+
 from ._tempo import scaled
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS_OF_ANYTHING = frozenset({307, 308})
+"""Those after which the method and the body stay the same, and the server surely did nothing."""
+MOST_REDIRECTS = 3
 
 FIRST_BACKOFF = 0.5
 """Seconds."""
@@ -22,6 +28,29 @@ RATE_LIMIT_PATIENCE = 120.0
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _A_DAY = 86_400.0
 _EARLIEST_TIMESTAMP = 1e9
+
+
+def redirection(response: httpx.Response) -> httpx.URL | None:
+    """Says where a redirect has a request sent again: on the same origin, so that no token leaves it.
+
+    Args:
+        response: The answer, with its request.
+
+    Returns:
+        The address; `None` if it is no redirect, or one that is not followed.
+    """
+    if response.status_code not in REDIRECTS:
+        return None
+    request, location = response.request, response.headers.get("location")
+    keeps_request = request.method in {"GET", "HEAD"} or response.status_code in REDIRECTS_OF_ANYTHING
+    if not keeps_request or not location:
+        return None
+    try:
+        target = request.url.join(location)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    stays = (target.scheme, target.netloc, target.userinfo) == (request.url.scheme, request.url.netloc, b"")
+    return target if stays else None
 
 
 def backoff(attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import anyio
 import httpx
@@ -14,6 +14,7 @@ from . import _retry
 from ._blocking import Caller, Portal, Started, refuse_event_loop, twin
 from ._budget import Slot
 from ._config import Config, checked_headers
+from ._encoding import encoded
 from ._http import Body, Http, without_secrets
 from ._leaving import Sending
 from ._log import NOTICEABLE_WAIT, logger, reason
@@ -79,6 +80,7 @@ class _Exchange(NamedTuple):
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 _TOO_MANY = 429
+_NOT_FOLLOWED = "it is a redirect, which is followed only within the API's own origin, so that no token leaves"
 
 
 class API:
@@ -188,7 +190,7 @@ class API:
             method=method,
             path=path,
             url=self._url(path, params),
-            content=None if json is None else _encoded(json),
+            content=None if json is None else encoded(json),
             headers=checked_headers(headers) if headers else {},
             timeout=timeout or self.config.timeout,
             repeatable=method in _retry.REPEATABLE_METHODS if repeatable is None else repeatable,
@@ -224,14 +226,14 @@ class API:
         Raises:
             APIStatusError: If the API refused.
             APIConnectionError: If nothing came back.
-            APIResponseError: If the answer is a redirect.
+            APIResponseError: If the answer is a redirect out of the API's origin.
         """
         return await self._answer(
             _Exchange(
                 method=method,
                 path=path,
                 url=self._url(path, params),
-                content=None if json is None else _encoded(json),
+                content=None if json is None else encoded(json),
                 headers=checked_headers(headers) if headers else {},
                 timeout=timeout or self.config.timeout,
                 repeatable=method in _retry.REPEATABLE_METHODS,
@@ -279,11 +281,7 @@ class API:
         self, exchange: "_Exchange", bucket: Bucket, slot: Slot, number: int
     ) -> httpx.Response | APIConnectionError:
         try:
-            request = exchange.request(self._headers, held=slot.held)
-            if self.watch.idle:
-                response = await self._send(request, exchange)
-            else:
-                response = await self._send_watched(request, exchange, slot, number)
+            response = await self._follow(exchange, slot, number)
         except APIConnectionError as error:
             bucket.unanswered(slot)
             return error
@@ -293,9 +291,20 @@ class API:
         bucket.answered(slot, response.status_code, response.headers)
         return response
 
-    async def _send_watched(
-        self, request: httpx.Request, exchange: _Exchange, slot: Slot, number: int
-    ) -> httpx.Response:
+    async def _follow(self, exchange: "_Exchange", slot: Slot, number: int) -> httpx.Response:
+        response = await self._tell(exchange, slot, number)
+        for _ in range(_retry.MOST_REDIRECTS):
+            target = _retry.redirection(response)
+            if target is None:
+                break
+            await exchange.failed()
+            response = await self._tell(exchange._replace(url=target), slot, number)
+        return response
+
+    async def _tell(self, exchange: "_Exchange", slot: Slot, number: int) -> httpx.Response:
+        request = exchange.request(self._headers, held=slot.held)
+        if self.watch.idle:
+            return await self._send(request, exchange)
         event = RequestEvent(exchange.method, exchange.url.host, exchange.path, number, slot.waited)
         return await self.watch.answer(event, lambda: self._send(request, exchange))
 
@@ -412,20 +421,6 @@ def _base_headers(config: Config) -> httpx.Headers:
     return headers
 
 
-def _encoded(json: object) -> bytes:
-    try:
-        text = json_module.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_dict)
-        return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"This cannot be sent as JSON: {error}. Nothing was sent.") from None
-
-
-def _as_dict(value: object) -> dict[object, object]:
-    if isinstance(value, Mapping):
-        return dict(cast("Mapping[object, object]", value))
-    raise TypeError(f"{type(value).__name__} is no JSON value")
-
-
 def _as_it_is(value: JsonValue) -> JsonValue:
     return value
 
@@ -482,7 +477,7 @@ def _as_error(
     if isinstance(outcome, APIConnectionError):
         return outcome
     if outcome.status_code < 400:
-        return response_error(outcome, "it is a redirect, which is not followed, so that no token leaves")
+        return response_error(outcome, _NOT_FOLLOWED)
     outcome.request = without_secrets(outcome.request)
     try:
         body: JsonValue = json_module.loads(outcome.content)

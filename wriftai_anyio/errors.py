@@ -91,7 +91,7 @@ class APITimeoutError(APIConnectionError):
 
 
 class APIResponseError(WriftAIError):
-    """The answer is not what the API promises: not JSON, of the wrong shape, or a redirect.
+    """The answer is not what the API promises: not JSON, of the wrong shape, or a redirect to elsewhere.
 
     Attributes:
         response: The answer, without the access token in its request.

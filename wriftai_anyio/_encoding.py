@@ -1,0 +1,27 @@
+"""What is sent, as the bytes of its JSON."""
+
+import json
+from collections.abc import Mapping
+from typing import cast
+
+
+def encoded(value: object) -> bytes:
+    """Encodes what a caller wants to send; any mapping is an object.
+
+    Args:
+        value: What JSON can express.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_dict)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"This cannot be sent as JSON: {error}. Nothing was sent.") from None
+
+
+def _as_dict(value: object) -> dict[object, object]:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    raise TypeError(f"{type(value).__name__} is no JSON value")
