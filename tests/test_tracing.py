@@ -2,7 +2,7 @@
 
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +42,25 @@ def spans() -> Spans:
 
 def traced(spans: Spans, *answers: Answer, **options: Any) -> Client:
     return client_of(Script(*answers), tracer=spans.tracer, **options)
+
+
+class Stall:
+    """An answer that never comes, to leave whoever waits for it."""
+
+    def __init__(self) -> None:
+        self._reached = anyio.Event()
+
+    async def __call__(self, _: httpx.Request) -> httpx.Response:
+        self._reached.set()
+        return await never(_)
+
+    async def leave(self, call: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Makes a call, and leaves it when it waits for this answer."""
+        with fail_after(LONGEST):
+            async with create_task_group() as tasks:
+                tasks.start_soon(call)
+                await self._reached.wait()
+                tasks.cancel_scope.cancel()
 
 
 class TestOnePrediction:
@@ -166,10 +185,9 @@ class TestLeaving:
         assert attributes(spans.only)["error.type"] == "CreateOutcomeUnknown"
 
     async def test_a_wait_that_is_cancelled_ends_the_span(self, spans: Spans) -> None:
-        with move_on_after(0.01):
-            await traced(spans, answer("started"), never).predictions.async_create(
-                PARAMS, MODEL, wait=True, wait_options=AT_ONCE
-            )
+        stall = Stall()
+        predictions = traced(spans, answer("started"), stall).predictions
+        await stall.leave(partial(predictions.async_create, PARAMS, MODEL, wait=True, wait_options=AT_ONCE))
         assert events(spans.only) == ["started", "cancelled"]
         assert spans.only.events[-1].name == "left"
         assert spans.only.status.status_code is StatusCode.UNSET
@@ -181,7 +199,7 @@ class TestLeaving:
             cancels.append(time.time_ns())
             return httpx.Response(202, json=None)
 
-        options = spelling.options(timeout=0.01, cancel_on_exit=True, poll_interval=60.0)
+        options = spelling.options(timeout=0.2, cancel_on_exit=True, poll_interval=60.0)
         with spelling.client(Script(answer("started"), cancel), tracer=spans.tracer) as client:
             with pytest.raises(WaitTimeoutError):
                 spelling.call(client.predictions, "create", PARAMS, MODEL, wait=True, wait_options=options)
@@ -197,9 +215,9 @@ class TestLeaving:
         assert attributes(spans.only)["error.type"] == "ZeroDivisionError"
 
     async def test_another_wait_after_one_was_left_is_a_span_of_its_own(self, spans: Spans) -> None:
-        client = traced(spans, never, answer())
-        with move_on_after(0.01):
-            await client.predictions.async_wait(ID)
+        stall = Stall()
+        client = traced(spans, stall, answer())
+        await stall.leave(partial(client.predictions.async_wait, ID))
         await client.predictions.async_wait(ID)
         assert [events(span) for span in spans.predictions] == [["cancelled"], ["succeeded"]]
 

@@ -243,7 +243,7 @@ class EventReader:
             raise outcome_unknown("it was left before its first event")
         create = await self._prepare()
         self._prepare = None
-        with self._api.observer.creating(create.outline) as created:
+        with self._api.observer.creating(create) as created:
             events = await self._open(create)
             if self._prediction_id is not None:
                 created({"id": self._prediction_id})

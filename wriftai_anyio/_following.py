@@ -72,7 +72,7 @@ class Follower:
         self, create: Create, hold: Hold | None = None, sending: Sending | None = None
     ) -> PredictionWithIO:
         """Creates a prediction, and returns it as it is then."""
-        with self._api.observer.creating(create.outline) as created:
+        with self._api.observer.creating(create) as created:
             return await self._post(create, created, hold, sending)
 
     async def _post(
@@ -87,7 +87,7 @@ class Follower:
     async def create_and_wait(self, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
         """Creates a prediction and waits for it to end, or, without polls, for the answer to the create."""
         followed = _Followed()
-        with self._api.observer.creating(create.outline) as created:
+        with self._api.observer.creating(create) as created:
 
             async def create_then_poll() -> PredictionWithIO:
                 prediction = await self._create(followed, create, created, options)

@@ -8,14 +8,20 @@ Told: TypeAlias = Mapping[str, object]
 """A prediction as far as it was told: it has an `id`; what else it has may be anything."""
 
 
+class Outlined(Protocol):
+    """A create."""
+
+    @property
+    def outline(self) -> Mapping[str, str | bool]:
+        """What it asks for: the `model`, and options."""
+        ...
+
+
 class Observer(Protocol):
     """Looks on at the predictions of one client, on any thread and event loop. It raises nothing."""
 
-    def creating(self, outline: Mapping[str, str | bool]) -> AbstractContextManager[Callable[[Told], None]]:
+    def creating(self, create: Outlined) -> AbstractContextManager[Callable[[Told], None]]:
         """Looks on at a create.
-
-        Args:
-            outline: What is asked for: the `model`, and options.
 
         Returns:
             What the create runs in, and perhaps the wait for its prediction; it gives what is to be called with the
@@ -63,8 +69,8 @@ class _Nobody:
     _creating: Final = nullcontext(_ignore)
     _following: Final = nullcontext()
 
-    def creating(self, outline: Mapping[str, str | bool]) -> AbstractContextManager[Callable[[Told], None]]:
-        del outline
+    def creating(self, create: Outlined) -> AbstractContextManager[Callable[[Told], None]]:
+        del create
         return self._creating
 
     def following(self, prediction_id: str) -> AbstractContextManager[object]:

@@ -17,7 +17,7 @@ except ModuleNotFoundError as _error:
     raise ImportError("tracing needs opentelemetry-api: pip install 'wriftai-anyio[otel]'") from _error
 
 from ._log import failures_logged
-from ._observing import Observer, Told
+from ._observing import Observer, Outlined, Told
 from ._prediction import TERMINAL_STATUSES, Status
 from ._process import PerProcess
 from ._trace_table import TraceTable
@@ -141,8 +141,8 @@ class _Traces:
         self._tables: PerProcess[TraceTable[_Trace]] = PerProcess(TraceTable)
 
     @contextmanager
-    def creating(self, outline: Mapping[str, str | bool]) -> Generator[Callable[[Told], None]]:
-        trace = self._begin({f"wriftai.{name}": value for name, value in outline.items()}, None)
+    def creating(self, create: Outlined) -> Generator[Callable[[Told], None]]:
+        trace = self._begin({f"wriftai.{name}": value for name, value in create.outline.items()}, None)
         with self._left_by(trace), _current(trace.span):
             yield partial(self._created, trace)
 
