@@ -1,6 +1,5 @@
 """Many predictions as one job: taken in as fast as they are worked off, results as they end."""
 
-import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ from ._batch_inputs import CallersInputs, Params, close
 from ._batch_work import Job, JournaledJob, Work, journaled
 from ._blocking import Caller, Started, refuse_event_loop
 from ._leaving import finish
+from ._log import logger
 from ._prediction import PredictionWithIO
 from .api import API
 from .errors import BatchJournalError
@@ -26,8 +26,6 @@ from .errors import BatchJournalError
 __all__ = ["AsyncBatch", "Batch", "BatchResult"]
 
 DEFAULT_IN_FLIGHT: Final = 500
-
-logger = logging.getLogger("wriftai_anyio")
 
 
 @dataclass(frozen=True)
