@@ -113,6 +113,11 @@ class TestRefusals:
         assert (ended.code, sandbox.requests) == (2, [])
         assert ended.err.startswith("Error: in.jsonl, line 3, is not JSON: ")
 
+    def test_inputs_that_are_no_file_exit_with_2(self, run: Run, sandbox: Sandbox) -> None:
+        ended = run(*command())
+        assert (ended.code, sandbox.requests) == (2, [])
+        assert ended.err.startswith("Error: There is no file in.jsonl")
+
     def test_journal_of_other_inputs_exits_with_2(self, run: Run) -> None:
         write_inputs(2)
         assert run(*command()).code == 0

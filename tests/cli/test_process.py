@@ -104,6 +104,29 @@ class TestPipes:
         assert process.wait(PATIENCE) == 128 + signal.SIGPIPE
         process.stderr.close()
 
+    def test_nobody_who_watches_does_not_end_it(self, sandbox: Sandbox) -> None:
+        process = subprocess.Popen(
+            ["sh", "-c", 'exec "$@" 2>&-', "sh", *PROGRAM, "run", "sandbox/echo", "a=1", "--json"],
+            env={**os.environ, **settings_for(sandbox)},
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert b'"output": {"a": 1}' in process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode == 0
+
+    def test_pipe_of_its_progress_that_breaks_does_not_end_it(self, sandbox: Sandbox) -> None:
+        process = subprocess.Popen(
+            [*PROGRAM, "run", "sandbox/echo", "a=1", "--json"],
+            env={**os.environ, **settings_for(sandbox)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stderr = None
+        assert b'"output": {"a": 1}' in process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode == 0
+
 
 def screen(sandbox: Sandbox, *arguments: str) -> tuple[int, str]:
     """Runs the program in a terminal; returns its exit code and what the terminal got."""

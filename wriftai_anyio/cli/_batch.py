@@ -52,7 +52,7 @@ def batch(
 
     session = context.ensure_object(Session)
     if not inputs.is_file():
-        raise ValueError(f"{inputs} is not a file. It is read twice, so that a pipe will not do.")
+        raise ValueError(f"There is no file {inputs}; a pipe will not do, since it is read twice.")
     total = sum(1 for _ in _read_inputs(inputs))
     journal = journal or out.with_name(f"{out.name}.journal")
     if out.exists() and out.stat().st_size and not journal.exists():

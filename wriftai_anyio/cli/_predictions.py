@@ -169,6 +169,9 @@ def list_predictions(
 
     options: PredictionPaginationOptions = {"page_size": page_size(limit)}
     if status:
+        unknown = set(status) - set(_known_statuses())
+        if unknown:
+            raise ValueError(f"--status takes {', '.join(_known_statuses())}, not {', '.join(sorted(unknown))}.")
         options["statuses"] = [Status(name) for name in status]
     with context.ensure_object(Session).client() as client:
         predictions = islice(client.predictions.iterate(options), limit)

@@ -1,8 +1,10 @@
 """The program: its commands, its global options, and how it ends."""
 
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
@@ -95,15 +97,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         SystemExit: At its end, with the exit code.
     """
     session = Session(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         with session.stops:
             typer.main.get_command(app)(session.arguments, prog_name=PROGRAM, obj=session)
     except (Stopped, Exception) as error:  # noqa: BLE001 -- told in a sentence; the exit code says of which kind it is
         sys.exit(_tell(session, error))
     sys.exit(0)
+
+
+def _prepare_streams() -> None:
+    """Makes standard output and error take any text, and be there where the shell closed them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- for the whole run
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _tell(session: Session, error: Stopped | Exception) -> int:

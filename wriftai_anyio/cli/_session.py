@@ -47,12 +47,12 @@ class Session:
 
     def progress(self) -> "RichProgress":
         """Makes what shows the progress of waits, batches and transfers."""
-        from rich.console import Console
-
         from wriftai_anyio.progress import RichProgress
 
+        from ._screen import Screen
+
         # The lines of the log would tear bars apart.
-        return RichProgress(Console(stderr=True, force_interactive=False if self.debug else None))
+        return RichProgress(Screen(live=not self.debug))
 
     def note(self, text: str) -> None:
         """Shows a line on standard error."""
