@@ -1,6 +1,7 @@
 """`batch`: every result once, however often it is stopped."""
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +83,7 @@ class TestResults:
         sandbox.fail_next(422, method="POST")
         ended = run(*command())
         assert (ended.code, ended.out) == (1, "3 inputs, results in out.jsonl: 1 error, 2 succeeded\n")
-        assert "Input 0: POST /v1/predictions was answered 422" in ended.err
+        assert re.search(r"^Input \d: POST /v1/predictions was answered 422", ended.err, re.MULTILINE)
         assert "Run the same command again" in ended.err
         assert len(outputs()) == 2
         assert run(*command()).code == 0
