@@ -72,28 +72,28 @@ def live_apis() -> int:
 class TestExample:
     def test_results_stream_back_and_each_worker_keeps_one_client(self, cluster: distributed.Client, run: Run) -> None:
         with Sandbox(setup_time=0.2) as sandbox, client_of(sandbox) as client:
-            results = run(client, cluster, words(60))
-            first = [next(results) for _ in range(30)]
+            results = run(client, cluster, words(30))
+            first = [next(results) for _ in range(15)]
             assert set(cluster.run(live_apis).values()) == {1}
-            assert dict([*first, *results]) == expected(60)
-            assert len(sandbox.predictions) == 60
+            assert dict([*first, *results]) == expected(30)
+            assert len(sandbox.predictions) == 30
 
     def test_a_killed_worker_loses_nothing_and_nothing_is_created_twice(
         self, cluster: distributed.Client, run: Run
     ) -> None:
         with Sandbox(setup_time=1.0) as sandbox, client_of(sandbox) as client:
-            results = run(client, cluster, words(40))
+            results = run(client, cluster, words(24))
             first = next(results)
             worker, tasks = max(cluster.processing().items(), key=lambda item: len(item[1]))
             assert tasks
             os.kill(cluster.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
-            assert dict([first, *results]) == expected(40)
-            assert len(sandbox.predictions) == 40
+            assert dict([first, *results]) == expected(24)
+            assert len(sandbox.predictions) == 24
 
     def test_the_limits_of_the_account_hold_for_all_workers(self, cluster: distributed.Client, run: Run) -> None:
         with Sandbox(rate_limits=RateLimits(100, 50)) as sandbox, client_of(sandbox) as client:
-            assert dict(run(client, cluster, words(40))) == expected(40)
-            assert len(sandbox.predictions) == 40
+            assert dict(run(client, cluster, words(24))) == expected(24)
+            assert len(sandbox.predictions) == 24
             refused = [request for request in sandbox.requests if request.status == 429]
             assert len(refused) <= 0.2 * len(sandbox.requests)
 
@@ -129,7 +129,7 @@ def test_a_client_captured_by_a_closure_works_on_every_worker(cluster: distribut
         def echo(value: int) -> Any:
             return client.predictions.create({"input": value}, "sandbox/echo", wait=True)["output"]
 
-        futures = cluster.map(echo, range(20), retries=0)
-        assert cluster.gather(futures) == list(range(20))
+        futures = cluster.map(echo, range(10), retries=0)
+        assert cluster.gather(futures) == list(range(10))
         assert set(cluster.run(lambda: repr(client)).values()) == {repr(client)}
-        assert len(sandbox.predictions) == 20
+        assert len(sandbox.predictions) == 10
