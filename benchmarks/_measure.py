@@ -4,6 +4,11 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+STATUS: Final = Path("/proc/self/status")
+"""Tells of this process's memory, where there is such a file."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +91,9 @@ def print_table(title: str, figures: Sequence[Figure]) -> None:
     for figure in figures:
         measured, target = f"{figure.value:.3g}{figure.unit}", f"{figure.target:g}{figure.unit}"
         print(f"  {figure.name:<{width}}  {measured:>9}  (at most {target})  {figure.verdict:<16}  {figure.detail}")
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had in KiB; `getrusage` would also count its parent's."""
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+    return float(line.split()[1])

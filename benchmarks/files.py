@@ -13,14 +13,13 @@ from wriftai import File as PublishedFile
 
 from wriftai_anyio import Client, File
 
-from ._measure import Figure, cost_of, print_table, ratio
+from ._measure import STATUS, Figure, cost_of, peak_memory, print_table, ratio
 from ._store_server import FILE_SIZE, store_server
 
 ROUNDS = 9
 TARGET = 1.0
 MOST_MEMORY = 40
 """MiB."""
-STATUS = Path("/proc/self/status")
 
 
 def main() -> None:
@@ -108,18 +107,12 @@ def _memory(job: str, base_url: str, path: Path) -> Figure:
 def _grown(job: str, base_url: str, path: Path) -> float:
     with Client("t", base_url) as client:
         client.files.upload(File(b"x"))
-        before = _peak()
+        before = peak_memory()
         if job == "upload":
             client.files.upload(File(path))
         else:
             client.files.download(f"{base_url}/file", path.with_name("download"))
-        return _peak() - before
-
-
-def _peak() -> float:
-    """The most memory that this process has had in MiB; `getrusage` would also count its parent's."""
-    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+        return (peak_memory() - before) / 1024
 
 
 if __name__ == "__main__":

@@ -112,10 +112,11 @@ class RunningPredictions(httpx.AsyncBaseTransport):
             return httpx.Response(422, json={"detail": "page_size is too large"})
         assert query.get_list("statuses") == ["pending", "starting", "started"]
         seen_at = current_time() - self.lag
-        running = [each for each, end in reversed(self.ends.items()) if self.began <= seen_at < end]
-        offset = int(query.get("cursor", 0))
-        items = [_listed(prediction_id) for prediction_id in running[offset : offset + size]]
-        following = str(offset + size) if offset + size < len(running) else None
+        newest_first = list(reversed(self.ends))
+        rest = newest_first[newest_first.index(query["cursor"]) + 1 :] if "cursor" in query else newest_first
+        running = [each for each in rest if self.began <= seen_at < self.ends[each]]
+        items = [_listed(prediction_id) for prediction_id in running[:size]]
+        following = running[size - 1] if len(running) > size else None
         return httpx.Response(200, json={"items": items, "next_cursor": following, "previous_cursor": None})
 
 

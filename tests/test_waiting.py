@@ -1,5 +1,6 @@
 """Waits in virtual time: what they share, what they cost, when they notice an end, which faults they outlive."""
 
+import random
 import statistics
 from collections.abc import Iterable
 from typing import Any
@@ -184,6 +185,25 @@ class TestLists:
         assert all(ended[each] + api.began >= end for each, end in api.ends.items())
         assert max(ended.values()) <= 6 + 3 + 0.5
         assert min(min(gaps(polls), default=1.0) for polls in api.fetches.values()) >= 1.0 - TOLERANCE
+
+    async def test_an_end_is_seen_when_its_place_has_passed_and_not_after_all_pages(self) -> None:
+        lasts = [1 + number / 30 for number in range(300)]
+        random.Random(1).shuffle(lasts)
+        api = RunningPredictions(named(300, lasts.__getitem__), latency=0.15)
+        ended = await wait_for(api)
+        delays = [ended[each] - lasts[number] for number, each in enumerate(api.ends)]
+        assert statistics.median(delays) <= 0.5 + 2 * 0.15
+        assert set(map(len, api.fetches.values())) == {1}
+
+    async def test_lists_whose_order_changes_end_no_wait_too_early_and_cost_little(self) -> None:
+        def shuffle(request: httpx.Request) -> None:
+            if "cursor" not in request.url.params:
+                api.ends = dict(chance.sample(list(api.ends.items()), len(api.ends)))
+
+        chance = random.Random(1)
+        api = RunningPredictions(named(200, 9.5), fault=shuffle)
+        await wait_for(api)
+        assert max(map(len, api.fetches.values())) <= 2
 
     async def test_a_page_size_that_is_refused_is_not_asked_for_again(self) -> None:
         api = RunningPredictions(named(60, 5.5), largest_page=25)

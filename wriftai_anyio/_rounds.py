@@ -1,6 +1,7 @@
 """The listing rounds that the waits on one event loop share."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
@@ -10,7 +11,7 @@ from ._courier import Courier
 from ._log import logger, reason
 from ._prediction import PredictionWithIO, is_terminal
 from ._retry import RETRIED_STATUSES
-from ._running_list import RunningList
+from ._running_list import Reading, RunningList
 from ._tempo import scaled
 from .errors import APIConnectionError, APIResponseError, APIStatusError
 
@@ -145,7 +146,7 @@ class Rounds:
         self._sooner = Event()
         self._next_due = 0.0
         self._listed_at = float("-inf")
-        self._running: int | None = None
+        self._last_reading: Reading | None = None
         self._listable = True
 
     @property
@@ -224,7 +225,8 @@ class Rounds:
 
     def _worth_a_list(self, due: list[Wait], waiting: int) -> bool:
         """Whether a list costs less than the polls that it saves, now or by having all waits due together."""
-        pages = 1 + (waiting if self._running is None else self._running) // self._running_list.page_size
+        running = waiting if self._last_reading is None else len(self._last_reading.ids)
+        pages = 1 + running // self._running_list.page_size
         if not self._listable or waiting <= pages:
             return False
         fallow = current_time() - self._listed_at
@@ -235,8 +237,9 @@ class Rounds:
         for wait in waits:
             # Before the request: a round that is broken off with its leader counts, it is not asked for again.
             wait.listed(began)
+        reading = Reading(self._last_reading)
         try:
-            running = await self._running_list.ids()
+            await self._running_list.read(reading, partial(self._miss, began))
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             self._listable = self._listable and is_passing(error)
             logger.info("the list that %d waits share did not come: %s", len(waits), reason(error))
@@ -244,8 +247,14 @@ class Rounds:
                 if not (self._listable and wait.outlives(error)) or number < PROBES:
                     wait.wake()
             return
-        self._running = len(running)
+        self._last_reading = reading
         for wait in waits:
             wait.failing_since = None
-            if wait.prediction_id not in running and wait in self._waiting:
+            if wait.prediction_id not in reading.ids and wait in self._waiting:
+                wait.missing(began)
+
+    def _miss(self, began: float, prediction_id: str) -> None:
+        for wait in self._joined.get(prediction_id, ()):
+            # If the leader woke now, it would break the round off.
+            if wait in self._waiting and wait is not self._leader:
                 wait.missing(began)

@@ -1,5 +1,6 @@
 """The list of the account's running predictions, read to its end."""
 
+from collections.abc import Callable
 from typing import Final
 
 from ._prediction import RUNNING_STATUSES, Prediction, PredictionShape
@@ -32,22 +33,26 @@ class RunningList:
         """How many predictions one request tells of."""
         return DEFAULT_PAGE if self._largest_is_refused else LARGEST_PAGE
 
-    async def ids(self) -> set[str]:
+    async def read(self, reading: "Reading", on_gone: Callable[[str], None]) -> None:
         """Lists the ids, newest first, page by page.
+
+        Args:
+            reading: Takes the pages in.
+            on_gone: Called with each id of the reading before, as soon as the list has passed its place without it.
 
         Raises:
             APIStatusError: If the API refuses.
             APIConnectionError: If nothing came back.
         """
-        running: set[str] = set()
         cursors: set[str] = set()
         cursor: str | None = None
         while True:
             page = await self._page(cursor)
-            running.update(prediction["id"] for prediction in page.items)
+            for prediction_id in reading.add([prediction["id"] for prediction in page.items]):
+                on_gone(prediction_id)
             cursor = page.next_cursor
             if cursor is None or cursor in cursors:
-                return running
+                return
             cursors.add(cursor)
 
     async def _page(self, cursor: str | None) -> PaginatedResponse[Prediction]:
@@ -66,3 +71,35 @@ class RunningList:
         if cursor is not None:
             query["cursor"] = cursor
         return await self._api.ask("GET", "/predictions", self._shape, params=query)
+
+
+class Reading:
+    """One reading of the list, beside the one before: what was there and is not any more is known page by page.
+
+    Args:
+        last: The reading before.
+
+    Attributes:
+        ids: The ids so far, in their order.
+        in_order: Whether the order has always been that of the reading before; else nothing is concluded from it.
+    """
+
+    ids: dict[str, None]
+    in_order: bool
+
+    def __init__(self, last: "Reading | None") -> None:
+        self.ids = {}
+        self.in_order = last is None or last.in_order
+        self._before = list(last.ids) if last is not None and last.in_order else []
+        self._places = {prediction_id: place for place, prediction_id in enumerate(self._before)}
+        self._passed = 0
+        self._gone: set[str] = set()
+
+    def add(self, page: list[str]) -> list[str]:
+        """Takes a page in, and returns the ids of the reading before whose places it passes without them."""
+        self.ids.update(dict.fromkeys(page))
+        self.in_order = self.in_order and self._gone.isdisjoint(page)
+        passed, self._passed = self._passed, max(self._passed, self._places.get(page[-1], 0) if page else 0)
+        gone = [each for each in self._before[passed : self._passed] if each not in self.ids]
+        self._gone.update(gone)
+        return gone
