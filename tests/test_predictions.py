@@ -421,8 +421,9 @@ class TestContract:
 
     def test_predictions_have_the_fields_of_the_reference(self) -> None:
         fields = {"url", "id", "created_at", "status", "updated_at", "setup_time", "execution_time", "model"}
+        details = {"input", "output", "error", "metrics", "stream"}
         assert set(typing.get_type_hints(predictions.Prediction)) == fields
-        assert set(typing.get_type_hints(predictions.PredictionWithIO)) == fields | {"input", "output", "error"}
+        assert set(typing.get_type_hints(predictions.PredictionWithIO)) == fields | details
 
     def test_the_pagination_options_are_exported_by_the_package(self) -> None:
         assert wriftai_anyio.PaginationOptions is PaginationOptions
