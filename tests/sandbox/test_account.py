@@ -47,8 +47,13 @@ def test_a_user_who_takes_a_new_name_keeps_their_models(sandbox: Sandbox, http: 
 
 
 def test_a_user_cannot_take_the_name_of_another(http: httpx.Client) -> None:
-    http.get("/models")
     assert http.patch("/user", json={"name": "sandbox"}).status_code == 409
+
+
+@pytest.mark.parametrize("path", ["/users/ada", "/users", "/search/users?q=ada"])
+def test_the_owner_of_a_registered_function_is_a_user(sandbox: Sandbox, http: httpx.Client, path: str) -> None:
+    sandbox.models["ada/upper"] = lambda given: given
+    assert '"ada"' in http.get(path).text
 
 
 def test_urls_are_details(http: httpx.Client) -> None:
