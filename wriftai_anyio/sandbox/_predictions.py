@@ -33,6 +33,7 @@ class Prediction:
         changes: What it was at each change of its status, where it has a webhook.
         ended: Set once its status is terminal.
         scope: What it runs in, once it runs.
+        delivery: What its changes are delivered in, where it has a webhook.
     """
 
     serial: int
@@ -51,6 +52,7 @@ class Prediction:
     execution_seconds: float | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope | None = None
+    delivery: anyio.CancelScope | None = None
     events: Log = field(default_factory=Log)
     changes: Log = field(default_factory=Log)
     _phase_began: float = field(default_factory=time.monotonic)
@@ -155,8 +157,11 @@ class PredictionStore:
         return [prediction.details() for prediction in self._all.copy().values()]
 
     def clear(self) -> None:
-        """Stop all that are under way and forget all."""
+        """Stop all that are under way, deliver no more changes, and forget all."""
         for prediction in self._active.values():
             prediction.cancel_after(0)
+        for prediction in self._all.values():
+            if prediction.delivery is not None:
+                prediction.delivery.cancel()
         self._all.clear()
         self._active.clear()

@@ -11,7 +11,7 @@ from ._execution import execute
 from ._models import Model, ModelError, ModelFunction
 from ._predictions import Prediction, PredictionStore
 from ._settings import Settings
-from ._webhooks import WebhookSender
+from ._webhooks import Webhook, WebhookSender
 
 MAX_THREADS: Final = 100
 
@@ -38,7 +38,8 @@ class Runner:
         function = _no_function if model is None else model.function
         prediction.scope = anyio.CancelScope()
         if prediction.webhook is not None:
-            self._tasks.start_soon(self._sender.deliver, prediction.webhook, prediction.changes)
+            prediction.delivery = anyio.CancelScope()
+            self._tasks.start_soon(self._deliver, prediction, prediction.webhook, prediction.delivery)
         self._tasks.start_soon(self._run, prediction, prediction.scope, function)
 
     async def _run(self, prediction: Prediction, scope: anyio.CancelScope, function: ModelFunction) -> None:
@@ -51,6 +52,10 @@ class Runner:
         if scope.cancelled_caught:
             prediction.move("cancelled")
         self._store.retire(prediction)
+
+    async def _deliver(self, prediction: Prediction, webhook: Webhook, scope: anyio.CancelScope) -> None:
+        with scope:
+            await self._sender.deliver(webhook, prediction.changes)
 
     async def _execute(self, prediction: Prediction, function: ModelFunction) -> None:
         async def emit(part: object) -> None:
