@@ -4,7 +4,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,6 @@ BLOCK_SIZE = 10_000
 URL = "https://store.example/output?signature=s3cr3t"
 LONGEST_LEAVE = 0.3
 """Seconds."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_tls_context() -> Iterator[None]:
-    """Saves each client the 0.1 s that it takes to read the certificates."""
-    context = httpx.create_ssl_context()
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("httpx.create_ssl_context", lambda: context)
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -47,15 +47,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
     return 100
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_tls_context() -> Iterator[None]:
-    """Saves each client the 0.1 s that it takes to read the certificates."""
-    context = httpx.create_ssl_context()
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("httpx.create_ssl_context", lambda: context)
-        yield
-
-
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wriftai_anyio._retry.FIRST_BACKOFF", 0.0)

@@ -1,18 +1,27 @@
 """The preparation of the network, which the first call of a client waits for."""
 
+import json
 import logging
+import os
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
 import pytest
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import ByteStream, Listener, SocketAttribute, SocketStream
+from anyio.streams.tls import TLSListener
 
-from wriftai_anyio import Client
+from support import prediction
+from wriftai_anyio import APIConnectionError, Client
 from wriftai_anyio._network import Network
+
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
+"""For 127.0.0.1, signed by itself, with its key; of no use to anybody else."""
 
 
 @pytest.fixture
@@ -39,22 +48,84 @@ async def test_a_first_call_can_be_left_while_the_network_is_prepared(stalled_pr
                 tasks.cancel_scope.cancel()
 
 
-def test_the_tls_settings_are_read_once_for_calls_that_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[ssl.SSLContext] = []
+async def answer_with_a_prediction(connection: ByteStream) -> None:
+    with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+        async with connection:
+            await connection.receive()
+            body = json.dumps(prediction()).encode()
+            await connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+
+
+@asynccontextmanager
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Answers requests with a prediction, over loopback, and yields the address."""
+    listener: Listener[Any] = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)
+    if tls is not None:
+        listener = TLSListener(listener, tls, standard_compatible=False)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, answer_with_a_prediction)
+        with anyio.fail_after(5):
+            yield f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
+        tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+def tls() -> ssl.SSLContext:
+    """Serves TLS with a certificate that nobody vouches for but itself."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Notes each time that authorities are read, and what the environment says then."""
+    noted: list[str | None] = []
     create = httpx.create_ssl_context
 
     def note() -> ssl.SSLContext:
-        read.append(create())
-        return read[-1]
+        noted.append(os.environ.get("SSL_CERT_FILE"))
+        return create()
 
     monkeypatch.setattr(httpx, "create_ssl_context", note)
-    network = Network()
-    threads = [threading.Thread(target=network.prepare) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert len(read) == 1
+    return noted
+
+
+async def status_from(base_url: str) -> str:
+    async with Client("t", base_url, max_retries=0) as client:
+        return (await client.predictions.async_get("pred1"))["status"]
+
+
+@pytest.mark.anyio
+async def test_the_authorities_are_those_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext
+) -> None:
+    async with serving(tls) as base_url:
+        with pytest.raises(APIConnectionError, match=r"(?i)certificate.*The server did nothing"):
+            await status_from(base_url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        assert await status_from(base_url) == "succeeded"
+
+
+@pytest.mark.anyio
+async def test_all_clients_read_the_authorities_once(
+    monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext, reads: list[str | None], tmp_path: Path
+) -> None:
+    named = tmp_path / "authorities.pem"
+    named.write_bytes(CERTIFICATE.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(named))
+    async with serving(tls) as base_url, anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(status_from, base_url)
+    assert reads == [str(named)]
+
+
+@pytest.mark.anyio
+async def test_without_tls_no_authorities_are_read(reads: list[str | None]) -> None:
+    async with serving() as base_url:
+        assert await status_from(base_url) == "succeeded"
+    assert reads == []
 
 
 async def answer_as_proxy(connection: SocketStream) -> None:

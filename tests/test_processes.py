@@ -308,6 +308,41 @@ class TestFork:
         )
         assert stdout == "done\n"
 
+    def test_a_child_forked_while_another_threads_first_call_imports_can_import_too(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import queue
+
+            class Announcing:
+                def find_spec(self, name, path=None, target=None):
+                    if name in awaited:
+                        awaited.remove(name)
+                        moments.put(name)
+                        time.sleep(0.05)
+
+            awaited, moments = {f"anyio._backends._{backend}", "httpcore", "encodings.idna"}, queue.SimpleQueue()
+            sys.meta_path.insert(0, Announcing())
+            first = threading.Thread(target=predictions.list)
+            first.start()
+            for _ in range(3):
+                moments.get(timeout=10)
+                child = os.fork()
+                if not child:
+                    signal.alarm(10)
+                    # It takes the name of the thread that stayed behind, to which locks are open.
+                    threading.Thread(target=time.sleep, args=(20,), daemon=True).start()
+                    predictions.list()
+                    os._exit(0)
+                print(os.waitpid(child, 0)[1])
+            first.join()
+            """,
+            backend,
+        )
+        assert stdout == "0\n0\n0\n"
+
     def test_a_child_ends_though_a_lock_of_its_parent_was_held(self, sandbox: Sandbox, backend: str) -> None:
         stdout = run(
             sandbox,

@@ -16,12 +16,15 @@ import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from typing import Any, Final, Generic, TypeVar
 
 import anyio
 from anyio import CancelScope, NoEventLoopError, RunFinishedError, from_thread
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import EventLoopToken, current_token
+
+from ._process import forks_wait
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
@@ -304,7 +307,9 @@ class _Loop:
 
     def _run(self) -> None:
         try:
-            anyio.run(self._main, backend=self._backend)
+            with ExitStack() as start:
+                start.enter_context(forks_wait())  # the event loop is imported now
+                anyio.run(self._main, start.close, backend=self._backend)
         except BaseException as error:  # noqa: BLE001 -- told to the callers
             self._failure = error
         finally:
@@ -312,8 +317,9 @@ class _Loop:
             self._wake_receiver.close()
             self._wake_sender.close()
 
-    async def _main(self) -> None:
+    async def _main(self, started: Callable[[], None]) -> None:
         async with BlockingPortal() as portal:
+            started()
             self.portal = portal
             self.token = current_token()
             self.idle = anyio.Event()

@@ -18,7 +18,7 @@ from anyio import CancelScope, Semaphore, current_time, get_cancelled_exc_class,
 from anyio.lowlevel import RunVar
 
 from ._log import logger
-from ._network import Network, out_of_descriptors, request_limit
+from ._network import Network, causes, out_of_descriptors, request_limit
 from ._process import PerProcess
 from ._threads import begin_in_thread
 from .errors import APIConnectionError, APITimeoutError
@@ -412,7 +412,8 @@ async def abandon(chunks: AsyncIterator[bytes], patience: float = 0.0) -> None:
 
 def connection_error(request: httpx.Request, error: httpx.RequestError) -> APIConnectionError:
     """Makes our error of what httpx saw; the request that both then carry has no access token."""
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = next((str(cause) for cause in causes(error) if str(cause)), "")
+    reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if isinstance(error, httpx.TimeoutException):
         made = _error(APITimeoutError, request, f"was not answered in time ({reason})", error)
     else:

@@ -1,18 +1,23 @@
 """How this machine reaches the network: TLS, proxies, sockets and their number, as httpx honours them."""
 
 import errno
+import importlib
 import logging
 import os
 import socket
 import ssl
 import sys
-import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Final
 
 import httpx
+
+from ._process import PerProcess, forks_wait
+from ._threads import begin_in_thread
 
 IDLE_EXPIRY: Final = 30.0
 """Seconds that a connection is kept for later requests."""
@@ -20,35 +25,89 @@ LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=Non
 
 
 class Network:
-    """Makes transports that go out as the environment says; TLS settings are read once."""
+    """Makes transports that go out as the environment says."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tls: ssl.SSLContext | None = None
-        self._proxied = False
+        self._make: Callable[[], httpx.AsyncBaseTransport] | None = None
 
     @property
     def ready(self) -> bool:
         """Whether `prepare` has run."""
-        return self._tls is not None
+        return self._make is not None
 
     def prepare(self) -> None:
-        """Does, once, what is slow and blocks (0.05 to 0.2 s): certificates, proxies, and httpcore's late imports."""
-        with self._lock:
-            if self._tls is not None:
+        """Does, once, what is slow and blocks (0.05 to 0.2 s): late imports, proxies, certificates if all need them."""
+        with forks_wait():
+            if self._make is not None:
                 return
-            self._proxied = any(scheme != "no" for scheme in urllib.request.getproxies())
-            tls = httpx.create_ssl_context()
-            httpx.AsyncHTTPTransport(verify=tls)
-            self._tls = tls
+            _import_what_comes_later()
+            without_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            httpx.AsyncHTTPTransport(verify=without_authorities)
+            if any(scheme != "no" for scheme in urllib.request.getproxies()):
+                self._make = partial(_ProxiedTransport, _make_tls())
+            else:
+                self._make = partial(_DirectTransport, without_authorities)
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Makes a transport with connections of its own."""
-        if self._tls is None:
+        if self._make is None:
             raise AssertionError("prepare() runs before")
-        if self._proxied:
-            return _ProxiedTransport(self._tls)
-        return httpx.AsyncHTTPTransport(verify=self._tls, limits=LIMITS, socket_options=_keepalive_options())
+        return self._make()
+
+
+def _import_what_comes_later() -> None:
+    for name in ("encodings.idna", "resource"):
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
+_tls_contexts: Final[PerProcess[dict[tuple[str | None, ...], ssl.SSLContext]]] = PerProcess(dict)
+"""What all clients of a process share, by what the environment said: reading the authorities takes 0.03 s."""
+
+
+def _tls_settings() -> tuple[str | None, ...]:
+    return tuple(map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")))
+
+
+def _make_tls() -> ssl.SSLContext:
+    """Returns the context for the environment as it is; blocks where there is none yet."""
+    contexts, settings = _tls_contexts.get(), _tls_settings()
+    with forks_wait():
+        if settings not in contexts:
+            contexts[settings] = httpx.create_ssl_context()
+        return contexts[settings]
+
+
+class _DirectTransport(httpx.AsyncBaseTransport):
+    """Opens connections itself. The authorities of TLS are read when the first request needs them.
+
+    Args:
+        without_authorities: A context that trusts nobody, for connections without TLS.
+    """
+
+    def __init__(self, without_authorities: ssl.SSLContext) -> None:
+        self._plain = _direct(without_authorities)
+        self._secure: httpx.AsyncHTTPTransport | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        transport = await self._with_tls() if request.url.scheme == "https" else self._plain
+        return await transport.handle_async_request(request)
+
+    async def _with_tls(self) -> httpx.AsyncHTTPTransport:
+        if self._secure is None:
+            made = _tls_contexts.get().get(_tls_settings())
+            context = made or await begin_in_thread(_make_tls).outcome()
+            self._secure = self._secure or _direct(context)
+        return self._secure
+
+    async def aclose(self) -> None:
+        await self._plain.aclose()
+        if self._secure is not None:
+            await self._secure.aclose()
+
+
+def _direct(context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(verify=context, limits=LIMITS, socket_options=_keepalive_options())
 
 
 class _WithoutQueries(logging.Filter):
@@ -115,10 +174,11 @@ def _open_descriptors() -> int:
 
 def out_of_descriptors(error: BaseException) -> bool:
     """Whether an error comes from a want of file descriptors, in this process or in the whole system."""
-    return any(isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE} for cause in _causes(error))
+    return any(isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE} for cause in causes(error))
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Goes through an error and all that led to it."""
     seen: set[int] = set()
     pending = [error]
     while pending:

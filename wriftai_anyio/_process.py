@@ -1,10 +1,22 @@
 """State that belongs to one process: after a fork, the child starts afresh."""
 
+import importlib
 import os
-from collections.abc import Callable
-from typing import Generic, TypeVar
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+# They lock for a fork and unlock after it: nobody must import them, and so join in, while a fork waits below.
+for _name in ("logging", "concurrent.futures.thread"):
+    importlib.import_module(_name)
+
+_no_fork: Final = threading.RLock()
+if sys.platform != "win32":
+    os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_no_fork.release)
 
 _inherited: list[object] = []
 """What children of a fork must never close, nor collect: their parent still uses it."""
@@ -33,3 +45,14 @@ class PerProcess(Generic[T]):
     def peek(self) -> T | None:
         """Returns this process's value if there is one already."""
         return self._values.get(os.getpid())
+
+
+@contextmanager
+def forks_wait() -> Generator[None]:
+    """Has forks of other threads, and other such blocks, wait until the block has ended.
+
+    What one thread imports while another one forks, the child can never import: it finds the module half made, and
+    its lock held by a thread that the child does not have.
+    """
+    with _no_fork:
+        yield
