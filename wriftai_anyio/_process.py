@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ for _name in ("logging", "concurrent.futures.thread"):
     importlib.import_module(_name)
 
 _no_fork: Final = threading.RLock()
-if sys.platform != "win32":
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_no_fork.release)
 
 _inherited: list[object] = []
