@@ -54,7 +54,7 @@ def test_a_batch_left_by_ctrl_c_knows_all_that_it_created_and_goes_on(tmp_path: 
             _, errors = process.communicate(timeout=LONGEST_RUN)
         assert errors.rstrip().endswith("KeyboardInterrupt")
         with closing(sqlite3.connect(journal)) as database:
-            known = database.execute("SELECT prediction_id FROM entries WHERE is_sent").fetchall()
+            known = database.execute("SELECT prediction_id FROM entries WHERE sent_at IS NOT NULL").fetchall()
         assert {prediction_id for (prediction_id,) in known} == {each["id"] for each in sandbox.predictions}
         assert len(known) < 50
         assert len(run_python(arguments, settings_for(sandbox)).splitlines()) == 50

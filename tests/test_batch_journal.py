@@ -34,7 +34,7 @@ def unknown(journal: Path) -> int:
     """Counts the inputs that the next run would report as unknown."""
     database = sqlite3.connect(journal)
     try:
-        query = "SELECT count(*) FROM entries WHERE is_sent AND prediction_id IS NULL"
+        query = "SELECT count(*) FROM entries WHERE sent_at IS NOT NULL AND prediction_id IS NULL"
         count: int = database.execute(query).fetchone()[0]
         return count
     finally:

@@ -14,7 +14,9 @@ from ._creating import Create
 from ._following import Follower
 from ._journal import Change, Entry, Journal, created, digest, ended, intended, not_created, taken_in
 from ._leaving import Sending, finish, finish_what_is_sent
-from ._prediction import PredictionShape, PredictionWithIO, is_terminal
+from ._listing import Listing
+from ._lost_creates import LostCreates, find_lost_creates
+from ._prediction import Prediction, PredictionShape, PredictionWithIO, is_terminal
 from ._threads import Worker
 from ._wait_options import AsyncWaitOptions
 from .common_types import JsonValue
@@ -35,6 +37,8 @@ class Job:
         model: The model's reference.
         options: How to wait for each prediction.
         recreate_unknown: Whether to create again what an earlier run may have created.
+        find_unknown: Whether to look for it on the server first.
+        listing: The list of predictions.
     """
 
     follower: Follower
@@ -43,6 +47,8 @@ class Job:
     model: str
     options: AsyncWaitOptions
     recreate_unknown: bool
+    find_unknown: bool
+    listing: Listing[Prediction]
 
     async def run(self, params: Params) -> PredictionWithIO:
         """Brings one input to its end, without a journal."""
@@ -60,12 +66,14 @@ class JournaledJob:
         job: The job.
         journal: What earlier runs left.
         thread: The thread that the journal is used on.
+        lost: What earlier runs may have created without noting it.
     """
 
-    def __init__(self, job: Job, journal: Journal, thread: Worker) -> None:
+    def __init__(self, job: Job, journal: Journal, thread: Worker, lost: LostCreates) -> None:
         self._job = job
         self._journal = journal
         self._thread = thread
+        self._lost = lost
         self._lock = Lock()
         self._unwritten: list[Change] = []
         self._failure: str | None = None
@@ -88,6 +96,8 @@ class JournaledJob:
             return partial(self._ended, entry.result)
         elif entry.prediction_id is not None:
             return partial(self._follow, number, entry.prediction_id, None)
+        elif entry.is_sent and (found := self._lost.claim(params.get("input"))) is not None:
+            return partial(self._adopt, number, found)
         elif entry.is_sent and not self._job.recreate_unknown:
             return partial(_report_unknown, number)
         return partial(self._run, number, params, may_exist=entry is not None and entry.is_sent)
@@ -98,6 +108,10 @@ class JournaledJob:
 
     async def _ended(self, result: JsonValue) -> PredictionWithIO:
         return self._job.shape.detailed(result)
+
+    async def _adopt(self, number: int, prediction: PredictionWithIO) -> PredictionWithIO:
+        await self._note(created(number, prediction["id"]))
+        return await self._follow(number, prediction["id"], prediction)
 
     async def _run(self, number: int, params: Params, *, may_exist: bool) -> PredictionWithIO:
         create = await self._job.prepare(params, self._job.model)
@@ -189,9 +203,19 @@ async def journaled(job: Job, path: str | PathLike[str]) -> AsyncGenerator[Journ
     async with Worker() as thread:
         journal = await thread.run(_open, path, thread.cleanup)
         try:
-            yield JournaledJob(job, journal, thread)
+            yield JournaledJob(job, journal, thread, await _find_lost(job, journal, thread))
         finally:
             await finish(partial(thread.run, journal.close))
+
+
+async def _find_lost(job: Job, journal: Journal, thread: Worker) -> LostCreates:
+    async def is_known(prediction_id: str) -> bool:
+        return await thread.run(journal.has, prediction_id)
+
+    since = await thread.run(journal.unknown_since) if job.find_unknown else None
+    if since is None:
+        return LostCreates([])
+    return await find_lost_creates(job.listing, job.follower.look, is_known, job.model, since)
 
 
 def _open(path: str | PathLike[str], cleanup: ExitStack) -> Journal:

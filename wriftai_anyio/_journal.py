@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -26,7 +27,7 @@ _SCHEMA: Final = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,
-    is_sent INTEGER NOT NULL DEFAULT 0,
+    sent_at TEXT,
     prediction_id TEXT,
     result TEXT
 )
@@ -48,12 +49,12 @@ def taken_in(number: int, digest: bytes) -> Change:
 
 def intended(number: int) -> Change:
     """Notes that a create is about to be sent."""
-    return "UPDATE entries SET is_sent = 1 WHERE number = ?", (number,)
+    return "UPDATE entries SET sent_at = ? WHERE number = ?", (datetime.now(timezone.utc).isoformat(), number)
 
 
 def not_created(number: int) -> Change:
     """Notes that nothing was created for an input."""
-    return "UPDATE entries SET is_sent = 0 WHERE number = ? AND prediction_id IS NULL", (number,)
+    return "UPDATE entries SET sent_at = NULL WHERE number = ? AND prediction_id IS NULL", (number,)
 
 
 def created(number: int, prediction_id: str) -> Change:
@@ -156,13 +157,22 @@ class Journal:
         Raises:
             BatchJournalError: If another input has this number: the journal is that of other inputs.
         """
-        row = self._one("SELECT digest, is_sent, prediction_id, result FROM entries WHERE number = ?", number)
+        row = self._one("SELECT digest, sent_at, prediction_id, result FROM entries WHERE number = ?", number)
         if row is None:
             return None
-        known, is_sent, prediction_id, result = row
+        known, sent_at, prediction_id, result = row
         if known != digest:
             raise self._error("is that of other inputs", f"input {number} differs, or the model; give the same ones")
-        return Entry(bool(is_sent), prediction_id, json.loads(result) if result else None)
+        return Entry(sent_at is not None, prediction_id, json.loads(result) if result else None)
+
+    def unknown_since(self) -> datetime | None:
+        """Says when the first create was sent whose outcome is unknown; `None` if there is none."""
+        (sent_at,) = self._one("SELECT min(sent_at) FROM entries WHERE prediction_id IS NULL") or (None,)
+        return None if sent_at is None else datetime.fromisoformat(sent_at)
+
+    def has(self, prediction_id: str) -> bool:
+        """Whether a prediction is that of an input."""
+        return self._one("SELECT 1 FROM entries WHERE prediction_id = ?", prediction_id) is not None
 
     def change(self, changes: list["Change"]) -> None:
         """Makes changes in one transaction: after it they are on the disk.

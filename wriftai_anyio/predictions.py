@@ -389,6 +389,7 @@ class Predictions(Resource):
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
         recreate_unknown: bool = False,
+        find_unknown: bool = False,
     ) -> AsyncBatch:
         """Run many predictions as one job.
 
@@ -403,6 +404,8 @@ class Predictions(Resource):
                 cancels on the server what is under way. With a journal, `timeout` begins after the create.
             recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
                 `CreateOutcomeUnknown`.
+            find_unknown: Whether to look for it first among the newest predictions, on entering the block: one of
+                this model with the same input, which the journal does not know, is taken for it.
 
         Returns:
             A context manager, and in it an iterator over each `BatchResult`, as they end. One failure does not stop
@@ -421,7 +424,8 @@ class Predictions(Resource):
                     print(result.index, result.error or result.prediction["output"])
             ```
         """
-        return AsyncBatch(self._job(model, wait_options, recreate_unknown), reader(inputs), max_in_flight, journal)
+        job = self._job(model, wait_options, recreate_unknown, find_unknown)
+        return AsyncBatch(job, reader(inputs), max_in_flight, journal)
 
     @twin(async_batch)
     def batch(
@@ -433,15 +437,18 @@ class Predictions(Resource):
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
         recreate_unknown: bool = False,
+        find_unknown: bool = False,
     ) -> Batch:
         caller = Caller()
         read = CallersInputs(iter(inputs), caller)
-        job = self._job(model, wait_options.on(caller), recreate_unknown)
+        job = self._job(model, wait_options.on(caller), recreate_unknown, find_unknown)
         return Batch(self._api, AsyncBatch(job, read, max_in_flight, journal), read)
 
-    def _job(self, model: str, options: AsyncWaitOptions, recreate_unknown: bool) -> Job:
+    def _job(self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool) -> Job:
         model_reference(model)
-        return Job(self._follower, self._shape, self._prepare, model, options, recreate_unknown)
+        return Job(
+            self._follower, self._shape, self._prepare, model, options, recreate_unknown, find_unknown, self._listing
+        )
 
     async def _prepare(self, params: CreatePredictionParams, model: str) -> Create:
         return await with_files_uploaded(Create.checked(params, model), self._files.async_upload)

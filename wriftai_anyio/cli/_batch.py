@@ -37,7 +37,8 @@ def batch(
         typer.Option(metavar="FILE", help="What later runs go on by; by default the name of --out and .journal."),
     ] = None,
     recreate_unknown: Annotated[
-        bool, typer.Option("--recreate-unknown", help="Create again what an earlier run may have created.")
+        bool,
+        typer.Option("--recreate-unknown", help="Create again what an earlier run may have created, but is not found."),
     ] = False,
     cancel_on_exit: CancelOnExit = False,
     as_json: Json = False,
@@ -67,6 +68,7 @@ def batch(
             journal=journal,
             wait_options=WaitOptions(cancel_on_exit=cancel_on_exit),
             recreate_unknown=recreate_unknown,
+            find_unknown=True,
         ) as results,
     ):
         _write(session, results, out, counts, total)
@@ -119,9 +121,11 @@ def _raise_if_all_would_end_so(error: Exception) -> None:
 def _sentence(error: Exception) -> str:
     from wriftai_anyio import CreateOutcomeUnknown
 
-    if isinstance(error, CreateOutcomeUnknown):
-        return f"It may have been created already; only --recreate-unknown creates it again. {error}"
-    return failure_of(error).sentence
+    if not isinstance(error, CreateOutcomeUnknown):
+        return failure_of(error).sentence
+    if error.__cause__ is not None:
+        return f"Whether it was created is unknown; the next run looks for it. ({error.__cause__})"
+    return "An earlier run may have created it, but it was not found; --recreate-unknown creates it again."
 
 
 def _listed(counts: Counter[str]) -> str:
