@@ -1,7 +1,8 @@
 """Counts the words of each line of a poem, with the work on the outputs spread over a Dask cluster.
 
-Usage: dask_batch.py [--scheduler ADDRESS] [--journal PATH]. It uses the server of WRIFTAI_API_BASE_URL and
-WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself; and the cluster at ADDRESS, else one on this machine.
+Usage: dask_batch.py [--scheduler ADDRESS] [--journal PATH]. It needs `distributed`. It uses the server of
+WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself; and the cluster at ADDRESS, else
+one on this machine.
 
 Nothing is paid for twice, whatever dies. Dask runs the tasks of a dead worker again, so no task may create: this
 process creates, which loses no speed, since the account's limit is the same however many machines create. What a task

@@ -1,6 +1,10 @@
 """Batches: results as they end, inputs as they are needed, leaving early."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -8,7 +12,7 @@ import pytest
 from anyio import create_task_group, fail_after, get_running_tasks, move_on_after
 
 from batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
-from support import until
+from support import threads_named, until
 from wriftai_anyio import WaitTimeoutError
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, WaitOptions
@@ -187,14 +191,19 @@ class TestLeaving:
                 cancels = [each for each in sandbox.requests if each.path.endswith("/cancel")]
                 assert len(cancels) == (3 if cancel_on_exit else 0)
 
-    async def test_a_cancel_scope_ends_it_and_nothing_outlives_it(self, sandbox: Sandbox) -> None:
+    @pytest.mark.parametrize("journaled", [False, True])
+    async def test_a_cancel_scope_ends_it_and_nothing_outlives_it(
+        self, sandbox: Sandbox, tmp_path: Path, journaled: bool
+    ) -> None:
         before = {task.id for task in get_running_tasks()}
+        journal = tmp_path / "journal" if journaled else None
         with fail_after(10):
             async with client_of(sandbox) as client:
                 with move_on_after(0.05) as scope:
-                    await collected(client, SLEEPS, "sandbox/sleep")
+                    await collected(client, SLEEPS, "sandbox/sleep", journal=journal)
                 assert scope.cancelled_caught
                 assert {task.id for task in get_running_tasks()} == before
+                assert threads_named("wriftai_anyio files") == set()
                 assert client.rate_limits.creates.queued == 0
 
     async def test_a_cancel_scope_around_the_next_result_loses_none(self, sandbox: Sandbox) -> None:
@@ -206,6 +215,14 @@ class TestLeaving:
                         with move_on_after(0.002):
                             results.append(await anext(batch))
         assert outputs(results) == expected(20)
+
+    @pytest.mark.parametrize("anyio_backend", ["asyncio"])
+    async def test_asyncio_s_own_timeout_ends_it_and_nothing_outlives_it(self, sandbox: Sandbox) -> None:
+        before = asyncio.all_tasks()
+        async with client_of(sandbox) as client:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(collected(client, SLEEPS, "sandbox/sleep"), 0.05)
+            assert asyncio.all_tasks() == before
 
     async def test_it_runs_once_and_is_iterated_over_in_its_block(self, sandbox: Sandbox) -> None:
         async with client_of(sandbox) as client:
@@ -269,6 +286,26 @@ class TestBatch:
             with client.predictions.batch(inputs, "sandbox/sleep", wait_options=options) as results:
                 next(results)
             assert len([each for each in sandbox.requests if each.path.endswith("/cancel")]) == 3
+
+    def test_several_threads_may_share_the_results(self, sandbox: Sandbox, backend: str) -> None:
+        with client_of(sandbox, backend=backend) as client:
+            with (
+                client.predictions.batch(texts(20), MODEL, wait_options=BLOCKING) as results,
+                ThreadPoolExecutor(3) as threads,
+            ):
+                found = [each for part in threads.map(lambda _: list(results), range(3)) for each in part]
+        assert len(found) == 20
+        assert outputs(found) == expected(20)
+
+    def test_callbacks_run_in_the_thread_that_takes_the_results(self, sandbox: Sandbox, backend: str) -> None:
+        threads: set[int] = set()
+        options = WaitOptions(
+            poll_interval=QUICK.poll_interval, duration=0, on_poll=lambda _: threads.add(threading.get_ident())
+        )
+        with client_of(sandbox, backend=backend) as client:
+            with client.predictions.batch(texts(3), MODEL, wait_options=options) as results:
+                assert outputs(results) == expected(3)
+        assert threads == {threading.get_ident()}
 
 
 def test_wrong_arguments_are_refused_at_once(sandbox: Sandbox) -> None:

@@ -15,6 +15,7 @@ from batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, output
 from support import TOKEN, until
 from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
 from wriftai_anyio._journal import Journal
+from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
@@ -28,6 +29,10 @@ def sandbox(sandbox: Sandbox) -> Sandbox:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal"
+
+
+def by_index(result: BatchResult) -> int:
+    return result.index
 
 
 def unknown(journal: Path) -> int:
@@ -52,11 +57,13 @@ class TestGoingOn:
                 async with batch as results:
                     for _ in range(10):
                         await anext(results)
-                assert outputs(await collected(client, texts(40), journal=journal)) == expected(40)
+                ended = await collected(client, texts(40), journal=journal)
                 requests = len(sandbox.requests)
-                assert outputs(await collected(client, texts(40), journal=journal)) == expected(40)
+                again = await collected(client, texts(40), journal=journal)
+                assert len(sandbox.requests) == requests
+        assert outputs(ended) == expected(40)
+        assert sorted(again, key=by_index) == sorted(ended, key=by_index)
         assert len(sandbox.predictions) == 40
-        assert len(sandbox.requests) == requests
 
     async def test_more_inputs_may_come_after_those_of_the_last_run(self, sandbox: Sandbox, journal: Path) -> None:
         with fail_after(30):

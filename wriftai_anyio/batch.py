@@ -1,6 +1,7 @@
 """Many predictions as one job: taken in as fast as they are worked off, results as they end."""
 
 import math
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -169,6 +170,7 @@ class Batch:
         self._inputs = inputs
         self._started: Started[None] | None = None
         self._entered = False
+        self._turn = threading.Lock()
 
     def __enter__(self) -> "Batch":
         if self._started is not None:
@@ -200,7 +202,8 @@ class Batch:
         if not self._entered:
             refuse_event_loop("async_batch")
             raise RuntimeError("Use a batch as `with …`, and iterate over it inside the block.")
-        result = self._api.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
+        with self._turn:
+            result = self._api.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
         if result is None:
             raise StopIteration
         return result

@@ -401,7 +401,8 @@ class Predictions(Resource):
                 journal, and it goes on, and gives the results of earlier runs, too. Creates are not held then.
             max_in_flight: How many inputs are taken in at most and their results not yet taken out.
             wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also
-                cancels on the server what is under way. With a journal, `timeout` begins after the create.
+                cancels on the server what is under way, as far as the rate limit allows within five seconds. With
+                a journal, `timeout` begins after the create.
             recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
                 `CreateOutcomeUnknown`.
             find_unknown: Whether to look for it first among the newest predictions, on entering the block: one of
