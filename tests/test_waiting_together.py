@@ -12,7 +12,7 @@ from anyio import CancelScope, create_task_group, fail_after, get_running_tasks,
 from anyio.lowlevel import current_token
 
 from running_predictions import RunningPredictions, named
-from support import client_of, in_virtual_time, prediction
+from support import client_of, in_virtual_time, prediction, until
 from wriftai_anyio import Client, NotFoundError, WaitTimeoutError
 from wriftai_anyio._rounds import Rounds
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
@@ -287,8 +287,7 @@ class TestRealTime:
         async with create_task_group() as tasks:
             tasks.start_soon(in_thread, "asyncio")
             tasks.start_soon(in_thread, "trio")
-            await anyio.sleep(0.1)
-            assert len(client.predictions._poller._loops.get()) == 2
+            await until(lambda: len(client.predictions._poller._loops.get()) == 2)
             ends.set()
             results.append(await wait())
         assert results == [["succeeded"] * 30] * 3
