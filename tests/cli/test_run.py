@@ -127,6 +127,16 @@ class TestOutput:
         sandbox.models["me/pairs"] = pairs
         assert run("run", "me/pairs", "--stream").lines == [[1, 2], [3]]
 
+    def test_stream_that_fails_in_a_line_ends_the_line(self, run: Run, sandbox: Sandbox) -> None:
+        def broken(given: object) -> Iterator[str]:
+            yield "to be "
+            raise ValueError("or not")
+
+        sandbox.models["me/broken"] = broken
+        ended = run("run", "me/broken", "--stream")
+        assert (ended.code, ended.out) == (1, "to be \n")
+        assert "Error: The prediction failed: or not" in ended.err
+
     def test_stream_command_follows_what_was_created_before(self, run: Run, sandbox: Sandbox) -> None:
         prediction_id = created(sandbox, "sandbox/word-count", {"text": "to be"}, stream=True)
         assert run("stream", prediction_id).out == "to be\n"

@@ -1,7 +1,7 @@
 """One prediction, followed to its end on the screen."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,7 @@ from ._session import Session
 from ._stops import Stopped
 
 if TYPE_CHECKING:
-    from wriftai_anyio import Client
+    from wriftai_anyio import Client, PredictionStreamEvent
     from wriftai_anyio.common_types import JsonValue, JsonValueWithFile
     from wriftai_anyio.predictions import PredictionWithIO, TaskError
 
@@ -97,25 +97,16 @@ class Follower:
         from wriftai_anyio.errors import WaitTimeoutError
 
         late = WaitTimeoutError("", prediction_id=self._prediction_id)
-        line_is_open = False
         with (
             self._client.predictions.stream(self._prediction_id) as events,
             self._session.stops.deadline(timeout, late),
         ):
-            for event in events:
-                if as_json:
-                    print_json(event)
-                elif event["event"] == "output":
-                    text = _output_text(event["data"])
-                    print_text(text)
-                    line_is_open = not text.endswith("\n")
-                if event["event"] == "error":
-                    self._exit_failed("failed", event["data"])
-            if line_is_open:
-                print_text("\n")
-            if events.prediction is not None:
-                self._session.note(f"{self._prediction_id}: {events.prediction['status']}")
-                self._exit_unless_succeeded(events.prediction)
+            failure = _print_events(events, as_json=as_json)
+        if failure is not None:
+            self._exit_failed("failed", failure)
+        if events.prediction is not None:
+            self._session.note(f"{self._prediction_id}: {events.prediction['status']}")
+            self._exit_unless_succeeded(events.prediction)
 
     def _exit_unless_succeeded(self, prediction: "PredictionWithIO") -> None:
         if prediction["status"] != "succeeded":
@@ -152,8 +143,23 @@ class Follower:
             note(f"Asked the server to cancel {name}.")
 
 
-def _output_text(data: "JsonValue") -> str:
-    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False) + "\n"
+def _print_events(events: "Iterable[PredictionStreamEvent]", *, as_json: bool) -> "JsonValue":
+    """Prints events, or the output in them; returns the error that one tells of."""
+    failure: JsonValue = None
+    line_is_open = False
+    for event in events:
+        if event["event"] == "error":
+            failure = event["data"]
+        if as_json:
+            print_json(event)
+        elif event["event"] == "output":
+            data = event["data"]
+            text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False) + "\n"
+            print_text(text)
+            line_is_open = not text.endswith("\n")
+    if line_is_open:
+        print_text("\n")
+    return failure
 
 
 def _reason(error: "TaskError | JsonValue") -> str:
