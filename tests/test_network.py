@@ -29,7 +29,7 @@ def stalled_preparation(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.E
     """Lets no preparation end before the test does; the event says that one has begun."""
     begun, end = threading.Event(), threading.Event()
 
-    def prepare(_: Network) -> None:
+    def prepare(_: Network, scheme: str) -> None:
         begun.set()
         end.wait(10)
 

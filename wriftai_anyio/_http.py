@@ -11,6 +11,7 @@ import random
 import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
 from typing import Final
 
 import httpx
@@ -299,7 +300,7 @@ class Http:
         return await self._send(request, whole=False)
 
     async def _send(self, request: httpx.Request, *, whole: bool) -> httpx.Response:
-        connections = await self._connections()
+        connections = await self._connections(request.url.scheme)
         waited = 0.0
         while True:
             try:
@@ -330,27 +331,23 @@ class Http:
             return response
         raise _late(request)
 
-    async def _connections(self) -> Connections:
+    async def _connections(self, scheme: str) -> Connections:
         if self._closed:
             raise closed_error()
+        if self._transport is None and not self._network.get().is_ready(scheme):
+            await begin_in_thread(partial(self._network.get().prepare, scheme)).outcome()
         end = _this_loop_end()
         connections = end.connections(self)
         if connections is None:
-            made = await self._make_connections()
-            connections = end.connections(self)
-            if connections is None:
-                await end.add(self, made)
-                return made
+            connections = self._make_connections()
+            await end.add(self, connections)
         return connections
 
-    async def _make_connections(self) -> Connections:
+    def _make_connections(self) -> Connections:
         if self._transport is not None:
             transport = self._transport
             return Connections(lambda: transport, sys.maxsize, shared=True)
-        network = self._network.get()
-        if not network.ready:
-            await begin_in_thread(network.prepare).outcome()
-        return Connections(network.transport, request_limit(), shared=False)
+        return Connections(self._network.get().transport, request_limit(), shared=False)
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop, and refuses further requests on any."""

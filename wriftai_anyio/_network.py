@@ -17,7 +17,6 @@ from typing import Final
 import httpx
 
 from ._process import PerProcess, forks_wait
-from ._threads import begin_in_thread
 
 IDLE_EXPIRY: Final = 30.0
 """Seconds that a connection is kept for later requests."""
@@ -29,30 +28,35 @@ class Network:
 
     def __init__(self) -> None:
         self._make: Callable[[], httpx.AsyncBaseTransport] | None = None
+        self._ready: set[str] = set()
 
-    @property
-    def ready(self) -> bool:
-        """Whether `prepare` has run."""
-        return self._make is not None
+    def is_ready(self, scheme: str) -> bool:
+        """Whether `prepare` has run for a scheme of URLs."""
+        return scheme in self._ready
 
-    def prepare(self) -> None:
-        """Does, once, what is slow and blocks (0.05 to 0.2 s): late imports, proxies, certificates if all need them."""
+    def prepare(self, scheme: str) -> None:
+        """Does, once, what is slow and blocks (0.05 to 0.2 s): late imports, proxies, and authorities for https."""
         with forks_wait():
-            if self._make is not None:
-                return
-            _import_what_comes_later()
-            without_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            httpx.AsyncHTTPTransport(verify=without_authorities)
-            if any(scheme != "no" for scheme in urllib.request.getproxies()):
-                self._make = partial(_ProxiedTransport, _make_tls())
-            else:
-                self._make = partial(_DirectTransport, without_authorities)
+            if self._make is None:
+                self._make = _make_transport()
+            if scheme == "https":
+                _make_tls()
+            self._ready.add(scheme)
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Makes a transport with connections of its own."""
         if self._make is None:
             raise AssertionError("prepare() runs before")
         return self._make()
+
+
+def _make_transport() -> Callable[[], httpx.AsyncBaseTransport]:
+    _import_what_comes_later()
+    without_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    httpx.AsyncHTTPTransport(verify=without_authorities)
+    if any(scheme != "no" for scheme in urllib.request.getproxies()):
+        return partial(_ProxiedTransport, _make_tls())
+    return partial(_DirectTransport, without_authorities)
 
 
 def _import_what_comes_later() -> None:
@@ -79,7 +83,7 @@ def _make_tls() -> ssl.SSLContext:
 
 
 class _DirectTransport(httpx.AsyncBaseTransport):
-    """Opens connections itself. The authorities of TLS are read when the first request needs them.
+    """Opens connections itself.
 
     Args:
         without_authorities: A context that trusts nobody, for connections without TLS.
@@ -90,14 +94,12 @@ class _DirectTransport(httpx.AsyncBaseTransport):
         self._secure: httpx.AsyncHTTPTransport | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        transport = await self._with_tls() if request.url.scheme == "https" else self._plain
+        transport = self._with_tls() if request.url.scheme == "https" else self._plain
         return await transport.handle_async_request(request)
 
-    async def _with_tls(self) -> httpx.AsyncHTTPTransport:
+    def _with_tls(self) -> httpx.AsyncHTTPTransport:
         if self._secure is None:
-            made = _tls_contexts.get().get(_tls_settings())
-            context = made or await begin_in_thread(_make_tls).outcome()
-            self._secure = self._secure or _direct(context)
+            self._secure = _direct(_make_tls())
         return self._secure
 
     async def aclose(self) -> None:
