@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from anyio import fail_after
 
+import support
 from batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
 from support import TOKEN, until
 from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
-from wriftai_anyio._journal import Journal
+from wriftai_anyio._journal import Change, Journal, intended
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 from wriftai_anyio.sandbox import RateLimits, Sandbox
@@ -128,6 +130,45 @@ class TestGoingOn:
                 assert outputs(await collected(client, texts(60), journal=journal)) == expected(60)
             assert len(sandbox.predictions) == 60
 
+    async def test_an_intent_is_written_when_its_create_is_sent_and_not_while_it_waits_for_the_rate_limit(
+        self, journal: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def note_and_change(self: Journal, changes: list[Change]) -> None:
+            written.extend(changes)
+            change(self, changes)
+
+        written: list[Change] = []
+        change = Journal.change
+        monkeypatch.setattr(Journal, "change", note_and_change)
+        limits = RateLimits(creates=20, others=80)
+        with Sandbox({MODEL: upper}, access_token=f"{TOKEN}-slow", rate_limits=limits) as sandbox, fail_after(30):
+            async with client_of(sandbox) as client:
+                batch = client.predictions.async_batch(texts(100), MODEL, journal=journal, wait_options=QUICK)
+                async with batch as results:
+                    await anext(results)
+                    assert sum(each == intended(number) for number in range(100) for each in written) < 50
+
+    @pytest.mark.parametrize("fault", [429, "refused"])
+    async def test_leaving_while_creates_are_tried_again_leaves_nothing_unknown(
+        self, sandbox: Sandbox, journal: Path, fault: int | str
+    ) -> None:
+        attempts = 0
+
+        async def fail(request: httpx.Request) -> httpx.Response:
+            nonlocal attempts
+            attempts += 1
+            await anyio.lowlevel.checkpoint()
+            if fault == 429:
+                return httpx.Response(429)
+            raise httpx.ConnectError("nobody is there")
+
+        client = support.client_of(support.Script(forever=fail))
+        with fail_after(30):
+            async with client, client.predictions.async_batch(texts(3), MODEL, journal=journal):
+                await until(lambda: attempts >= 3)
+                await anyio.sleep(0.02)
+        assert unknown(journal) == 0
+
     async def test_leaving_in_mid_create_keeps_the_id_and_cancels_if_asked(
         self, sandbox: Sandbox, journal: Path
     ) -> None:
@@ -137,7 +178,7 @@ class TestGoingOn:
             async with client_of(sandbox) as client:
                 batch = client.predictions.async_batch(SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
                 async with batch:
-                    await until(lambda: len(sandbox.requests) > 0)
+                    await until(lambda: len(sandbox.requests) == 3)
                 created = {each["id"] for each in sandbox.predictions}
                 again = await collected(client, SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
         assert created

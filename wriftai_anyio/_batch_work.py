@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TypeAlias
 
 from anyio import CancelScope, Lock
+from anyio.lowlevel import checkpoint
 
 from ._batch_inputs import Params
 from ._creating import Create
@@ -130,38 +131,33 @@ class JournaledJob:
 
     async def _create(self, number: int, create: Create, *, may_exist: bool) -> tuple[str, PredictionWithIO | None]:
         """Creates an input's prediction and returns its id, and its state unless the answer was lost."""
-
-        async def take_back() -> None:
-            if not may_exist:
-                await self._note(not_created(number))
-
-        sending = Sending(lambda: self._note(intended(number)), take_back)
+        intend, take_back = partial(self._note, intended(number)), partial(self._note, not_created(number))
+        sending = Sending(intend, checkpoint if may_exist else take_back)
         predictions: list[PredictionWithIO] = []
         try:
-            await finish_what_is_sent(
-                sending, lambda: self._job.follower.create(create, None, sending), predictions.append
-            )
+            await finish_what_is_sent(sending, partial(self._send, number, create, sending), predictions.append)
         except CreateOutcomeUnknown as error:
             if error.prediction_id is None:
                 raise
-            await self._note(created(number, error.prediction_id))
             return error.prediction_id, None
-        except WriftAIError:
-            await take_back()
-            raise
         except BaseException:
-            if predictions:
-                await self._leave_behind(number, predictions[0]["id"])
-            elif not sending.begun:
-                await finish(take_back)
+            if predictions and self._job.options.cancel_on_exit:
+                await finish(partial(self._job.follower.cancel, predictions[0]["id"]))
             raise
-        await self._note(created(number, predictions[0]["id"]))
         return predictions[0]["id"], predictions[0]
 
-    async def _leave_behind(self, number: int, prediction_id: str) -> None:
-        await self._note(created(number, prediction_id))
-        if self._job.options.cancel_on_exit:
-            await finish(lambda: self._job.follower.cancel(prediction_id))
+    async def _send(self, number: int, create: Create, sending: Sending) -> PredictionWithIO:
+        try:
+            prediction = await self._job.follower.create(create, None, sending)
+        except CreateOutcomeUnknown as error:
+            if error.prediction_id is not None:
+                await self._note(created(number, error.prediction_id))
+            raise
+        except WriftAIError:
+            await sending.on_failure()
+            raise
+        await self._note(created(number, prediction["id"]))
+        return prediction
 
     async def _note(self, change: Change) -> None:
         """Writes a change, in one transaction with those that come while another is being written.

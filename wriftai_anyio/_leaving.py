@@ -23,11 +23,13 @@ class Sending:
 
     Attributes:
         scope: What the request runs in; shielded while it is under way.
-        begun: Whether the server may have taken it.
+        on_attempt: As given.
+        on_failure: As given.
     """
 
     scope: CancelScope
-    begun: bool
+    on_attempt: Callable[[], Awaitable[None]]
+    on_failure: Callable[[], Awaitable[None]]
 
     def __init__(
         self,
@@ -35,17 +37,10 @@ class Sending:
         on_failure: Callable[[], Awaitable[None]] = checkpoint,
     ) -> None:
         self.scope = CancelScope()
-        self.begun = False
         self.on_attempt = on_attempt
-        self._on_failure = on_failure
-
-    async def failed(self) -> None:
-        """Notes that the server surely did nothing, and that it is sent again."""
-        self.begun = False
-        await self._on_failure()
+        self.on_failure = on_failure
 
     def __enter__(self) -> None:
-        self.begun = True
         self.scope.shield = True
 
     def __exit__(

@@ -75,7 +75,7 @@ class _Exchange(NamedTuple):
 
     async def failed(self) -> None:
         if self.sending is not None:
-            await self.sending.failed()
+            await self.sending.on_failure()
 
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
