@@ -27,6 +27,7 @@ class RunningPredictions(httpx.AsyncBaseTransport):
         lag: Seconds by which lists are late, in both directions.
         limit: Requests a second, counted in a bucket.
         fault: What goes wrong.
+        filters: Whether lists hold those alone that run; else all that there ever were.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class RunningPredictions(httpx.AsyncBaseTransport):
         lag: float = 0.0,
         limit: int | None = None,
         fault: Fault | None = None,
+        filters: bool = True,
     ) -> None:
         self.began = current_time()
         self.ends = {prediction_id: self.began + lasts for prediction_id, lasts in seconds.items()}
@@ -47,6 +49,7 @@ class RunningPredictions(httpx.AsyncBaseTransport):
         self._limiter = Limiter(RateLimits(others=limit), current_time) if limit else None
         self.refused = 0
         self.fault = fault
+        self.filters = filters
         self.lists: list[float] = []
         self.refused_lists = 0
         self.fetches: dict[str, list[float]] = {prediction_id: [] for prediction_id in seconds}
@@ -114,15 +117,16 @@ class RunningPredictions(httpx.AsyncBaseTransport):
         seen_at = current_time() - self.lag
         newest_first = list(reversed(self.ends))
         rest = newest_first[newest_first.index(query["cursor"]) + 1 :] if "cursor" in query else newest_first
-        running = [each for each in rest if self.began <= seen_at < self.ends[each]]
-        items = [_listed(prediction_id) for prediction_id in running[:size]]
-        following = running[size - 1] if len(running) > size else None
+        runs = {each: self.began <= seen_at < self.ends[each] for each in rest}
+        found = [each for each in rest if runs[each] or not self.filters]
+        items = [_listed(each, "started" if runs[each] else "succeeded") for each in found[:size]]
+        following = found[size - 1] if len(found) > size else None
         return httpx.Response(200, json={"items": items, "next_cursor": following, "previous_cursor": None})
 
 
-def _listed(prediction_id: str) -> dict[str, Any]:
+def _listed(prediction_id: str, status: str) -> dict[str, Any]:
     details = ("input", "output", "error")
-    return {name: value for name, value in prediction("started", id=prediction_id).items() if name not in details}
+    return {name: value for name, value in prediction(status, id=prediction_id).items() if name not in details}
 
 
 def named(count: int, seconds: Callable[[int], float] | float) -> dict[str, float]:

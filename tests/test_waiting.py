@@ -221,12 +221,43 @@ class TestLists:
         assert len(api.lists) <= 2
         assert min(min(gaps(polls)) for polls in api.fetches.values()) >= 1.0 - TOLERANCE
 
-    async def test_lists_that_fail_for_long_do_not_hold_up_the_waits(self) -> None:
+    @pytest.mark.parametrize("answer", [httpx.Response(503), httpx.Response(200, json=None)], ids=["503", "null"])
+    async def test_lists_that_fail_for_long_do_not_hold_up_the_waits(self, answer: httpx.Response) -> None:
         def fault(request: httpx.Request) -> httpx.Response | None:
-            return httpx.Response(503) if request.url.path.endswith("/predictions") else None
+            failing = request.url.path.endswith("/predictions")
+            return httpx.Response(answer.status_code, content=answer.content) if failing else None
 
-        api = RunningPredictions(named(60, 5.5), fault=fault)
-        assert max((await wait_for(api)).values()) <= 20
+        api = RunningPredictions(named(600, 5.5), fault=fault)
+        assert max((await wait_for(api)).values()) <= 10
+        assert len(api.lists) <= 6
+
+    async def test_lists_are_tried_again_after_a_while(self) -> None:
+        def fault(request: httpx.Request) -> httpx.Response | None:
+            failing = request.url.path.endswith("/predictions") and api.now < 5
+            return httpx.Response(503) if failing else None
+
+        api = RunningPredictions(named(60, 120.5), fault=fault)
+        await wait_for(api)
+        assert max(map(len, api.fetches.values())) <= 40
+
+    async def test_a_server_that_knows_no_filter_does_not_hold_up_the_waits(self) -> None:
+        history = named(1000, 0.0)
+        awaited = {f"awaited {number}": 3.0 + number / 10 for number in range(60)}
+        api = RunningPredictions({**history, **awaited}, filters=False)
+        ended = await wait_for(api, awaited)
+        assert all(ended[each] - lasts <= 1.5 for each, lasts in awaited.items())
+        assert (len(api.lists) <= 2 * 11, api.fetched) == (True, 60)
+
+    async def test_no_more_pages_are_read_than_predictions_are_awaited(self) -> None:
+        def fault(request: httpx.Request) -> httpx.Response | None:
+            if not request.url.path.endswith("/predictions"):
+                return None
+            cursor = str(len(api.lists))
+            return httpx.Response(200, json={"items": [], "next_cursor": cursor, "previous_cursor": None})
+
+        api = RunningPredictions(named(10, 5.5), fault=fault)
+        await wait_for(api)
+        assert len(api.lists) == 10
 
     async def test_pages_that_go_in_a_circle_are_read_once(self) -> None:
         def fault(request: httpx.Request) -> httpx.Response | None:

@@ -21,6 +21,8 @@ FETCHES: Final = 100
 """Predictions fetched side by side on one event loop: more would gain nothing and cost memory."""
 PROBES: Final = 10
 """Predictions fetched after a list that failed: it may be that only lists fail."""
+LIST_REST: Final = 30.0
+"""Seconds for which no list is asked for, when lists alone fail."""
 
 Fault: TypeAlias = APIConnectionError | APIResponseError | APIStatusError
 
@@ -148,6 +150,8 @@ class Rounds:
         self._listed_at = float("-inf")
         self._last_reading: Reading | None = None
         self._listable = True
+        self._probes: list[Wait] = []
+        self._list_rests_until = float("-inf")
 
     @property
     def idle(self) -> bool:
@@ -225,11 +229,14 @@ class Rounds:
 
     def _worth_a_list(self, due: list[Wait], waiting: int) -> bool:
         """Whether a list costs less than the polls that it saves, now or by having all waits due together."""
-        running = waiting if self._last_reading is None else len(self._last_reading.ids)
-        pages = 1 + running // self._running_list.page_size
-        if not self._listable or waiting <= pages:
+        now = current_time()
+        if any(probe.failing_since is None for probe in self._probes):
+            self._probes, self._list_rests_until = [], now + scaled(LIST_REST)
+        last = self._last_reading
+        pages = 1 + waiting // self._running_list.page_size if last is None else last.pages
+        if not self._listable or now < self._list_rests_until or waiting <= pages:
             return False
-        fallow = current_time() - self._listed_at
+        fallow = now - self._listed_at
         return len(due) > pages or fallow >= min(wait.interval for wait in due)
 
     async def _round(self, waits: list[Wait]) -> None:
@@ -238,10 +245,12 @@ class Rounds:
             # Before the request: a round that is broken off with its leader counts, it is not asked for again.
             wait.listed(began)
         reading = Reading(self._last_reading)
+        awaited = {wait.prediction_id for wait in waits}
         try:
-            await self._running_list.read(reading, partial(self._miss, began))
+            await self._running_list.read(reading, awaited, partial(self._miss, began))
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             self._listable = self._listable and is_passing(error)
+            self._probes = waits[:PROBES]
             logger.info("the list that %d waits share did not come: %s", len(waits), reason(error))
             for number, wait in enumerate(waits):
                 if not (self._listable and wait.outlives(error)) or number < PROBES:

@@ -1,9 +1,9 @@
-"""The list of the account's running predictions, read to its end."""
+"""The list of the account's running predictions, read as far as it tells of those that are awaited."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
-from ._prediction import RUNNING_STATUSES, Prediction, PredictionShape
+from ._prediction import RUNNING_STATUSES, Prediction, PredictionShape, is_terminal
 from ._resource import page_of
 from .api import API
 from .errors import UnprocessableEntityError
@@ -33,25 +33,29 @@ class RunningList:
         """How many predictions one request tells of."""
         return DEFAULT_PAGE if self._largest_is_refused else LARGEST_PAGE
 
-    async def read(self, reading: "Reading", on_gone: Callable[[str], None]) -> None:
-        """Lists the ids, newest first, page by page.
+    async def read(self, reading: "Reading", awaited: Collection[str], on_gone: Callable[[str], None]) -> None:
+        """Lists the ids, newest first, page by page, until all that are awaited were seen.
 
         Args:
             reading: Takes the pages in.
+            awaited: Ids; more pages than these would cost more than to fetch each, so no more are read.
             on_gone: Called with each id of the reading before, as soon as the list has passed its place without it.
 
         Raises:
             APIStatusError: If the API refuses.
             APIConnectionError: If nothing came back.
         """
+        unseen = set(awaited)
         cursors: set[str] = set()
         cursor: str | None = None
         while True:
             page = await self._page(cursor)
-            for prediction_id in reading.add([prediction["id"] for prediction in page.items]):
+            # A server that knows no filter lists those that have ended, too.
+            for prediction_id in reading.add([each["id"] for each in page.items if not is_terminal(each)]):
                 on_gone(prediction_id)
+            unseen.difference_update(each["id"] for each in page.items)
             cursor = page.next_cursor
-            if cursor is None or cursor in cursors:
+            if not cursor or cursor in cursors or not unseen or reading.pages >= len(awaited):
                 return
             cursors.add(cursor)
 
@@ -81,14 +85,17 @@ class Reading:
 
     Attributes:
         ids: The ids so far, in their order.
+        pages: How many pages there were.
         in_order: Whether the order has always been that of the reading before; else nothing is concluded from it.
     """
 
     ids: dict[str, None]
+    pages: int
     in_order: bool
 
     def __init__(self, last: "Reading | None") -> None:
         self.ids = {}
+        self.pages = 0
         self.in_order = last is None or last.in_order
         self._before = list(last.ids) if last is not None and last.in_order else []
         self._places = {prediction_id: place for place, prediction_id in enumerate(self._before)}
@@ -97,6 +104,7 @@ class Reading:
 
     def add(self, page: list[str]) -> list[str]:
         """Takes a page in, and returns the ids of the reading before whose places it passes without them."""
+        self.pages += 1
         self.ids.update(dict.fromkeys(page))
         self.in_order = self.in_order and self._gone.isdisjoint(page)
         passed, self._passed = self._passed, max(self._passed, self._places.get(page[-1], 0) if page else 0)
