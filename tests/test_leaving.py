@@ -1,9 +1,8 @@
 """Leaving early: at once, with nothing left behind, and the prediction cancelled where that was asked for."""
 
 import asyncio
-import gc
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import pytest
 import trio
 
 from support import TOKEN
-from wriftai_anyio import Client, WaitTimeoutError
+from wriftai_anyio import Client, WaitTimeoutError, _pace
 from wriftai_anyio._http import _this_loop_end
+from wriftai_anyio._process import PerProcess
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, Predictions
 from wriftai_anyio.sandbox import Sandbox
 
@@ -30,10 +30,9 @@ Leave = Callable[[Callable[[], Coroutine[Any, Any, object]], Callable[[], Awaita
 
 
 @pytest.fixture(autouse=True)
-def drop_clients() -> Iterator[None]:
+def new_paces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has each test begin with a pace of its own, though all use one account."""
-    yield
-    gc.collect()
+    monkeypatch.setattr(_pace, "_registry", PerProcess(_pace._Registry))
 
 
 async def first_item(predictions: Predictions) -> object:
