@@ -80,13 +80,17 @@ def batch_runner() -> Iterator[Runner]:
 def _fork_for_each_line() -> None:
     for backend in ("asyncio", "trio"):
         anyio.run(anyio.sleep, 0, backend=backend)
+    pid = 0
     for line in sys.stdin:
+        if pid:
+            os.waitpid(pid, 0)
         pid = os.fork()
         if pid == 0:
             print(os.getpid(), flush=True)
             print(json.dumps(Run(**json.loads(line)).outcomes()), flush=True)
             os._exit(0)
-        os.waitpid(pid, 0)
+        # Reaped only with the next line: until then its id is no other process's, whenever it is killed.
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         print(ENDED, flush=True)
 
 

@@ -28,7 +28,7 @@ with Client(backend=sys.argv[2]) as client:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="a process cannot be waited for without reaping it here")
 def test_a_batch_survives_a_kill_at_any_moment_and_creates_nothing_twice() -> None:
     # A few of the moments that `python -m benchmarks kills` tries.
     printed = run_python(["-m", "benchmarks.kills", "2", "50"])

@@ -142,7 +142,7 @@ class JournaledJob:
             return error.prediction_id, None
         except BaseException:
             if predictions and self._job.options.cancel_on_exit:
-                await finish(partial(self._job.follower.cancel, predictions[0]["id"]))
+                await self._job.follower.cancel_left_behind(predictions[0]["id"])
             raise
         return predictions[0]["id"], predictions[0]
 

@@ -143,8 +143,11 @@ class Follower:
 
     async def _cancel_left_behind(self, followed: _Followed) -> None:
         prediction_id, last = followed.prediction_id, followed.last
-        if prediction_id is None or (last is not None and is_terminal(last)):
-            return
+        if prediction_id is not None and (last is None or not is_terminal(last)):
+            await self.cancel_left_behind(prediction_id)
+
+    async def cancel_left_behind(self, prediction_id: str) -> None:
+        """Asks the server to cancel a prediction whose caller leaves, shielded; a failure is logged."""
         error = await finish(lambda: self.cancel(prediction_id))
         if error is not None:
             logger.warning("prediction %s was left behind and not cancelled: %s", prediction_id, error)
