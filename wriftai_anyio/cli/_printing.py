@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TextIO
 
 from ._stops import Stopped
 
@@ -72,11 +72,18 @@ def _harmless(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def discard(stream: TextIO) -> None:
+    """Has nothing more come out of a stream that nobody reads.
+
+    What is still buffered would fail again when the interpreter exits, with an exit code of its own.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _write(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered would fail again when the interpreter exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         raise Stopped(_BROKEN_PIPE) from None

@@ -1,6 +1,10 @@
 """Standard error, as rich draws on it."""
 
+import sys
+
 from rich.console import Console
+
+from ._printing import discard
 
 
 class Screen(Console):
@@ -16,3 +20,4 @@ class Screen(Console):
     def on_broken_pipe(self) -> None:
         """Goes on without showing anything."""
         self.quiet = True
+        discard(sys.stderr)

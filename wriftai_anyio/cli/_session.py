@@ -1,11 +1,11 @@
 """What all commands of one run share."""
 
-import contextlib
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ._printing import discard
 from ._stops import Stops
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Session:
 
     def note(self, text: str) -> None:
         """Shows a line on standard error."""
-        with contextlib.suppress(BrokenPipeError):
+        try:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
+        except BrokenPipeError:
+            discard(sys.stderr)
