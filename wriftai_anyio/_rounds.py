@@ -252,7 +252,10 @@ class Rounds:
             self._listable = self._listable and is_passing(error)
             self._probes = waits[:PROBES]
             logger.info("the list that %d waits share did not come: %s", len(waits), reason(error))
+            ended = current_time()
             for number, wait in enumerate(waits):
+                # What was asked for again and again took time: the probes have an interval to tell whether all fails.
+                wait.listed(ended)
                 if not (self._listable and wait.outlives(error)) or number < PROBES:
                     wait.wake()
             return
