@@ -1,9 +1,9 @@
 """How many requests an account may send now: the arithmetic of one bucket. It neither waits nor locks.
 
 A budget lets at most its *allowance* of requests go out in any window, so that a server which counts in fixed
-windows refuses nothing either. The allowance starts at a part of the limit that the first answer states, grows
-while nothing is refused, and falls below what was let through in the last window when a burst of requests is
-refused (429), after which they go out evenly spaced.
+windows refuses nothing either. The allowance starts at a part of the limit that the first answer states, grows by
+what probes (requests that are not held) show of others' use, and falls below what was let through in the last window
+when a burst of requests is refused (429), after which they go out evenly spaced.
 """
 
 import contextlib
@@ -232,7 +232,7 @@ class Budget:
         self._grown_at = now
 
     def _own_share(self, limit: int, now: float) -> float:
-        """The part of the window's requests that are ours, as far as the first answer shows it."""
+        """The part of the window's requests that are ours, as far as the newest answer shows it."""
         if self.remaining is None:
             return 1.0
         self._forget_granted(now)

@@ -22,7 +22,7 @@ from .batch import BatchResult
 if sys.version_info >= (3, 11):
     from typing import Self
 else:
-    from typing_extensions import Self
+    from typing_extensions import Self  # anyio brings it there
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -17,7 +17,7 @@ from ._thread import ServerThread
 if sys.version_info >= (3, 11):
     from typing import Self
 else:
-    from typing_extensions import Self
+    from typing_extensions import Self  # anyio brings it there
 
 
 class Sandbox:
