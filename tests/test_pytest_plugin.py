@@ -122,7 +122,7 @@ def test_the_client_is_closed_and_nothing_runs_on(run: Run) -> None:
         """,
         passed=2,
     )
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 TAKES_MINUTES = """
