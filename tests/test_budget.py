@@ -289,6 +289,22 @@ class TestRemainingAndReset:
         driven.answer(driven.take(), x_ratelimit_remaining=0, x_ratelimit_reset=reset)
         assert driven.delay() == pytest.approx(40)
 
+    @pytest.mark.parametrize("ahead", [-3600, 3600])
+    def test_a_server_whose_clock_is_another_is_waited_for_no_longer(self, ahead: int) -> None:
+        driven = Driven(50)
+        server_time = EPOCH + driven.now + ahead
+        for left, paused in ((1, 0), (9, 9)):
+            driven.answer(
+                driven.take(),
+                date=formatdate(server_time, usegmt=True),
+                x_ratelimit_remaining=0,
+                x_ratelimit_reset=int(server_time) + left,
+            )
+            assert driven.budget.pause(driven.now) == pytest.approx(paused, abs=1)
+            assert driven.budget.reset == pytest.approx(EPOCH + driven.now + left, abs=1)
+            driven.now += 2.0
+            server_time += 2.0
+
     @pytest.mark.parametrize(("reset", "longest"), [(3600, 60), (int(EPOCH) - 50, 1.5), (1, 1.5), (10**12 - 1, 1.5)])
     def test_it_is_waited_for_within_reason(self, reset: int, longest: float) -> None:
         driven = Driven(50)

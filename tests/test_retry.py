@@ -1,6 +1,10 @@
 """The rules of retries, as tables and for all headers that there can be."""
 
 import math
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
 from email.utils import formatdate
 
 import httpx
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 from wriftai_anyio import _retry
 
 NOW = 1_800_000_000.0
+HOUR = 3600.0
 
 
 def longest(_: float, high: float) -> float:
@@ -96,10 +101,87 @@ def test_the_backoff_has_full_jitter(attempt: int) -> None:
         ({"x-ratelimit-reset": "later"}, None),
         ({"retry-after": "2", "x-ratelimit-reset": "5"}, 2),
         ({"retry-after": "soon", "x-ratelimit-reset": "5"}, 5),
+        ({"retry-after": "86401", "x-ratelimit-reset": "5"}, 5),
+        ({"retry-after": formatdate(NOW - 9), "x-ratelimit-reset": "5"}, 5),
+        ({"x-ratelimit-reset": str(int(NOW + 5) * 1000)}, None),
+        ({"x-ratelimit-reset": "86401"}, None),
+        ({"x-ratelimit-reset": "5", "date": formatdate(NOW - HOUR)}, 5),
     ],
 )
 def test_what_the_server_asks_for_is_honoured_within_reason(headers: dict[str, str], delay: float | None) -> None:
     assert _retry.server_delay(httpx.Headers(headers), NOW) == delay
+
+
+def stating(moment: float, header: str) -> str:
+    return str(int(moment)) if header == "x-ratelimit-reset" else formatdate(moment, usegmt=True)
+
+
+@pytest.fixture
+def five_hours_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if sys.platform == "win32":
+        pytest.skip("the time zone is the system's")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "WEST5")
+        time.tzset()
+        _retry._date.cache_clear()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize("header", ["retry-after", "x-ratelimit-reset"])
+class TestClocks:
+    """A moment by the server's clock, with ours right, an hour off, or jumping."""
+
+    @pytest.mark.parametrize(
+        ("ahead", "delay"),
+        [(0.0, 9), (0.4, 8.6), (0.9, 8.1), (-0.3, 9), (1.1, 9), (3.0, 9), (HOUR, 9), (-HOUR, 9), (-NOW, 9), (1e11, 9)],
+    )
+    def test_our_clock_tells_no_more_than_the_part_of_a_second_that_a_date_leaves_out(
+        self, header: str, ahead: float, delay: float
+    ) -> None:
+        headers = {header: stating(NOW + 9, header), "date": formatdate(NOW, usegmt=True)}
+        assert _retry.server_delay(headers, NOW + ahead) == pytest.approx(delay)
+
+    @pytest.mark.parametrize(
+        ("moment", "date", "delay"),
+        [
+            (5, -HOUR, 5),
+            (5, HOUR, 5),
+            (5, -NOW, 5),
+            (60, HOUR, 60),
+            (-5, HOUR, None),
+            (-5, -HOUR, 60),
+            (HOUR, 0, 60),
+            (HOUR, -HOUR, 60),
+            (HOUR, HOUR - 7, 7),
+            (-HOUR, -HOUR - 7, 7),
+            (HOUR, 2 * HOUR, None),
+            (30, 32, None),
+        ],
+    )
+    def test_a_date_far_from_the_moment_is_doubted_where_our_clock_says_that_it_is_near(
+        self, header: str, moment: float, date: float, delay: float | None
+    ) -> None:
+        headers = {header: stating(NOW + moment, header), "date": formatdate(NOW + date, usegmt=True)}
+        assert _retry.server_delay(headers, NOW) == delay
+
+    @pytest.mark.parametrize("date", ["", "now", "Thu, 99 Foo 2026 99:99:99 GMT", "9" * 5000, "\0"])
+    def test_our_clock_counts_where_the_date_says_nothing(self, header: str, date: str) -> None:
+        assert _retry.server_delay({header: stating(NOW + 9, header), "date": date}, NOW) == 9
+
+    @pytest.mark.usefixtures("five_hours_west")
+    @pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+    def test_all_three_forms_of_a_date_are_read_wherever_we_are(self, header: str, form: str) -> None:
+        date = datetime.fromtimestamp(NOW + HOUR, timezone.utc).strftime(form)
+        assert _retry.server_delay({header: stating(NOW + HOUR + 9, header), "date": date}, NOW) == 9
+
+    @given(st.floats(-1e6, 1e6), st.floats(0, 59))
+    def test_a_clock_that_is_off_costs_a_second_at_most(self, header: str, ahead: float, left: float) -> None:
+        server_time = NOW + 0.7
+        moment = int(server_time + left)
+        headers = {header: stating(moment, header), "date": formatdate(int(server_time), usegmt=True)}
+        delay = _retry.server_delay(headers, server_time + ahead)
+        assert moment - server_time - 1 <= (delay or 0) <= max(0, moment - server_time) + 1
 
 
 text = st.text("0123456789 .,:-+eEGMTinfa\t\u0663é", max_size=40)
@@ -107,9 +189,14 @@ dates = st.floats(0, 4e9).map(formatdate)
 numberlike = st.one_of(st.integers().map(str), st.floats().map(str), text, dates)
 
 
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys(("retry-after", "x-ratelimit-reset", "date"), numberlike)))
-def test_no_headers_at_all_lead_to_an_error_or_a_long_delay(headers: dict[str, str]) -> None:
-    delay = _retry.server_delay(headers, NOW)
+bytewise = st.binary(max_size=60).map(lambda value: value.decode("latin-1"))
+anything = st.one_of(numberlike, bytewise)
+HEADERS = ("retry-after", "x-ratelimit-reset", "date")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(HEADERS, anything)), st.floats(-1e12, 1e12))
+def test_no_headers_at_all_lead_to_an_error_or_a_long_delay(headers: dict[str, str], now: float) -> None:
+    delay = _retry.server_delay(headers, now)
     assert delay is None or 0 <= delay <= _retry.LONGEST_SERVER_DELAY
 
 

@@ -76,7 +76,7 @@ class Budget:
     """The arithmetic of a bucket; times are those of `pace_time` where nothing else is said.
 
     Args:
-        wall_clock: Returns Unix time, which the server's headers are in.
+        wall_clock: Returns this machine's Unix time; the server's may be another.
         uniform: Draws a number between two others.
     """
 
@@ -212,10 +212,11 @@ class Budget:
             self._pause = FIRST_PAUSE
 
     def _take_in(self, slot: Slot, limit: int, headers: Mapping[str, str], *, fresh: bool, now: float) -> None:
-        delay = reset_delay(headers.get("x-ratelimit-reset"), self._wall_clock())
+        wall_time = self._wall_clock()
+        delay = reset_delay(headers, wall_time)
         if fresh:
             self.remaining = whole(headers.get("x-ratelimit-remaining"))
-            self.reset = None if delay is None else self._wall_clock() + delay
+            self.reset = None if delay is None else wall_time + delay
         known, self.limit = self.limit, limit
         if known is None:
             self._allowance = max(1.0, limit * START * self._own_share(limit, now))

@@ -27,7 +27,7 @@ class RateLimit:
     Attributes:
         limit: Requests for each window, as the server last stated; `None` if it states none.
         remaining: Requests left in the window, as the server last stated.
-        reset: When the window ends, a Unix timestamp.
+        reset: When the window ends, a Unix timestamp by the clock of this machine.
         queued: Requests of this process that wait for their turn.
     """
 

@@ -3,7 +3,9 @@
 import random
 import re
 from collections.abc import Callable, Mapping
+from datetime import timezone
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 import httpx
 
@@ -78,33 +80,44 @@ def server_delay(headers: Mapping[str, str], now: float) -> float | None:
     Returns:
         Seconds, at most 60; `None` if the server asked for nothing sensible.
     """
-    now = _date(headers.get("date")) or now
     after = headers.get("retry-after")
     delay = number(after)
-    if delay is None and (date := _date(after)) is not None:
-        delay = date - now
-    if delay is None:
-        delay = reset_delay(headers.get("x-ratelimit-reset"), now)
+    if delay is None and (moment := _date(after)) is not None:
+        delay = _seconds_until(moment, headers, now)
     if delay is None or not 0 <= delay <= _A_DAY:
-        return None
-    return min(delay, LONGEST_SERVER_DELAY)
+        delay = reset_delay(headers, now)
+    return None if delay is None else min(delay, LONGEST_SERVER_DELAY)
 
 
-def reset_delay(value: str | None, now: float) -> float | None:
+def reset_delay(headers: Mapping[str, str], now: float) -> float | None:
     """Reads `x-ratelimit-reset`: a Unix timestamp, or a number of seconds, told apart by size.
 
     Args:
-        value: The header's value.
-        now: The server's time as far as known, a Unix timestamp.
+        headers: The answer's headers.
+        now: The time of this machine, a Unix timestamp.
 
     Returns:
         Seconds from now; `None` if the value makes no sense or lies in the past.
     """
-    reset = number(value)
-    if reset is None:
-        return None
-    delay = reset - now if reset >= _EARLIEST_TIMESTAMP else reset
-    return delay if 0 <= delay <= _A_DAY else None
+    delay = number(headers.get("x-ratelimit-reset"))
+    if delay is not None and delay >= _EARLIEST_TIMESTAMP:
+        delay = _seconds_until(delay, headers, now)
+    return delay if delay is not None and 0 <= delay <= _A_DAY else None
+
+
+def _seconds_until(moment: float, headers: Mapping[str, str], now: float) -> float:
+    """Says how far off a moment is that the server's clock tells; our clock may be another.
+
+    The answer's `Date` is of the server's clock too, less a part of a second, which our clock fills in where the two
+    agree. A `Date` that is more than a minute off the moment is doubted if the moment is near by our clock.
+    """
+    by_ours = moment - now
+    date = _date(headers.get("date"))
+    if date is None:
+        return by_ours
+    by_date = moment - (now if date <= now < date + 1.0 else date)
+    doubted = abs(by_date) > LONGEST_SERVER_DELAY and 0 <= by_ours <= LONGEST_SERVER_DELAY
+    return by_ours if doubted else by_date
 
 
 def number(value: str | None) -> float | None:
@@ -120,10 +133,13 @@ def whole(value: str | None) -> int | None:
     return None if parsed is None or parsed != int(parsed) else int(parsed)
 
 
+@lru_cache(maxsize=8)
 def _date(value: str | None) -> float | None:
+    # Read of every answer, and the same for all those of a second.
     if value is None:
         return None
     try:
-        return parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
