@@ -166,6 +166,12 @@ def test_begins_after_the_event_asked_for_and_asks_for_the_idle_time(spelling: S
     assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
 
 
+def test_white_space_around_the_data_is_no_part_of_it(spelling: Spelling) -> None:
+    spaced = b"id: 2\nevent: output\ndata:\ndata:\t [1,\ndata: 2] \n\n"
+    with EventServer([events()[0], spaced, events()[-1]], in_one_chunk) as server:
+        assert read(server, spelling)[1]["data"] == [1, 2]
+
+
 def test_an_event_that_is_newer_than_the_package_keeps_its_name(spelling: Spelling) -> None:
     with EventServer([event(1, "queue", {"position": 3}), *events()[1:]], whole) as server:
         first = read(server, spelling)[0]
@@ -196,8 +202,9 @@ def test_an_event_without_end_is_an_error_and_not_endless_memory() -> None:
         read(server, Spelling("blocking-asyncio"))
 
 
-def test_an_event_that_is_no_json_is_an_error_after_the_events_before(spelling: Spelling) -> None:
-    bad = b"id: 2\nevent: output\ndata: not JSON\n\n"
+@pytest.mark.parametrize("data", [b"not JSON", b"1 2"])
+def test_an_event_that_is_no_json_is_an_error_after_the_events_before(spelling: Spelling, data: bytes) -> None:
+    bad = b"id: 2\nevent: output\ndata: " + data + b"\n\n"
     with EventServer([events()[0], bad, *events()[2:]], in_one_chunk) as server:
         received = Received(server, spelling)
         with pytest.raises(APIResponseError, match="not JSON"):

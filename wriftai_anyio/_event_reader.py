@@ -4,7 +4,7 @@ import json
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Final, cast
 
 import httpx
@@ -13,6 +13,7 @@ from anyio import ResourceGuard, current_time, sleep
 from ._creating import Create, Hold, outcome_told, outcome_unknown
 from ._http import abandon, close, connection_error
 from ._log import logger, reason
+from ._observing import NOBODY
 from ._prediction import PredictionShape, Status
 from ._resource import segment
 from ._retry import backoff
@@ -152,6 +153,7 @@ class EventReader:
         self._fruitless = 0
         self._accepted = False
         self._ended = False
+        self._unobserved = api.observer is NOBODY
 
     async def read(self) -> bool:
         """Reads on until there are more events; `False` when there are none after the last.
@@ -165,13 +167,12 @@ class EventReader:
         with self._guard:
             try:
                 while not self._ended:
-                    with self._observed():
-                        events = await self._step()
-                        if events:
-                            self._take(events)
-                            if self._ended:
-                                await self._leave_connection(LONGEST_FAREWELL)
-                            return True
+                    events = await (self._step() if self._unobserved else self._observed_step())
+                    if events:
+                        self._take(events)
+                        if self._ended:
+                            await self._leave_connection(LONGEST_FAREWELL)
+                        return True
             except BaseException as error:
                 self._ended |= isinstance(error, Exception)
                 await self._leave_connection()
@@ -219,8 +220,11 @@ class EventReader:
             raise AssertionError("an event came without a connection")
         return self._latest.unpromised(problem)
 
-    def _observed(self) -> AbstractContextManager[object]:
-        return nullcontext() if self._prediction_id is None else self._api.observer.following(self._prediction_id)
+    async def _observed_step(self) -> list[ServerSentEvent]:
+        if self._prediction_id is None:
+            return await self._step()
+        with self._api.observer.following(self._prediction_id):
+            return await self._step()
 
     async def _step(self) -> list[ServerSentEvent]:
         try:
@@ -285,14 +289,14 @@ class EventReader:
         return timeout if self._wait is None else Hold(self._wait).extended(timeout)
 
     def _take(self, events: list[ServerSentEvent]) -> None:
-        for count, event in enumerate(events, 1):
+        for event in events:
+            self.events.append(event)
+            self._last_id = event.id
             if event.event in TERMINAL_EVENTS:
                 self._ended = True
-                del events[count:]
+                break
         if self._first_id is None:
             self._first_id = events[0].id
-        self._last_id = events[-1].id
-        self.events.extend(events)
 
     async def _recover(self, fault: APIConnectionError | InternalServerError | None) -> None:
         connection = self._connection

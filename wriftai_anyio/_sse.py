@@ -6,6 +6,7 @@ LONGEST_EVENT: Final = 64 * 2**20
 """Bytes that one event may take: `init` and `done` carry a prediction's whole input and output."""
 
 _BYTE_ORDER_MARK = "\ufeff"
+_CARRIAGE_RETURN = 0x0D
 _MEDIA_TYPE = "text/event-stream"
 
 
@@ -61,15 +62,18 @@ class EventDecoder:
         """
         if self._held > self._longest_event:
             raise EventTooLong(f"an event does not end within {self._longest_event} bytes")
-        if self._after_carriage_return or b"\r" in chunk:
+        if self._after_carriage_return or _CARRIAGE_RETURN in chunk:
             chunk = self._with_line_feeds(chunk)
         self._held += len(chunk)
-        end = chunk.rfind(b"\n")
-        if end < 0:
+        whole, ending, rest = chunk.rpartition(b"\n")
+        if not ending:
             self._line += chunk
             return []
-        whole = self._line + chunk[:end] if self._line else chunk[:end]
-        self._line = bytearray(chunk[end + 1 :])
+        if self._line:
+            whole = bytes(self._line) + whole
+            self._line.clear()
+        if rest:
+            self._line += rest
         text = whole.decode("utf-8", "replace")
         if self._at_start:
             text = text.removeprefix(_BYTE_ORDER_MARK)
@@ -94,8 +98,9 @@ class EventDecoder:
                 self._event = ""
                 self._held = fed
                 continue
-            field, _, value = line.partition(":")
-            value = value.removeprefix(" ")
+            field, _, value = line.partition(": ")
+            if ":" in field:
+                field, _, value = line.partition(":")
             if field == "data":
                 self._data.append(value)
             elif field == "event":

@@ -41,9 +41,10 @@ class PredictionStreamEvent(TypedDict):
     """What the event carries: the whole prediction (`init`, `done`), a piece of output, or the error."""
 
 
-_decoded: Final = json.JSONDecoder().decode
+_JSON: Final = json.JSONDecoder()
 _TYPES: Final = {kind.value: kind for kind in PredictionStreamEventType}
 _WITH_PREDICTION: Final = frozenset({"init", "done"})
+_FAILURE: Final = PredictionStreamEventType.ERROR.value
 
 
 class _Events:
@@ -62,13 +63,13 @@ class _Events:
     def _next(self) -> PredictionStreamEvent:
         event_id, kind, text = self._reader.events.popleft()
         try:
-            data: JsonValue = _decoded(text)
+            data = _decoded(text)
         except (ValueError, RecursionError):
             raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
                 self._prediction = self._shape.detailed(data)
-        elif kind == PredictionStreamEventType.ERROR:
+        elif kind == _FAILURE:
             self._reader.tell_failure()
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
 
@@ -204,6 +205,18 @@ class PredictionStream(_Events):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _decoded(text: str) -> JsonValue:
+    # `decode` looks for white space around the value, which takes longer than to decode a short text.
+    value: JsonValue
+    try:
+        value, end = _JSON.raw_decode(text)
+    except ValueError:
+        value, end = None, -1
+    if end != len(text):
+        value = _JSON.decode(text)
+    return value
 
 
 def _text(event: PredictionStreamEvent) -> str:
