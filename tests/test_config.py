@@ -9,7 +9,7 @@ import pytest
 
 from support import ID, TOKEN, Script, answer, client_of
 from wriftai_anyio import Client
-from wriftai_anyio._config import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Config
+from wriftai_anyio._config import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Config, default_base_url
 
 
 def config(**given: Any) -> Config:
@@ -49,6 +49,16 @@ def test_an_empty_environment_is_none(environment: pytest.MonkeyPatch) -> None:
     assert (config().access_token, config().base_url) == (None, DEFAULT_BASE_URL)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [(" ", DEFAULT_BASE_URL), (" http://localhost/v1/\n", "http://localhost/v1")]
+)
+def test_a_base_url_of_the_environment_needs_no_care_either(
+    environment: pytest.MonkeyPatch, given: str, meant: str
+) -> None:
+    environment.setenv("WRIFTAI_API_BASE_URL", given)
+    assert config().base_url == default_base_url() == meant
+
+
 @pytest.mark.parametrize("url", ["http://localhost/v1/", " http://localhost/v1 ", "http://localhost/v1//"])
 def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: str) -> None:
     assert config(api_base_url=url).base_url == "http://localhost/v1"
@@ -69,6 +79,9 @@ def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: str) -> None:
         ("api_base_url", "http://user:password@localhost"),
         ("api_base_url", "http://localhost?x=1"),
         ("api_base_url", "http://localhost#x"),
+        ("api_base_url", "http://localhost/v1?"),
+        ("api_base_url", "http://localhost/v1#"),
+        ("api_base_url", "http://localhost:65536/v1"),
         ("api_base_url", "http://localhost:port"),
         ("api_base_url", "http://local\nhost"),
         ("headers", {"X": "a\r\nb"}),

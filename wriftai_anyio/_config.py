@@ -17,6 +17,10 @@ DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"
 DEFAULT_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 """Seconds for each attempt: 10 to connect, 60 for each read and write."""
 
+LAST_PORT: Final = 65535
+UNREACHABLE: Final = f"must begin with http:// or https:// and name a host, and no port above {LAST_PORT}."
+"""What is said of an address that `can_be_reached` refuses."""
+
 F = TypeVar("F", bound=Callable[..., object])
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -82,13 +86,18 @@ class Config:
 
 def default_base_url() -> str:
     """Returns the API's base URL where none is given."""
-    return os.environ.get("WRIFTAI_API_BASE_URL") or DEFAULT_BASE_URL
+    return os.environ.get("WRIFTAI_API_BASE_URL", "").strip().rstrip("/") or DEFAULT_BASE_URL
+
+
+def can_be_reached(address: httpx.URL) -> bool:
+    """Whether connections can go to an address: httpx takes any."""
+    return address.scheme in {"http", "https"} and address.host != "" and (address.port or 0) <= LAST_PORT
 
 
 def _checked_token(token: str | None) -> str | None:
     if token and not _TOKEN.fullmatch(token):
         raise ValueError(
-            "access_token must be visible ASCII characters without spaces or line breaks; "
+            "access_token (WRIFTAI_ACCESS_TOKEN) must be visible ASCII characters without spaces or line breaks; "
             "was it read from a file with its last line break?"
         )
     return token or None
@@ -105,11 +114,12 @@ def _checked_url(url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ValueError(f"api_base_url is not a URL: {error}.") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError("api_base_url must begin with http:// or https:// and name a host.")
-    if parsed.userinfo or parsed.query or parsed.fragment:
-        raise ValueError("api_base_url must hold no user, query or fragment.")
+        raise ValueError(f"api_base_url (WRIFTAI_API_BASE_URL) is not a URL: {error}.") from None
+    if not can_be_reached(parsed):
+        raise ValueError(f"api_base_url (WRIFTAI_API_BASE_URL) {UNREACHABLE}")
+    # A question mark with nothing after it leaves no query, but what is appended would become one.
+    if parsed.userinfo or "?" in url or "#" in url:
+        raise ValueError("api_base_url (WRIFTAI_API_BASE_URL) must hold no user, query or fragment.")
     return url.rstrip("/")
 
 

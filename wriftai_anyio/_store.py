@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 
 from . import _retry
+from ._config import UNREACHABLE, can_be_reached
 from ._http import StreamedBody, close, connection_error, without_secrets
 from .api import API, USER_AGENT
 from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error
@@ -29,8 +30,8 @@ def web_address(url: str, argument: str) -> httpx.URL:
         address = httpx.URL(url)
     except (httpx.InvalidURL, TypeError):
         address = httpx.URL()
-    if address.scheme not in {"http", "https"} or not address.host:
-        raise ValueError(f"{argument} must begin with http:// or https:// and name a host.")
+    if not can_be_reached(address):
+        raise ValueError(f"{argument} {UNREACHABLE}")
     return address
 
 

@@ -251,7 +251,7 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
 _NEXT_STEP: Mapping[int, str] = {
     401: "Check the access token (WRIFTAI_ACCESS_TOKEN).",
     403: "The access token does not allow this.",
-    404: "Check the id or the name, and that this access token may see it.",
+    404: "Check the id or the name, the base URL, and that this access token may see it.",
     429: "The account is over its rate limit; nothing was done. Try later or with less at once.",
 }
 
