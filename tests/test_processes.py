@@ -267,10 +267,17 @@ class TestFork:
         stdout = run(
             sandbox,
             """
-            predictions.list()
+            stream = predictions.create_stream(SLEEP, "sandbox/sleep")
+            next(stream)
             child = os.fork()
             answer = predictions.create(WORDS, "sandbox/word-count", wait=True)["output"]["be"]
-            if child:
+            if not child:
+                signal.alarm(10)
+                try:
+                    list(stream)
+                except RuntimeError as error:
+                    assert "in another process" in str(error)
+            else:
                 assert os.waitpid(child, 0)[1] == 0
                 print(answer, predictions.get(predictions.list().items[0]["id"])["status"])
             """,

@@ -9,6 +9,7 @@ from anyio import BusyResourceError
 from event_server import HEAD, EventServer, Hold, chunks, events, streams, whole
 from support import ID, TOKEN, Script, client_of
 from wriftai_anyio import Client
+from wriftai_anyio._event_reader import READ_AHEAD
 
 ALL = events()
 EVERY_ID = [str(number) for number in range(1, len(ALL) + 1)]
@@ -67,6 +68,22 @@ async def test_cancelling_a_worker_thread_frees_the_connection_of_its_blocking_r
         assert await anyio.to_thread.run_sync(server.left.wait, 2)
         received += [item["id"] for item in await anyio.to_thread.run_sync(list, stream)]
     assert received == EVERY_ID
+
+
+@pytest.mark.parametrize("sent", [2, READ_AHEAD + 10], ids=["while it reads", "while it pauses"])
+def test_a_blocking_stream_that_is_dropped_frees_the_connection(anyio_backend: str, sent: int) -> None:
+    everything = events(["x"] * (2 * READ_AHEAD))
+
+    def plan(number: int, due: list[bytes]) -> Hold:
+        return Hold(HEAD + chunks(due[:sent]))
+
+    with EventServer(everything, plan) as server, Client(TOKEN, server.base_url, backend=anyio_backend) as client:
+        stream = client.predictions.stream(ID)
+        assert next(stream)["id"] == "1"
+        assert not server.left.wait(0.05)
+        del stream
+        assert server.left.wait(2)
+    assert len(server.requests) == 1
 
 
 @pytest.mark.anyio

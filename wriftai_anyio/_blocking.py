@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any, Final, Generic, TypeVar
@@ -203,7 +204,7 @@ class Portal:
         call = _Call(function, caller)
         loop = self._enter(call)
         loop.portal.start_task_soon(call.run, self._forget)
-        return Started(call, caller, loop.token)
+        return Started(call, caller, loop)
 
     def _enter(self, call: _Call[T]) -> "_Loop":
         with self._lock:
@@ -256,10 +257,10 @@ class Portal:
 class Started(Generic[T]):
     """A coroutine that runs for a blocking caller, who asks for its outcome later, and once."""
 
-    def __init__(self, call: _Call[T], caller: Caller, token: EventLoopToken) -> None:
+    def __init__(self, call: _Call[T], caller: Caller, loop: "_Loop") -> None:
         self._call = call
         self._caller = caller
-        self._token = token
+        self._loop = loop
         self._pid = os.getpid()
 
     @property
@@ -284,7 +285,20 @@ class Started(Generic[T]):
     def cancel(self) -> None:
         """Cancels it, and waits a second at most for its end."""
         if self.is_of_this_process:
-            _abandon(self._call, self._token)
+            _abandon(self._call, self._loop.token)
+
+    def leave(self) -> None:
+        """Cancels it, and does not wait for its end. Never blocks, so that a finalizer may call it, in any thread."""
+        if self.is_of_this_process:
+            self._loop.post(self._call.cancel)
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Has a function called on its event loop, soon, and does not wait for it.
+
+        Args:
+            function: What to call; it must not raise.
+        """
+        self._loop.post(function)
 
 
 class _Loop:
@@ -298,6 +312,8 @@ class _Loop:
         self._backend = backend
         self._serve = serve
         self._failure: BaseException | None = None
+        self._posted: deque[Callable[[], None]] = deque()
+        self._stopping = False
         self._ready = threading.Event()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.settimeout(0)
@@ -333,11 +349,23 @@ class _Loop:
             raise RuntimeError(f"The event loop ({self._backend}) for blocking calls could not run.") from self._failure
 
     async def stop_requested(self) -> None:
-        await anyio.wait_readable(self._wake_receiver)
+        """Calls what is posted, until it is to stop."""
+        while not self._stopping:
+            await anyio.wait_readable(self._wake_receiver)
+            self._wake_receiver.recv(4096)
+            while self._posted:
+                self._posted.popleft()()
 
-    def request_stop(self) -> None:
+    def post(self, function: Callable[[], None]) -> None:
+        self._posted.append(function)
         with contextlib.suppress(OSError):
             self._wake_sender.send(b"x")
+
+    def request_stop(self) -> None:
+        self.post(self._stop)
+
+    def _stop(self) -> None:
+        self._stopping = True
 
     def join(self, timeout: float) -> None:
         if threading.current_thread() is not self._thread:

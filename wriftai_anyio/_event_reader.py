@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final, cast
 
 import httpx
-from anyio import ResourceGuard, current_time, sleep
+from anyio import Event, ResourceGuard, current_time, sleep
 
 from ._creating import Create, Hold, outcome_told, outcome_unknown
 from ._http import abandon, close, connection_error
@@ -154,6 +154,7 @@ class EventReader:
         self._accepted = False
         self._ended = False
         self._unobserved = api.observer is NOBODY
+        self._taken: Event | None = None
 
     async def read(self) -> bool:
         """Reads on until there are more events; `False` when there are none after the last.
@@ -180,13 +181,34 @@ class EventReader:
         return False
 
     async def read_ahead(self, notify: Callable[[], None]) -> None:
-        """Reads on until there are enough events for another thread to be busy with; raises what `read` raises.
+        """Reads for another thread, to the end; pauses where there are enough events for it to be busy with.
 
         Args:
             notify: Called whenever there are more.
+
+        Raises:
+            WriftAIError: As `read` does.
         """
-        while len(self.events) < READ_AHEAD and await self.read():
-            notify()
+        try:
+            while await self.read():
+                notify()
+                await self._room()
+        finally:
+            await self._leave_connection()
+
+    async def _room(self) -> None:
+        if len(self.events) < READ_AHEAD:
+            return
+        taken = self._taken = Event()
+        # Once more: the thread that takes them may have come to their end before there was anything to set.
+        if len(self.events) >= READ_AHEAD:
+            await taken.wait()
+        self._taken = None
+
+    def go_on(self) -> None:
+        """Ends the pause of `read_ahead`, if there is one; on the event loop."""
+        if self._taken is not None:
+            self._taken.set()
 
     @property
     def ended(self) -> bool:
@@ -194,9 +216,9 @@ class EventReader:
         return self._ended
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a connection to close."""
-        return self._connection is not None
+    def paused(self) -> bool:
+        """Whether `read_ahead` waits until somebody lets it go on."""
+        return self._taken is not None
 
     def end(self) -> None:
         """Ends the stream: there are no more events then but those that were read."""

@@ -3,6 +3,7 @@
 import json
 import threading
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, TypedDict
 
@@ -134,8 +135,9 @@ class AsyncPredictionStream(_Events):
 class PredictionStream(_Events):
     """A prediction's events, each once and in order, until `done` or `error`.
 
-    As `AsyncPredictionStream`, for blocking callers. Use it in `with` wherever the loop may be left early. While the
-    caller works on an event, more are read. Threads may share a stream.
+    As `AsyncPredictionStream`, for blocking callers. Use it in `with` wherever the loop may be left early; one that
+    is just dropped frees its connection soon after it is collected. While the caller works on an event, more are
+    read. Threads may share a stream.
 
     Args:
         api: Runs the reader for blocking callers.
@@ -165,6 +167,11 @@ class PredictionStream(_Events):
                 self._wait_for_more()
             return self._next()
 
+    def __del__(self) -> None:
+        reading = getattr(self, "_reading", None)
+        if reading is not None:
+            reading.leave()
+
     def _wait_for_more(self) -> None:
         reading = self._reading
         if reading is None:
@@ -172,9 +179,14 @@ class PredictionStream(_Events):
                 raise StopIteration
             # One call that reads on, and not one for each read: where events come one by one, a way to the event
             # loop's thread and back for each takes several times as long as the reading.
+            # It must not hold this stream, which lets go of it when it is dropped.
             caller = Caller()
-            reading = self._api.start("async_stream", lambda: self._reader.read_ahead(caller.wake), caller)
+            reading = self._api.start("async_stream", partial(self._reader.read_ahead, caller.wake), caller)
             self._reading = reading
+        elif not reading.is_of_this_process:
+            raise RuntimeError("This stream is read in another process. Begin one here, with `after_id`.")
+        elif self._reader.paused:
+            reading.post(self._reader.go_on)
         try:
             ended = not reading.wait_woken() and not self._reader.events
         except BaseException:
@@ -195,8 +207,6 @@ class PredictionStream(_Events):
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.cancel()
-        if self._reader.connected:
-            self._api.call(self._reader.aclose)
 
     def __enter__(self) -> "PredictionStream":
         return self
