@@ -69,58 +69,57 @@ def live_apis(base_url: str) -> int:
     return sum(isinstance(each, API) and each.config.base_url == base_url for each in gc.get_objects())
 
 
-class TestExample:
-    def test_results_stream_back_and_each_worker_keeps_one_client(self, cluster: distributed.Client, run: Run) -> None:
-        with Sandbox(setup_time=0.2) as sandbox, client_of(sandbox) as client:
-            results = run(client, cluster, words(30))
-            first = [next(results) for _ in range(15)]
-            assert set(cluster.run(live_apis, sandbox.base_url).values()) == {1}
-            assert dict([*first, *results]) == expected(30)
-            assert len(sandbox.predictions) == 30
+def test_results_stream_back_and_each_worker_keeps_one_client(cluster: distributed.Client, run: Run) -> None:
+    with Sandbox(setup_time=0.2) as sandbox, client_of(sandbox) as client:
+        results = run(client, cluster, words(30))
+        first = [next(results) for _ in range(15)]
+        assert set(cluster.run(live_apis, sandbox.base_url).values()) == {1}
+        assert dict([*first, *results]) == expected(30)
+        assert len(sandbox.predictions) == 30
 
-    def test_a_killed_worker_loses_nothing_and_nothing_is_created_twice(
-        self, cluster: distributed.Client, run: Run
-    ) -> None:
-        with Sandbox(setup_time=1.0) as sandbox, client_of(sandbox) as client:
-            results = run(client, cluster, words(24))
-            first = next(results)
-            worker, tasks = max(cluster.processing().items(), key=lambda item: len(item[1]))
-            assert tasks
-            os.kill(cluster.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
-            assert dict([first, *results]) == expected(24)
-            assert len(sandbox.predictions) == 24
 
-    def test_the_limits_of_the_account_hold_for_all_workers(self, cluster: distributed.Client, run: Run) -> None:
-        with Sandbox(rate_limits=RateLimits(100, 50)) as sandbox, client_of(sandbox) as client:
-            assert dict(run(client, cluster, words(24))) == expected(24)
-            assert len(sandbox.predictions) == 24
-            refused = [request for request in sandbox.requests if request.status == 429]
-            assert len(refused) <= 0.2 * len(sandbox.requests)
+def test_a_killed_worker_loses_nothing_and_nothing_is_created_twice(cluster: distributed.Client, run: Run) -> None:
+    with Sandbox(setup_time=1.0) as sandbox, client_of(sandbox) as client:
+        results = run(client, cluster, words(24))
+        first = next(results)
+        worker, tasks = max(cluster.processing().items(), key=lambda item: len(item[1]))
+        assert tasks
+        os.kill(cluster.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+        assert dict([first, *results]) == expected(24)
+        assert len(sandbox.predictions) == 24
 
-    def test_failures_have_the_index_of_their_input_and_do_not_stop_the_others(
-        self, cluster: distributed.Client, run: Run
-    ) -> None:
-        inputs = words(6)
-        inputs[2] = {"input": {"text": 7}}
-        inputs[4] = {}
-        with Sandbox() as sandbox, client_of(sandbox) as client:
-            results = dict(run(client, cluster, inputs))
-            (failed,) = (each for each in sandbox.predictions if each["status"] == "failed")
-        assert isinstance(results.pop(4), ValueError)
-        assert failed["id"] in str(results.pop(2))
-        assert results == {number: number + 1 for number in (0, 1, 3, 5)}
 
-    def test_with_a_journal_it_goes_on_where_it_was_left(
-        self, cluster: distributed.Client, run: Run, tmp_path: Path
-    ) -> None:
-        journal = str(tmp_path / "journal")
-        with Sandbox() as sandbox, client_of(sandbox) as client:
-            stopped = run(client, cluster, words(30), journal)
-            for _ in range(10):
-                next(stopped)
-            stopped.close()
-            assert dict(run(client, cluster, words(30), journal)) == expected(30)
-            assert len(sandbox.predictions) == 30
+def test_the_limits_of_the_account_hold_for_all_workers(cluster: distributed.Client, run: Run) -> None:
+    with Sandbox(rate_limits=RateLimits(100, 50)) as sandbox, client_of(sandbox) as client:
+        assert dict(run(client, cluster, words(24))) == expected(24)
+        assert len(sandbox.predictions) == 24
+        refused = [request for request in sandbox.requests if request.status == 429]
+        assert len(refused) <= 0.2 * len(sandbox.requests)
+
+
+def test_failures_have_the_index_of_their_input_and_do_not_stop_the_others(
+    cluster: distributed.Client, run: Run
+) -> None:
+    inputs = words(6)
+    inputs[2] = {"input": {"text": 7}}
+    inputs[4] = {}
+    with Sandbox() as sandbox, client_of(sandbox) as client:
+        results = dict(run(client, cluster, inputs))
+        (failed,) = (each for each in sandbox.predictions if each["status"] == "failed")
+    assert isinstance(results.pop(4), ValueError)
+    assert failed["id"] in str(results.pop(2))
+    assert results == {number: number + 1 for number in (0, 1, 3, 5)}
+
+
+def test_with_a_journal_it_goes_on_where_it_was_left(cluster: distributed.Client, run: Run, tmp_path: Path) -> None:
+    journal = str(tmp_path / "journal")
+    with Sandbox() as sandbox, client_of(sandbox) as client:
+        stopped = run(client, cluster, words(30), journal)
+        for _ in range(10):
+            next(stopped)
+        stopped.close()
+        assert dict(run(client, cluster, words(30), journal)) == expected(30)
+        assert len(sandbox.predictions) == 30
 
 
 def test_a_client_captured_by_a_closure_works_on_every_worker(cluster: distributed.Client) -> None:

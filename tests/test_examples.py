@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from subprocesses import CHECKOUT, run_python, settings_for
+from subprocesses import CHECKOUT, run_python, run_script, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 EXAMPLES = CHECKOUT / "examples"
@@ -42,14 +42,14 @@ def check_output(lines: list[str]) -> None:
 @pytest.mark.parametrize("name", SAME_JOB)
 def test_example_uses_the_server_of_the_environment(name: str) -> None:
     with Sandbox() as sandbox:
-        check_output(run_python([EXAMPLES / name], settings_for(sandbox)).splitlines())
+        check_output(run_script(EXAMPLES / name, sandbox).splitlines())
         assert [prediction["status"] for prediction in sandbox.predictions] == ["succeeded"]
 
 
 def test_models_looks_around_and_leaves_nothing_behind() -> None:
     with Sandbox(sample_data=True) as sandbox:
         before = sandbox.requests
-        lines = run_python([EXAMPLES / "models.py"], settings_for(sandbox)).splitlines()
+        lines = run_script(EXAMPLES / "models.py", sandbox).splitlines()
         paths = [request.path for request in sandbox.requests[len(before) :] if request.method == "DELETE"]
     assert lines[-1] == "me/greeter:1 runs on cpu-small with ['greeting']"
     assert [path.removeprefix("/v1") for path in paths] == [
@@ -68,7 +68,7 @@ def test_webhook_app_prints_each_status_that_a_webhook_tells_of() -> None:
 @pytest.mark.parametrize("name", ["stream.py", "stream_trio.py"])
 def test_streaming_example_prints_the_whole_text_and_how_it_ended(name: str) -> None:
     with Sandbox() as sandbox:
-        printed = run_python([EXAMPLES / name], settings_for(sandbox))
+        printed = run_script(EXAMPLES / name, sandbox)
     assert printed == (EXAMPLES / "jabberwocky.txt").read_text(encoding="utf-8") + "\nsucceeded\n"
 
 
@@ -76,7 +76,7 @@ def test_streaming_example_prints_the_whole_text_and_how_it_ended(name: str) -> 
 def test_upload_example_fills_its_bar_and_uses_the_file(name: str) -> None:
     poem = (EXAMPLES / "jabberwocky.txt").read_bytes()
     with Sandbox(part_size=300) as sandbox:
-        bar, ended = run_python([EXAMPLES / name], settings_for(sandbox)).splitlines()[-2:]
+        bar, ended = run_script(EXAMPLES / name, sandbox).splitlines()[-2:]
         (prediction,) = sandbox.predictions
         assert httpx.get(prediction["output"]["url"]).content == poem
     assert bar == f"[{'#' * 40}] {len(poem)} of {len(poem)} bytes"

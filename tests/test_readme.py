@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from docs.guides import anchor, headings
-from subprocesses import CHECKOUT, run_pytest, run_python, settings_for
+from subprocesses import CHECKOUT, run_pytest, run_python, run_script, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+SET_FOR_THE_PROCESS = r"logging\.basicConfig|set_tracer_provider"
 
 
 def blocks(language: str) -> list[str]:
@@ -49,7 +50,10 @@ def test_python_block_runs_against_the_sandbox(code: str, sandbox: Sandbox, tmp_
         run_pytest(script)
         return
     progress = r"(.+: .+ \(\d+ s\)\n)+" if "wriftai_anyio.progress" in code else ""
-    run_python([script], settings_for(sandbox), stderr=progress)
+    if re.search(SET_FOR_THE_PROCESS, code):
+        run_python([script], settings_for(sandbox), stderr=progress)
+    else:
+        run_script(script, sandbox, stderr=progress)
 
 
 def test_first_block_is_two_commands_and_ci_runs_the_second() -> None:

@@ -203,7 +203,7 @@ class TestLists:
         chance = random.Random(1)
         api = RunningPredictions(named(200, 9.5), fault=shuffle)
         await wait_for(api)
-        assert max(map(len, api.fetches.values())) <= 2
+        assert max(map(len, api.fetches.values())) <= 3
 
     async def test_a_page_size_that_is_refused_is_not_asked_for_again(self) -> None:
         api = RunningPredictions(named(60, 5.5), largest_page=25)
@@ -227,7 +227,7 @@ class TestLists:
             failing = request.url.path.endswith("/predictions")
             return httpx.Response(answer.status_code, content=answer.content) if failing else None
 
-        api = RunningPredictions(named(600, 5.5), fault=fault)
+        api = RunningPredictions(named(300, 5.5), fault=fault)
         assert max((await wait_for(api)).values()) <= 10
         assert len(api.lists) <= 6
 
