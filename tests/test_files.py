@@ -65,7 +65,7 @@ def upload(spelling: Spelling, client: Client, *args: object) -> str:
 
 
 def stored(url: str) -> bytes:
-    return httpx.get(url).content
+    return httpx.get(url, verify=False).content  # the authorities take 0.02 s
 
 
 def paths(sandbox: Sandbox) -> list[str]:
