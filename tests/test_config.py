@@ -59,8 +59,10 @@ def test_a_base_url_of_the_environment_needs_no_care_either(
     assert config().base_url == default_base_url() == meant
 
 
-@pytest.mark.parametrize("url", ["http://localhost/v1/", " http://localhost/v1 ", "http://localhost/v1//"])
-def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["http://localhost/v1/", " http://localhost/v1 ", "http://localhost/v1//", httpx.URL("http://localhost/v1")]
+)
+def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: Any) -> None:
     assert config(api_base_url=url).base_url == "http://localhost/v1"
 
 
@@ -73,6 +75,7 @@ def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: str) -> None:
         ("access_token", f"Bearer {TOKEN}"),
         ("access_token", f"{TOKEN}\0"),
         ("access_token", f"{TOKEN}ü"),
+        ("access_token", TOKEN.encode()),
         ("api_base_url", "localhost:1"),
         ("api_base_url", "ftp://localhost"),
         ("api_base_url", "http://"),
@@ -84,6 +87,7 @@ def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: str) -> None:
         ("api_base_url", "http://localhost:65536/v1"),
         ("api_base_url", "http://localhost:port"),
         ("api_base_url", "http://local\nhost"),
+        ("api_base_url", b"http://localhost"),
         ("headers", {"X": "a\r\nb"}),
         ("headers", {"X\n": "a"}),
         ("headers", {"": "a"}),

@@ -94,13 +94,15 @@ def can_be_reached(address: httpx.URL) -> bool:
     return address.scheme in {"http", "https"} and address.host != "" and (address.port or 0) <= LAST_PORT
 
 
-def _checked_token(token: str | None) -> str | None:
-    if token and not _TOKEN.fullmatch(token):
+def _checked_token(token: object) -> str | None:
+    if not token:
+        return None
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise ValueError(
             "access_token (WRIFTAI_ACCESS_TOKEN) must be visible ASCII characters without spaces or line breaks; "
             "was it read from a file with its last line break?"
         )
-    return token or None
+    return token
 
 
 def _checked_hook(hook: F | None, argument: str) -> F | None:
@@ -109,8 +111,8 @@ def _checked_hook(hook: F | None, argument: str) -> F | None:
     return hook
 
 
-def _checked_url(url: str) -> str:
-    url = url.strip()
+def _checked_url(given: object) -> str:
+    url = str(given).strip()
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
