@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from anyio.abc import SocketStream
 
+from raw_server import http, raw_server
 from spans import Spans
 from support import Spelling
 from wriftai_anyio import Client, File, NotFoundError, RequestEvent, UnprocessableEntityError, WriftAIError
@@ -79,3 +81,20 @@ def test_no_log_record_no_event_and_no_span_holds_a_secret(
     told += [span.to_json().encode() for span in spans.predictions]
     for secret in secrets:
         assert [event for event in told if secret.encode() in event] == []
+
+
+@pytest.mark.anyio
+async def test_no_log_record_shows_where_a_redirect_leads(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def respond(connection: SocketStream, head: bytes) -> None:
+        if head.startswith(b"GET /first"):
+            await connection.send(http(b"", "Location: /it's?signature=s3cr3t", status="302 Found"))
+        else:
+            await connection.send(http(b"output"))
+
+    async with raw_server(respond) as url, Client("t", url) as client:
+        path = await client.files.async_download(f"{url}/first", tmp_path / "x")
+    assert path.read_bytes() == b"output"
+    assert "302" in caplog.text
+    assert "s3cr3t" not in caplog.text

@@ -4,11 +4,12 @@ import errno
 import importlib
 import logging
 import os
+import re
 import socket
 import ssl
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -54,6 +55,8 @@ def _make_transport() -> Callable[[], httpx.AsyncBaseTransport]:
     _import_what_comes_later()
     without_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     httpx.AsyncHTTPTransport(verify=without_authorities)
+    for name in ("httpx", "httpcore.http11"):
+        logging.getLogger(name).addFilter(_without_secrets)
     if any(scheme != "no" for scheme in urllib.request.getproxies()):
         return partial(_ProxiedTransport, _make_tls())
     return partial(_DirectTransport, without_authorities)
@@ -95,7 +98,7 @@ class _DirectTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         transport = self._with_tls() if request.url.scheme == "https" else self._plain
-        return await transport.handle_async_request(request)
+        return await _sent(transport.handle_async_request, request)
 
     def _with_tls(self) -> httpx.AsyncHTTPTransport:
         if self._secure is None:
@@ -112,19 +115,34 @@ def _direct(context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
     return httpx.AsyncHTTPTransport(verify=context, limits=LIMITS, socket_options=_keepalive_options())
 
 
-class _WithoutQueries(logging.Filter):
-    """Leaves the queries out of the lines that httpx logs of our requests: those of presigned URLs are secrets."""
+class _WithoutSecrets(logging.Filter):
+    """Leaves presigned URLs, which are secrets, out of the lines that httpx and httpcore log of our requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if _sending.get() and isinstance(record.args, tuple):
+        if not _sending.get():
+            return True
+        record.msg = _LOCATION.sub(r"\1…", str(record.msg))
+        if isinstance(record.args, tuple):
             record.args = tuple(
                 value.copy_with(query=None) if isinstance(value, httpx.URL) else value for value in record.args
             )
         return True
 
 
+_LOCATION: Final = re.compile(r"""(\(b'location', b)(['"]).*?\2(?=\))""", re.IGNORECASE)
+"""Where a redirect leads, as httpcore logs it."""
+
+
 _sending: ContextVar[bool] = ContextVar("wriftai_anyio_sending", default=False)
-_without_queries: Final = _WithoutQueries()
+_without_secrets: Final = _WithoutSecrets()
+
+
+async def _sent(send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request) -> httpx.Response:
+    sending = _sending.set(True)
+    try:
+        return await send(request)
+    finally:
+        _sending.reset(sending)
 
 
 class _ProxiedTransport(httpx.AsyncBaseTransport):
@@ -132,14 +150,9 @@ class _ProxiedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._client = httpx.AsyncClient(verify=tls, limits=LIMITS)
-        logging.getLogger("httpx").addFilter(_without_queries)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        sending = _sending.set(True)
-        try:
-            return await self._client.send(request, stream=True, follow_redirects=False)
-        finally:
-            _sending.reset(sending)
+        return await _sent(partial(self._client.send, stream=True, follow_redirects=False), request)
 
     async def aclose(self) -> None:
         await self._client.aclose()
