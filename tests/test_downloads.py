@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from support import TOKEN, Script, Spelling, client_of, threads_named
+from support import BASE_URL, TOKEN, Script, Spelling, client_of, threads_named
 from wriftai_anyio import APIConnectionError, APIResponseError, APIStatusError, Client, NotFoundError, _download
 from wriftai_anyio._partial_file import PartialFile
 from wriftai_anyio.sandbox import Sandbox
@@ -238,9 +238,37 @@ async def test_size_that_is_not_told_is_none(tmp_path: Path) -> None:
 async def test_other_range_than_asked_for_is_refused(tmp_path: Path, given: str | None) -> None:
     headers = {} if given is None else {"content-range": given}
     first = httpx.Response(200, headers={"content-length": "100000", "etag": '"v1"'}, stream=Broken(CONTENT[:25_000]))
-    with pytest.raises(APIResponseError, match="another range"):
+    with pytest.raises(APIResponseError, match="another range") as raised:
         await client_of(Script(first, httpx.Response(206, headers=headers))).files.async_download(URL, tmp_path / "x")
     assert files_in(tmp_path) == []
+    assert "s3cr3t" not in str(raised.value.response.request.url)
+
+
+async def test_range_that_was_not_asked_for_is_refused(tmp_path: Path) -> None:
+    part = httpx.Response(206, headers={"content-range": "bytes 0-9/100000"}, content=CONTENT[:10])
+    url = f"{BASE_URL}/files/1"
+    with pytest.raises(APIResponseError, match="another range") as raised:
+        await client_of(Script(part)).files.async_download(url, tmp_path / "x")
+    assert files_in(tmp_path) == []
+    assert "authorization" not in raised.value.response.request.headers
+
+
+@pytest.mark.parametrize(("kind", "quote"), [("etag", '"'), ("last-modified", "")])
+async def test_rest_of_another_file_is_not_put_behind_the_beginning_of_this_one(
+    tmp_path: Path, kind: str, quote: str
+) -> None:
+    first = httpx.Response(
+        200, headers={kind: f"{quote}v1{quote}", "content-length": "100000"}, stream=Broken(bytes(25_000))
+    )
+    headers = {kind: f"{quote}v2{quote}", "content-range": "bytes 25000-99999/100000"}
+    script = Script(
+        first, httpx.Response(206, headers=headers, content=CONTENT[25_000:]), httpx.Response(200, content=CONTENT)
+    )
+    told = Progress()
+    path = await client_of(script).files.async_download(URL, tmp_path / "x", on_progress=told)
+    assert path.read_bytes() == CONTENT
+    assert sum(told.deltas) == len(CONTENT)
+    assert [request.headers.get("range") for request in script.requests] == [None, "bytes=25000-", None]
 
 
 async def test_range_that_cannot_be_had_is_asked_for_once(tmp_path: Path) -> None:
@@ -285,6 +313,14 @@ async def test_path_that_cannot_be_written_is_refused_before_anything_is_sent(tm
         await client.files.async_download(URL, tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         await client.files.async_download(URL, tmp_path / "none" / "x")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+async def test_pipe_or_device_at_the_path_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x")
+    with pytest.raises(FileExistsError, match="device or a pipe"):
+        await client_of(Script()).files.async_download(URL, tmp_path / "x")
+    assert (tmp_path / "x").is_fifo()
 
 
 async def test_link_at_the_path_is_replaced_and_not_followed(tmp_path: Path) -> None:

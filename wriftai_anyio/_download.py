@@ -13,9 +13,9 @@ from ._log import logger, reason
 from ._partial_file import PartialFile
 from ._progress import DownloadProgress, tell
 from ._retry import whole
-from ._store import Store, broken
+from ._store import Store, broken, unpromised
 from ._threads import Job, Worker
-from .errors import APIConnectionError, APIResponseError, APIStatusError
+from .errors import APIConnectionError, APIStatusError
 
 BLOCK_SIZE: Final = 1024 * 1024
 """Bytes, about: one block is being received and one is being written."""
@@ -100,10 +100,11 @@ class _Transfer:
 
     async def _attempt(self) -> None:
         self._attempts += 1
-        response = await self._store.open(self._address, self._range(), self._attempts)
+        asked = self._range()
+        response = await self._store.open(self._address, asked, self._attempts)
         try:
             if response.status_code == _PARTIAL_CONTENT:
-                self._check_range(response)
+                self._check_range(response, asked.get("if-range"))
             else:
                 await self._restart(response)
             await self._receive(response)
@@ -116,12 +117,17 @@ class _Transfer:
             return {}
         return {"range": f"bytes={self._received}-", "if-range": self._validator}
 
-    def _check_range(self, response: httpx.Response) -> None:
+    def _check_range(self, response: httpx.Response, validator: str | None) -> None:
         found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
-        if found is None or int(found[1]) != self._received or (self._size is not None and found[2] != str(self._size)):
-            raise APIResponseError(
-                "The download was answered with another range than was asked for.", response=response
-            )
+        if validator is None or found is None or int(found[1]) != self._received or not self._is_size(found[2]):
+            raise unpromised(response, "with another range than was asked for")
+        kind = "etag" if validator.startswith('"') else "last-modified"
+        if response.headers.get(kind, validator) != validator:
+            self._validator = None
+            raise broken(response, httpx.RemoteProtocolError("the file has changed"))
+
+    def _is_size(self, stated: str) -> bool:
+        return stated == "*" or self._size in {None, whole(stated)}
 
     async def _restart(self, response: httpx.Response) -> None:
         lost, self._received = self._received, 0

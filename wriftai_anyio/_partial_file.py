@@ -13,12 +13,17 @@ class PartialFile:
         path: Where it is to be.
 
     Raises:
-        OSError: If that is a folder, or the folder that it is to be in does not exist or cannot be written to.
+        OSError: If that is a folder or a device, or the folder that it is to be in does not exist or cannot be
+            written to.
     """
 
     def __init__(self, path: Path) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "This is a folder; name the file to write", str(path))
+        if path.exists() and not path.is_file():
+            raise FileExistsError(
+                errno.EEXIST, "This is a device or a pipe, which no file can take the place of", str(path)
+            )
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, "There is no such folder to write to", str(path.parent))
         self._path = path

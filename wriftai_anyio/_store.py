@@ -150,6 +150,17 @@ def broken(response: httpx.Response, error: httpx.RequestError) -> APIConnection
     return made
 
 
+def unpromised(response: httpx.Response, problem: str) -> APIResponseError:
+    """Makes the error for an answer that cannot be right.
+
+    Args:
+        response: The answer.
+        problem: What is wrong with it, for the message.
+    """
+    shown = _shown(response)
+    return APIResponseError(f"{_outcome(shown)}, {problem}.", response=shown)
+
+
 async def _answer(send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request) -> httpx.Response:
     try:
         return await send(request)
@@ -178,14 +189,13 @@ def _redirected(response: httpx.Response) -> httpx.URL:
 
 
 def _not_followed(response: httpx.Response, reason: str) -> APIResponseError:
-    shown = _shown(response)
-    return APIResponseError(f"{_outcome(shown)}, a redirect that is not followed: {reason}.", response=shown)
+    return unpromised(response, f"a redirect that is not followed: {reason}")
 
 
 def _refused(response: httpx.Response) -> APIStatusError | APIResponseError:
     shown = _shown(response)
     if not shown.is_error:
-        return APIResponseError(f"{_outcome(shown)}, which is no success and no refusal.", response=shown)
+        return unpromised(response, "which is no success and no refusal")
     known = status_error(shown, None)
     quoted = f" (request {known.request_id})" if known.request_id else ""
     return type(known)(

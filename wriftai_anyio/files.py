@@ -105,7 +105,7 @@ class Files(Resource):
 
         Raises:
             ValueError: If the URL is no web address; nothing was sent.
-            OSError: If the path is a folder, its folder does not exist, or the file cannot be written.
+            OSError: If the path is a folder or a device, its folder does not exist, or the file cannot be written.
             NotFoundError: If there is no such file, or not any more.
             APIStatusError: If the server refuses otherwise.
             APIConnectionError: If the connection breaks again and again without anything new in between.
