@@ -169,6 +169,14 @@ class SlowStore(httpx.AsyncBaseTransport):
         return httpx.Response(200)
 
 
+async def slowly(request: httpx.Request) -> httpx.Response:
+    """Takes a part over a line of 2,000 bytes a second."""
+    assert isinstance(request.stream, httpx.AsyncByteStream)
+    async for chunk in request.stream:
+        await anyio.sleep(len(chunk) / 2_000)
+    return httpx.Response(200)
+
+
 class TestInVirtualTime:
     @pytest.fixture
     def anyio_backend(self, anyio_backend: str) -> tuple[str, dict[str, Any]]:
@@ -178,6 +186,17 @@ class TestInVirtualTime:
         store = SlowStore(answers=True)
         await client_of(store, timeout=1.0).files.async_upload(File(b"0123456789"))
         assert store.received == b"0123456789"
+
+    async def test_line_too_slow_for_a_chunk_in_the_timeout_gets_smaller_ones(self) -> None:
+        script = Script(
+            created(URL, part_size=300_000),
+            *(slowly, slowly),
+            httpx.Response(200, json={"download_url": URL}),
+            reads_body=False,
+        )
+        told: list[int] = []
+        await client_of(script).files.async_upload(File(bytes(300_000)), lambda delta, _: told.append(delta))
+        assert sum(told) == 300_000
 
     @pytest.mark.parametrize("lost", [httpx.ReadError("reset by peer"), httpx.Response(503)], ids=["dropped", "503"])
     async def test_completion_whose_answer_is_lost_is_asked_for_again(self, lost: httpx.Response | Exception) -> None:

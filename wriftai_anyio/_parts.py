@@ -12,11 +12,13 @@ from ._side_by_side import side_by_side
 from ._source import Source
 from ._store import Store
 from ._threads import Job
-from .errors import APIConnectionError, APIStatusError
+from .errors import APIConnectionError, APIStatusError, APITimeoutError
 
 PARTS_AT_ONCE: Final = 8
 CHUNK_SIZE: Final = 1024 * 1024
 """Bytes. Of each part under way, one chunk is being sent and one is being read."""
+SLOW_CHUNK_SIZE: Final = 64 * 1024
+"""Bytes, once a part was not sent in time: since each chunk has the whole timeout, a slow line is enough then."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ def cut(size: int, part_size: int, urls: Sequence[str]) -> list[Part]:
 class _Chunks(AsyncIterator[bytes]):
     """The bytes of a part for one attempt, in chunks: one is read while the one before is sent."""
 
-    def __init__(self, source: Source, part: Part, on_progress: UploadProgress | None) -> None:
+    def __init__(self, source: Source, part: Part, chunk_size: int, on_progress: UploadProgress | None) -> None:
         self._source = source
         self._on_progress = on_progress
-        self._unread = range(part.offset, part.offset + part.size, CHUNK_SIZE)
+        self._unread = range(part.offset, part.offset + part.size, chunk_size)
         self._end = part.offset + part.size
         self._ahead = self._read_ahead()
         self._handed_out = 0
@@ -62,7 +64,7 @@ class _Chunks(AsyncIterator[bytes]):
         if not self._unread:
             return None
         offset, self._unread = self._unread[0], self._unread[1:]
-        return self._source.begin_read(offset, min(CHUNK_SIZE, self._end - offset))
+        return self._source.begin_read(offset, min(self._unread.step, self._end - offset))
 
     async def __anext__(self) -> bytes:
         await self.count(self._handed_out)
@@ -95,6 +97,7 @@ class PartSender:
         self._source = source
         self._mime_type = mime_type
         self._on_progress = on_progress
+        self._chunk_size = CHUNK_SIZE
 
     async def send_all(self, parts: Sequence[Part]) -> list[str]:
         """Sends parts, several at once.
@@ -113,10 +116,12 @@ class PartSender:
     async def _send(self, part: Part) -> str | None:
         retries = 0
         while True:
-            chunks = _Chunks(self._source, part, self._on_progress)
+            chunks = _Chunks(self._source, part, self._chunk_size, self._on_progress)
             try:
                 response = await self._store.put(part.url, chunks, part.size, self._mime_type, 1 + retries)
             except (APIConnectionError, APIStatusError) as error:
+                if isinstance(error, APITimeoutError):
+                    self._chunk_size = SLOW_CHUNK_SIZE
                 delay = self._store.retry_delay(error, retries)
                 if delay is None:
                     raise
