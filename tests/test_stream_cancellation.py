@@ -86,6 +86,17 @@ def test_a_blocking_stream_that_is_dropped_frees_the_connection(anyio_backend: s
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio warns of what is dropped so
+@pytest.mark.anyio
+async def test_streams_that_are_dropped_take_no_places_from_later_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wriftai_anyio._http.request_limit", lambda: 1)
+    with EventServer(ALL, holds_first) as server:
+        async with Client(TOKEN, server.base_url) as client:
+            assert (await anext(client.predictions.async_stream(ID)))["id"] == "1"
+            with anyio.fail_after(2):
+                assert [item["id"] async for item in client.predictions.async_stream(ID)] == EVERY_ID
+
+
 @pytest.mark.anyio
 async def test_two_tasks_cannot_read_from_one_stream() -> None:
     stream = client_of(Script(streams(1.0))).predictions.async_stream(ID)

@@ -11,12 +11,13 @@ import random
 import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 import httpx
 from anyio import CancelScope, Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import RunVar, current_token
 
 from ._log import logger
 from ._network import Network, causes, out_of_descriptors, request_limit
@@ -128,6 +129,10 @@ class _CountedStream(httpx.AsyncByteStream):
         finally:
             await self._connections.leave(pool)
 
+    def __del__(self) -> None:
+        if self._pool is not None:
+            self._connections.lose(self._pool)
+
 
 class Connections:
     """The connections of one client on one event loop.
@@ -144,6 +149,7 @@ class Connections:
         self._shared = shared
         self._pools: list[_Pool] = []
         self._closed = False
+        self._loop = current_token()
 
     async def enter(self) -> _Pool:
         """Takes a place in a pool, when there is one."""
@@ -182,6 +188,13 @@ class Connections:
         else:
             response.stream = _CountedStream(response.stream, self, pool)
         return response
+
+    def lose(self, pool: _Pool) -> None:
+        """Gives back the place of an answer that was dropped unclosed, in a finalizer: elsewhere it is lost."""
+        with suppress(RuntimeError):
+            if current_token().native_token is self._loop.native_token:
+                self._limiter.release()
+                pool.active -= 1
 
     async def leave(self, pool: _Pool) -> None:
         """Gives a place back; closes the pool if it is retired, or idle beside another idle one."""
