@@ -91,6 +91,7 @@ def _downloads(base_url: str, path: Path, on_asyncio: BlockingPortal, on_trio: B
         return [
             awaited("async_download on asyncio, of plain httpx.AsyncClient", on_asyncio, client),
             awaited("async_download on trio, of plain httpx.AsyncClient", on_trio, client),
+            # httpx.AsyncClient takes 1.07 of plain httpx's time without writing anything, and 1.39 with it.
             compared(
                 "blocking download, of plain httpx", lambda: client.files.download(url, target), plain_blocking_download
             ),
