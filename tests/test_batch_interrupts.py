@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def test_a_batch_left_by_ctrl_c_knows_all_that_it_created_and_goes_on(tmp_path: 
             assert process.stdout is not None
             process.stdout.readline()
             process.send_signal(signal.SIGINT)
+            interrupted = time.monotonic()
             _, errors = process.communicate(timeout=LONGEST_RUN)
+        assert time.monotonic() - interrupted < 3
         assert errors.rstrip().endswith("KeyboardInterrupt")
         with closing(sqlite3.connect(journal)) as database:
             known = database.execute("SELECT prediction_id FROM entries WHERE sent_at IS NOT NULL").fetchall()

@@ -99,26 +99,32 @@ def _nothing() -> None:
 class _Call(Generic[T]):
     """One coroutine run for one blocking caller. Its outcome comes back as a value, whatever it is."""
 
-    def __init__(self, function: Callable[[], Awaitable[T]], caller: Caller | None) -> None:
+    def __init__(
+        self, function: Callable[[], Awaitable[T]], caller: Caller | None, forget: "Callable[[_Call[T]], None]"
+    ) -> None:
         self._function = function
         self._caller = caller
+        self._forget = forget
         self._values: list[T] = []
         self._errors: list[BaseException] = []
         self._scope: CancelScope | None = None
         self._cancelled = False
         self.ended: threading.Event = threading.Event()
 
-    async def run(self, forget: "Callable[[_Call[T]], None]") -> None:
+    async def run(self) -> None:
+        if self._cancelled:
+            return
         try:
             with CancelScope() as self._scope:
-                if self._cancelled:
-                    self._scope.cancel()
                 await self._outcome()
         finally:
-            forget(self)
-            self.ended.set()
-            if self._caller is not None:
-                self._caller.inbox.put(None)
+            self._end()
+
+    def _end(self) -> None:
+        self._forget(self)
+        self.ended.set()
+        if self._caller is not None:
+            self._caller.inbox.put(None)
 
     async def _outcome(self) -> None:
         try:
@@ -132,6 +138,9 @@ class _Call(Generic[T]):
         self._cancelled = True
         if self._scope is not None:
             self._scope.cancel()
+        elif not self.ended.is_set():
+            # Ctrl-C may have come before the event loop heard of it: then it never begins.
+            self._end()
 
     def result(self) -> T:
         if self._errors:
@@ -174,13 +183,13 @@ class Portal:
         in_worker = _in_worker_thread()
         if caller is None and (in_worker or sys.platform == "win32"):
             caller = Caller()
-        call = _Call(function, caller)
+        call = _Call(function, caller, self._forget)
         loop = self._enter(call)
         try:
             if caller is None:
-                from_thread.run(call.run, self._forget, token=loop.token)
+                from_thread.run(call.run, token=loop.token)
             else:
-                loop.portal.start_task_soon(call.run, self._forget)
+                loop.portal.start_task_soon(call.run)
                 _run_callbacks(caller, in_worker=in_worker)
         except BaseException:
             _abandon(call, loop.token)
@@ -201,9 +210,13 @@ class Portal:
             RuntimeError: If the client is closed.
         """
         caller = caller or Caller()
-        call = _Call(function, caller)
+        call = _Call(function, caller, self._forget)
         loop = self._enter(call)
-        loop.portal.start_task_soon(call.run, self._forget)
+        try:
+            loop.portal.start_task_soon(call.run)
+        except BaseException:
+            _abandon(call, loop.token)
+            raise
         return Started(call, caller, loop)
 
     def _enter(self, call: _Call[T]) -> "_Loop":
