@@ -17,11 +17,6 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Runs one worker more than there are processors, since a third of the tests' time is waiting."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_finish() -> None:
     """Leaves modules and collected tests out of the many garbage collections that tests ask for: 0.1 s each."""
     gc.collect()
