@@ -20,11 +20,15 @@ PATIENCE = 20.0
 
 PROLOGUE = """
 import asyncio, os, signal, sys, threading, time, warnings
+
+backend = sys.argv[1]
+# Extras that are not used here, and whose imports take half of the processor time (0.24 of 0.47 s).
+sys.modules.update(dict.fromkeys(("click", "rich", "h2", "trio") if backend == "asyncio" else ("click", "rich")))
+
 from wriftai_anyio import Client
 from wriftai_anyio.predictions import WaitOptions
 
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-backend = sys.argv[1]
 client = Client(backend=backend)
 predictions = client.predictions
 WORDS = {"input": {"text": "to be or not to be"}}
@@ -230,7 +234,7 @@ class TestEventLoops:
                 assert predictions.create(WORDS, "sandbox/word-count", wait=True)["output"]["be"] == 2
             print("done")
             """,
-            "asyncio",
+            "trio",
         )
         assert stdout == "done\n"
 
