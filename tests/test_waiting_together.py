@@ -129,6 +129,23 @@ class TestHandOver:
             del api.ends["p30"]
         assert len(waits.ended) == 30
 
+    async def test_each_wait_says_by_itself_that_its_client_was_closed(self) -> None:
+        waits = Waits(RunningPredictions(named(3, 100)))
+        said: list[str] = []
+
+        async def wait(prediction_id: str) -> None:
+            with pytest.raises(RuntimeError) as caught:
+                await waits.client.predictions.async_wait(prediction_id)
+            said.append(str(caught.value))
+
+        async with create_task_group() as tasks:
+            for prediction_id in waits.scopes:
+                tasks.start_soon(wait, prediction_id)
+            await anyio.sleep(2.5)
+            await waits.client.aclose()
+        assert len(said) == 3
+        assert all("client is closed" in each for each in said)
+
     @pytest.mark.parametrize("moment", [0.005, 0.5, 1.005, 2.4, 3.515])
     async def test_nothing_outlives_the_waits(self, moment: float) -> None:
         before = {task.id for task in get_running_tasks()}

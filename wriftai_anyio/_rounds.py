@@ -203,10 +203,21 @@ class Rounds:
             self._leader.nudge()
 
     async def _lead(self, wait: Wait) -> None:
+        errors: list[Exception] = []
+
+        async def run() -> None:
+            try:
+                await self._run()
+            except Exception as error:  # noqa: BLE001 -- raised below, out of the task group
+                errors.append(error)
+                wait.nudge()
+
         async with create_task_group() as tasks:
-            tasks.start_soon(self._run)
+            tasks.start_soon(run)
             await wait.until_nudged()
             tasks.cancel_scope.cancel()
+        if errors:
+            raise errors.pop()
 
     async def _run(self) -> None:
         while True:
