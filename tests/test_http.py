@@ -1,6 +1,7 @@
 """The guard of the pools: how requests are spread, when pools retire, what closes them, and too few descriptors."""
 
 import gc
+import threading
 from collections.abc import AsyncIterator
 
 import anyio
@@ -197,6 +198,18 @@ async def test_who_queues_while_the_connections_are_closed_opens_none() -> None:
     assert [each.closed for each in pools.transports] == [True]
 
 
+async def test_a_connection_that_was_being_opened_while_all_were_closed_is_closed_too() -> None:
+    pools = Pools()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pools.fetch)
+        await anyio.wait_all_tasks_blocked()
+        await pools.connections.aclose()
+        (transport,) = pools.transports
+        transport.closed = False
+        transport.go.set()
+    assert transport.closed
+
+
 async def test_a_transport_of_the_users_own_serves_everything() -> None:
     async def respond(_: httpx.Request) -> httpx.Response:
         await anyio.sleep(0.001)
@@ -254,6 +267,25 @@ async def test_aclose_closes_at_once_and_may_be_called_twice(fakes: list[FakeTra
     await client.aclose()
     with pytest.raises(RuntimeError, match="closed"):
         await client.predictions.async_get(ID)
+
+
+async def test_a_first_call_that_has_just_begun_when_the_client_is_closed_opens_nothing(
+    fakes: list[FakeTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = threading.Event()
+    monkeypatch.setattr(Network, "prepare", lambda _, scheme: closed.wait(PATIENCE))
+    client = Client(TOKEN, "http://localhost:1/v1")
+
+    async def get() -> None:
+        with pytest.raises(RuntimeError, match="closed"):
+            await client.predictions.async_get(ID)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(get)
+        await anyio.wait_all_tasks_blocked()
+        await client.aclose()
+        closed.set()
+    assert fakes == []
 
 
 SCARCE = """

@@ -200,10 +200,12 @@ class Connections:
         """Gives a place back; closes the pool if it is retired, or idle beside another idle one."""
         self._limiter.release()
         pool.active -= 1
-        if pool.active or self._shared or pool not in self._pools:
+        if pool.active or self._shared:
             return
-        if pool.retired or any(other.active == 0 for other in self._pools if other is not pool):
-            self._pools.remove(pool)
+        # After `aclose` there may be a connection that was only being opened then.
+        if self._closed or pool.retired or any(other.active == 0 for other in self._pools if other is not pool):
+            with suppress(ValueError):
+                self._pools.remove(pool)
             await pool.aclose()
 
     async def aclose(self) -> None:
@@ -345,10 +347,10 @@ class Http:
         raise _late(request)
 
     async def _connections(self, scheme: str) -> Connections:
+        if self._transport is None and not self._closed and not self._network.get().is_ready(scheme):
+            await begin_in_thread(partial(self._network.get().prepare, scheme)).outcome()
         if self._closed:
             raise closed_error()
-        if self._transport is None and not self._network.get().is_ready(scheme):
-            await begin_in_thread(partial(self._network.get().prepare, scheme)).outcome()
         end = _this_loop_end()
         connections = end.connections(self)
         if connections is None:
