@@ -1,17 +1,43 @@
 """Leaving a wait early: what is still finished then, shielded and bounded."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, TypeVar
 
 import anyio
-from anyio import CancelScope, create_task_group, current_time, get_cancelled_exc_class, move_on_after
+from anyio import CancelScope, create_task_group, current_time, move_on_after
 from anyio.lowlevel import checkpoint
 
 T = TypeVar("T")
 
 LONGEST_FINISH: Final = 5.0
 """Seconds for which a request that must not be lost goes on after its caller has left."""
+
+
+@contextmanager
+def interrupts_ungrouped() -> Generator[None]:
+    """Raises Ctrl-C by itself that comes in a group: the caller, who may catch it, knows of no task group in the block.
+
+    trio raises `KeyboardInterrupt` inside the task that waits, and a task group wraps it on its way.
+
+    Raises:
+        KeyboardInterrupt: If it is anywhere in the group that ends the block.
+    """
+    try:
+        yield
+    except BaseException as error:
+        interrupt = _first_interrupt(error)
+        if interrupt is None or interrupt is error:
+            raise
+        raise interrupt from None
+
+
+def _first_interrupt(error: object) -> KeyboardInterrupt | None:
+    if isinstance(error, KeyboardInterrupt):
+        return error
+    inner = getattr(error, "exceptions", ())  # those of a group, which Python 3.10 does not know
+    return next(filter(None, map(_first_interrupt, inner)), None)
 
 
 class Sending:
@@ -75,13 +101,14 @@ async def finish_what_is_sent(
                 errors.append(error)
         ended.set()
 
-    async with create_task_group() as tasks:
-        tasks.start_soon(run)
-        try:
-            await ended.wait()
-        except get_cancelled_exc_class():
-            sending.scope.deadline = current_time() + LONGEST_FINISH
-            raise
+    with interrupts_ungrouped():
+        async with create_task_group() as tasks:
+            tasks.start_soon(run)
+            try:
+                await ended.wait()
+            except BaseException:  # cancelled, or Ctrl-C, which trio raises here
+                sending.scope.deadline = current_time() + LONGEST_FINISH
+                raise
     if errors:
         raise errors.pop()
 

@@ -8,6 +8,7 @@ from anyio import Event, Semaphore, create_task_group, current_time, move_on_aft
 from anyio.lowlevel import EventLoopToken, checkpoint
 
 from ._courier import Courier
+from ._leaving import interrupts_ungrouped
 from ._log import logger, reason
 from ._prediction import PredictionWithIO, is_terminal
 from ._retry import RETRIED_STATUSES
@@ -212,10 +213,11 @@ class Rounds:
                 errors.append(error)
                 wait.nudge()
 
-        async with create_task_group() as tasks:
-            tasks.start_soon(run)
-            await wait.until_nudged()
-            tasks.cancel_scope.cancel()
+        with interrupts_ungrouped():
+            async with create_task_group() as tasks:
+                tasks.start_soon(run)
+                await wait.until_nudged()
+                tasks.cancel_scope.cancel()
         if errors:
             raise errors.pop()
 

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from anyio import create_task_group, get_cancelled_exc_class
 
+from ._leaving import interrupts_ungrouped
+
 T = TypeVar("T")
 A = TypeVar("A")
 
@@ -37,9 +39,10 @@ async def side_by_side(function: Callable[[A], Awaitable[T]], arguments: Sequenc
             errors.append(error)
             tasks.cancel_scope.cancel()
 
-    async with create_task_group() as tasks:
-        for _ in range(min(at_once, len(arguments))):
-            tasks.start_soon(work)
+    with interrupts_ungrouped():
+        async with create_task_group() as tasks:
+            for _ in range(min(at_once, len(arguments))):
+                tasks.start_soon(work)
     if errors:
         raise errors[0]
     return [results[index] for index in range(len(arguments))]

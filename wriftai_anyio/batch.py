@@ -18,7 +18,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from ._batch_inputs import CallersInputs, Params, close
 from ._batch_work import Job, JournaledJob, Work, journaled
 from ._blocking import Caller, Started, refuse_event_loop
-from ._leaving import finish
+from ._leaving import finish, interrupts_ungrouped
 from ._log import logger
 from ._prediction import PredictionWithIO
 from .api import API
@@ -85,8 +85,9 @@ class AsyncBatch:
             return
         try:
             self._tasks.cancel_scope.cancel()
-            # The block's own error goes on by itself: the group would wrap it in an exception group.
-            await self._tasks.__aexit__(None, None, None)
+            with interrupts_ungrouped():
+                # The block's own error goes on by itself: the group would wrap it in an exception group.
+                await self._tasks.__aexit__(None, None, None)
         finally:
             self._send.close()
             self._receive.close()
