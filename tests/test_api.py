@@ -261,6 +261,11 @@ async def test_a_reset_that_makes_no_sense_is_ignored(reset: str) -> None:
     assert await elapsed(Script(limited, answer())) < 3
 
 
+async def test_the_reset_of_a_rate_limit_says_nothing_of_a_failure() -> None:
+    failing = status(503, x_ratelimit_limit="100", x_ratelimit_remaining="99", x_ratelimit_reset="50")
+    assert await elapsed(Script(failing, answer())) < 1
+
+
 async def test_a_rate_limit_is_retried_for_two_minutes_at_most() -> None:
     script = Script(forever=status(429, retry_after="20"))
     began = anyio.current_time()

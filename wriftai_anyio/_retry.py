@@ -69,9 +69,9 @@ def backoff(attempt: int, uniform: Callable[[float, float], float] = random.unif
 
 
 def server_delay(headers: Mapping[str, str], now: float) -> float | None:
-    """Says how long the server asked to be left alone.
+    """Says how long the server that refused something as too much asked to be left alone.
 
-    `Retry-After` (seconds or a date) counts before `x-ratelimit-reset`. What makes no sense is ignored.
+    `Retry-After` counts before `x-ratelimit-reset`. What makes no sense is ignored.
 
     Args:
         headers: The answer's headers.
@@ -80,13 +80,27 @@ def server_delay(headers: Mapping[str, str], now: float) -> float | None:
     Returns:
         Seconds, at most 60; `None` if the server asked for nothing sensible.
     """
+    delay = retry_after(headers, now)
+    if delay is None and (delay := reset_delay(headers, now)) is not None:
+        delay = min(delay, LONGEST_SERVER_DELAY)
+    return delay
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Reads `Retry-After`: seconds, or a date. After a failure nothing else counts: resets are in every answer.
+
+    Args:
+        headers: The answer's headers.
+        now: The time of this machine, a Unix timestamp.
+
+    Returns:
+        Seconds, at most 60; `None` if the value makes no sense or lies in the past.
+    """
     after = headers.get("retry-after")
     delay = number(after)
     if delay is None and (moment := _date(after)) is not None:
         delay = _seconds_until(moment, headers, now)
-    if delay is None or not 0 <= delay <= _A_DAY:
-        delay = reset_delay(headers, now)
-    return None if delay is None else min(delay, LONGEST_SERVER_DELAY)
+    return min(delay, LONGEST_SERVER_DELAY) if delay is not None and 0 <= delay <= _A_DAY else None
 
 
 def reset_delay(headers: Mapping[str, str], now: float) -> float | None:
