@@ -261,9 +261,14 @@ async def test_a_reset_that_makes_no_sense_is_ignored(reset: str) -> None:
     assert await elapsed(Script(limited, answer())) < 3
 
 
-async def test_the_reset_of_a_rate_limit_says_nothing_of_a_failure() -> None:
+async def test_a_reset_says_nothing_of_a_failure_while_requests_remain() -> None:
     failing = status(503, x_ratelimit_limit="100", x_ratelimit_remaining="99", x_ratelimit_reset="50")
     assert await elapsed(Script(failing, answer())) < 1
+
+
+@pytest.mark.parametrize("stated", [{}, {"x_ratelimit_remaining": "0"}])
+async def test_a_failure_is_retried_after_the_reset_where_no_requests_remain(stated: dict[str, str]) -> None:
+    assert 5 <= await elapsed(Script(status(503, x_ratelimit_reset="5", **stated), answer())) < 6
 
 
 async def test_a_rate_limit_is_retried_for_two_minutes_at_most() -> None:

@@ -86,8 +86,23 @@ def server_delay(headers: Mapping[str, str], now: float) -> float | None:
     return delay
 
 
+def failure_delay(headers: Mapping[str, str], now: float) -> float | None:
+    """Says how long a server that failed asked to be left alone.
+
+    As `server_delay`; but resets are in every answer, and say nothing where requests remain.
+
+    Args:
+        headers: The answer's headers.
+        now: The time of this machine, a Unix timestamp.
+
+    Returns:
+        Seconds, at most 60; `None` if the server asked for nothing sensible.
+    """
+    return retry_after(headers, now) if number(headers.get("x-ratelimit-remaining")) else server_delay(headers, now)
+
+
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Reads `Retry-After`: seconds, or a date. After a failure nothing else counts: resets are in every answer.
+    """Reads `Retry-After`: seconds, or a date.
 
     Args:
         headers: The answer's headers.

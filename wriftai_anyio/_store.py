@@ -139,7 +139,7 @@ class Store:
             return _retry.backoff(retries)
         if error.status_code not in _retry.RETRIED_STATUSES:
             return None
-        asked = _retry.retry_after(error.response.headers, time.time())
+        asked = _retry.failure_delay(error.response.headers, time.time())
         return _retry.backoff(retries) if asked is None else asked
 
 

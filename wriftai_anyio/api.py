@@ -392,7 +392,7 @@ def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionErr
         return _retry.backoff(retries) if exchange.repeatable or not outcome.request_sent else None
     if outcome.status_code not in _retry.RETRIED_STATUSES or not exchange.repeatable:
         return None
-    asked = _retry.retry_after(outcome.headers, time.time())
+    asked = _retry.failure_delay(outcome.headers, time.time())
     return _retry.backoff(retries) if asked is None else asked
 
 
