@@ -3,7 +3,10 @@
 import itertools
 import json
 import linecache
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +20,7 @@ import pytest
 
 import wriftai_anyio
 from support import ID, Script, answer, client_of, prediction
-from wriftai_anyio import Client
+from wriftai_anyio import Client, _blocking
 from wriftai_anyio.predictions import WaitOptions
 
 PACKAGE = str(Path(wriftai_anyio.__file__).parent)
@@ -117,3 +120,27 @@ def test_ctrl_c_at_any_line_leaves_nothing_to_wait_for(call: Callable[[Client], 
             break
     assert line > 40
     assert took(client.close) < AT_ONCE
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single thread here")
+def test_ctrl_c_does_not_wait_for_an_event_loop_that_a_hook_blocks(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_blocking, "LONGEST_GOODBYE", 0.01)
+    main_thread, unblocked = threading.get_ident(), threading.Event()
+
+    def interrupt_and_block(_: object) -> None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+        unblocked.wait(5)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    client = client_of(Script(forever=respond), backend=backend, on_request=interrupt_and_block)
+    try:
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            client.predictions.get(ID)
+        assert time.monotonic() - began < AT_ONCE
+    finally:
+        unblocked.set()
+        signal.signal(signal.SIGINT, before)
+        client.close()

@@ -192,7 +192,7 @@ class Portal:
                 loop.portal.start_task_soon(call.run)
                 _run_callbacks(caller, in_worker=in_worker)
         except BaseException:
-            _abandon(call, loop.token)
+            _abandon(call, loop)
             raise
         return call.result()
 
@@ -215,7 +215,7 @@ class Portal:
         try:
             loop.portal.start_task_soon(call.run)
         except BaseException:
-            _abandon(call, loop.token)
+            _abandon(call, loop)
             raise
         return Started(call, caller, loop)
 
@@ -298,7 +298,7 @@ class Started(Generic[T]):
     def cancel(self) -> None:
         """Cancels it, and waits a second at most for its end."""
         if self.is_of_this_process:
-            _abandon(self._call, self._loop.token)
+            _abandon(self._call, self._loop)
 
     def leave(self) -> None:
         """Cancels it, and does not wait for its end. Never blocks, so that a finalizer may call it, in any thread."""
@@ -405,9 +405,9 @@ def _attend(caller: Caller, *, in_worker: bool) -> bool:
         return True
 
 
-def _abandon(call: _Call[T], token: EventLoopToken) -> None:
-    with contextlib.suppress(RunFinishedError):
-        from_thread.run_sync(call.cancel, token=token)
+def _abandon(call: _Call[T], loop: _Loop) -> None:
+    # Posted, since a hook may block the event loop: leaving must not wait for that without an end.
+    loop.post(call.cancel)
     call.ended.wait(LONGEST_GOODBYE)
 
 
