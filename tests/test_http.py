@@ -22,8 +22,13 @@ PATIENCE = 5.0
 
 
 class FakeBody(httpx.AsyncByteStream):
+    closed = False
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield b"{}"
+
+    async def aclose(self) -> None:
+        self.closed = True
 
 
 class FakeTransport(httpx.AsyncBaseTransport):
@@ -33,6 +38,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         self.go = anyio.Event()
         self.under_way = self.most = 0
         self.closed = False
+        self.body = FakeBody()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.under_way += 1
@@ -41,7 +47,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
             await self.go.wait()
         finally:
             self.under_way -= 1
-        return httpx.Response(200, stream=FakeBody())
+        return httpx.Response(200, stream=self.body)
 
     async def aclose(self) -> None:
         self.closed = True
@@ -200,14 +206,17 @@ async def test_who_queues_while_the_connections_are_closed_opens_none() -> None:
 
 async def test_a_connection_that_was_being_opened_while_all_were_closed_is_closed_too() -> None:
     pools = Pools()
+
+    async def fetch() -> None:
+        with pytest.raises(httpx.ReadError, match="closed"):
+            await pools.fetch()
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(pools.fetch)
+        tasks.start_soon(fetch)
         await anyio.wait_all_tasks_blocked()
         await pools.connections.aclose()
-        (transport,) = pools.transports
-        transport.closed = False
-        transport.go.set()
-    assert transport.closed
+        pools.transports[0].go.set()
+    assert pools.transports[0].body.closed
 
 
 async def test_a_transport_of_the_users_own_serves_everything() -> None:

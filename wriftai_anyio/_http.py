@@ -183,6 +183,11 @@ class Connections:
             await self.leave(pool)
             raise
         response.request = request
+        if self._closed:
+            # Its connection was only being opened then: httpcore has forgotten it, and it would stay open.
+            await close(response)
+            await self.leave(pool)
+            raise httpx.ReadError("the client was closed meanwhile", request=request)
         if response.is_closed or not isinstance(response.stream, httpx.AsyncByteStream):
             await self.leave(pool)
         else:
@@ -200,12 +205,10 @@ class Connections:
         """Gives a place back; closes the pool if it is retired, or idle beside another idle one."""
         self._limiter.release()
         pool.active -= 1
-        if pool.active or self._shared:
+        if pool.active or self._shared or pool not in self._pools:
             return
-        # After `aclose` there may be a connection that was only being opened then.
-        if self._closed or pool.retired or any(other.active == 0 for other in self._pools if other is not pool):
-            with suppress(ValueError):
-                self._pools.remove(pool)
+        if pool.retired or any(other.active == 0 for other in self._pools if other is not pool):
+            self._pools.remove(pool)
             await pool.aclose()
 
     async def aclose(self) -> None:
