@@ -175,6 +175,23 @@ async def test_a_create_of_unknown_outcome_tells_the_id_that_the_answer_still_to
     assert caught.value.prediction_id == ID
 
 
+@by_name(
+    ("location", "prediction_id"),
+    [
+        ("/v1/predictions/a%2Fb", "a/b"),
+        ("predictions/a/?b=/c", "a"),
+        ("https://api.example/v1/predictions/a#b", "a"),
+        ("https://status.example/", None),
+        ("/v1/predictions/", None),
+        ("/v1/predictions/a/stream", None),
+    ],
+)
+async def test_only_where_a_prediction_is_tells_its_id(location: str, prediction_id: str | None) -> None:
+    with pytest.raises(CreateOutcomeUnknown) as caught:
+        await client_of(Script(status(503, location=location))).predictions.async_create({"input": 1}, MODEL)
+    assert caught.value.prediction_id == prediction_id
+
+
 @by_name("fault", NOT_ARRIVED)
 async def test_a_create_that_surely_did_not_arrive_is_sent_again(fault: str) -> None:
     script = Script(PASSING[fault][0], answer("pending", 201))

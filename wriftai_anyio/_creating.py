@@ -1,9 +1,11 @@
 """A create: checked before it is sent, sent once, and its outcome known or said to be unknown."""
 
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 import httpx
 
@@ -175,8 +177,7 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
         seen: What was seen of it, for the message.
         response: Its answer, if there was any.
     """
-    location = response.headers.get("location", "") if response is not None else ""
-    prediction_id = location.rstrip("/").rpartition("/")[2] or None
+    prediction_id = None if response is None else _located(response.headers.get("location", ""))
     look = (
         f"Look at it with predictions.get({prediction_id!r})."
         if prediction_id
@@ -187,3 +188,12 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
         prediction_id=prediction_id,
         request_id=request_id_of(response) if response is not None else None,
     )
+
+
+_LOCATION: Final = re.compile(r"(?:^|/)predictions/([^/?#]+)/?(?:[?#].*)?")
+
+
+def _located(location: str) -> str | None:
+    # A proxy's answer may lead anywhere.
+    match = _LOCATION.search(location)
+    return unquote(match[1]) if match and match.end() == len(location) else None
