@@ -85,6 +85,18 @@ async def test_what_cannot_be_it_is_not_taken_for_it(sandbox: Sandbox, journal: 
         assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
 
 
+@pytest.mark.parametrize("told", ["", f', "model": {{"owner": "me", "name": "{MODEL[3:]}", "version_number": 1}}'])
+async def test_what_a_server_tells_too_little_of_is_not_taken_for_it(
+    sandbox: Sandbox, journal: Path, told: str
+) -> None:
+    bare = f'{{"id": "bare", "status": "succeeded"{told}}}'
+    with fail_after(30):
+        await lose(sandbox, journal, "drop_after", texts(1))
+        sandbox.fail_next(200, method="GET", path="/predictions", body=f'{{"items": [{bare}]}}')
+        sandbox.fail_next(200, method="GET", path="/predictions/bare", body=bare)
+        assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
+
+
 async def test_what_is_older_than_the_create_is_not_looked_at(sandbox: Sandbox, journal: Path) -> None:
     with fail_after(30):
         await lose(sandbox, journal, "drop_after", texts(1))

@@ -35,7 +35,7 @@ class LostCreates:
         except (TypeError, ValueError, RecursionError):
             return None
         for prediction in self.predictions:
-            if prediction["input"] == wanted:
+            if "input" in prediction and prediction["input"] == wanted:
                 self.predictions.remove(prediction)
                 return prediction
         return None
@@ -67,7 +67,8 @@ async def find_lost_creates(
         async for prediction in listing.async_items({"page_size": 50}):
             listed += 1
             # Both in UTC, so that they compare as texts, whatever digits of a second follow.
-            if listed > MOST_LISTED or prediction["created_at"][:19] < earliest[:19]:
+            created_at = prediction.get("created_at")
+            if listed > MOST_LISTED or (created_at and created_at[:19] < earliest[:19]):
                 break
             if model in _references(prediction) and not await is_known(prediction["id"]):
                 lost.predictions.append(await look(prediction["id"]))
@@ -76,7 +77,9 @@ async def find_lost_creates(
     return lost
 
 
-def _references(prediction: Prediction) -> tuple[str, str]:
-    model = prediction["model"]
+def _references(prediction: Prediction) -> tuple[str, ...]:
+    model = prediction.get("model")
+    if not model:
+        return ()
     name = f"{model['owner']}/{model['name']}"
     return name, f"{name}:{model['version_number']}"
