@@ -1,6 +1,7 @@
 """Ctrl-C in a program of trio, which raises it inside the task that waits: it comes out by itself, and soon."""
 
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeAlias
 
@@ -12,7 +13,6 @@ from trio.testing import MockClock
 from support import ID, Script, answer, client_of, never, prediction
 from wriftai_anyio import Client
 from wriftai_anyio._leaving import LONGEST_FINISH
-from wriftai_anyio._network import _sent
 from wriftai_anyio._side_by_side import side_by_side
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 
@@ -57,18 +57,45 @@ async def several(client: Client) -> None:
     await side_by_side(client.predictions.async_get, [ID, ID], 2)
 
 
-async def connect(_: Client) -> None:
-    async def in_a_task_group(_: httpx.Request) -> httpx.Response:
-        async with trio.open_nursery():
-            await trio.sleep_forever()
-        raise AssertionError
-
-    await _sent(in_a_task_group, httpx.Request("GET", "https://api.example"))
+async def get(client: Client) -> None:
+    await client.predictions.async_get(ID)
 
 
-@pytest.mark.parametrize("call", [wait, several, connect])
-def test_it_comes_by_itself_and_not_in_a_group(call: Call) -> None:
-    assert run_interrupted(call, Script(answer("started"), forever=never)) == 0
+async def in_a_nursery(_: httpx.Request) -> httpx.Response:
+    """Stalls while it connects."""
+    async with trio.open_nursery():
+        await trio.sleep_forever()
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("call", "script"),
+    [
+        pytest.param(wait, Script(answer("started"), forever=never), id="wait"),
+        pytest.param(several, Script(forever=never), id="several"),
+        pytest.param(get, Script(in_a_nursery), id="connecting"),
+    ],
+)
+def test_it_comes_by_itself_and_not_in_a_group(call: Call, script: Script) -> None:
+    assert run_interrupted(call, script) == 0
+
+
+def test_a_cancellation_while_it_connects_comes_by_itself_too() -> None:
+    client, ended = client_of(script := Script(in_a_nursery), backend="trio"), threading.Event()
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            client.predictions.get(ID)
+        except BaseException as error:
+            errors.append(error)
+        ended.set()
+
+    threading.Thread(target=call, daemon=True).start()
+    assert script.arrived.wait(5)
+    client.close()
+    assert ended.wait(5)
+    assert [str(error) for error in errors] == ["The client was closed during this call."]
 
 
 async def create(client: Client) -> None:

@@ -19,6 +19,7 @@ import httpx
 from anyio import CancelScope, Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
 from anyio.lowlevel import RunVar, current_token
 
+from ._leaving import ungrouped
 from ._log import logger
 from ._network import Network, causes, out_of_descriptors, request_limit
 from ._process import PerProcess
@@ -176,7 +177,8 @@ class Connections:
     async def send(self, pool: _Pool, request: httpx.Request) -> httpx.Response:
         """Sends a request in the place taken; the caller must close the answer, or read it to its end."""
         try:
-            response = await pool.transport.handle_async_request(request)
+            with ungrouped():  # trio connects in a nursery
+                response = await pool.transport.handle_async_request(request)
         except BaseException as error:
             if isinstance(error, get_cancelled_exc_class()):
                 pool.cancels += 1

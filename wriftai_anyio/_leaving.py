@@ -1,12 +1,12 @@
 """Leaving a wait early: what is still finished then, shielded and bounded."""
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, TypeVar
 
 import anyio
-from anyio import CancelScope, create_task_group, current_time, move_on_after
+from anyio import CancelScope, create_task_group, current_time, get_cancelled_exc_class, move_on_after
 from anyio.lowlevel import checkpoint
 
 T = TypeVar("T")
@@ -16,28 +16,34 @@ LONGEST_FINISH: Final = 5.0
 
 
 @contextmanager
-def interrupts_ungrouped() -> Generator[None]:
-    """Raises Ctrl-C by itself that comes in a group: the caller, who may catch it, knows of no task group in the block.
+def ungrouped() -> Generator[None]:
+    """Raises by itself why the block is left early, where trio's nurseries wrap it, of which the caller knows nothing.
 
-    trio raises `KeyboardInterrupt` inside the task that waits, and a task group wraps it on its way.
+    trio raises `KeyboardInterrupt` inside the task that waits, or that runs.
 
     Raises:
-        KeyboardInterrupt: If it is anywhere in the group that ends the block.
+        BaseException: `KeyboardInterrupt`, if it is anywhere in the group that ends the block; or the cancellation,
+            if nothing else is in it.
     """
     try:
         yield
     except BaseException as error:
-        interrupt = _first_interrupt(error)
-        if interrupt is None or interrupt is error:
+        parts = list(_parts(error))
+        interrupts = (part for part in parts if isinstance(part, KeyboardInterrupt))
+        reason: BaseException | None = next(interrupts, None)
+        if reason is None and parts != [error] and all(isinstance(part, get_cancelled_exc_class()) for part in parts):
+            reason = parts[0]
+        if reason is None or reason is error:
             raise
-        raise interrupt from None
+        raise reason from None
 
 
-def _first_interrupt(error: object) -> KeyboardInterrupt | None:
-    if isinstance(error, KeyboardInterrupt):
-        return error
-    inner = getattr(error, "exceptions", ())  # those of a group, which Python 3.10 does not know
-    return next(filter(None, map(_first_interrupt, inner)), None)
+def _parts(error: BaseException) -> Iterator[BaseException]:
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # of a group, which Python 3.10 does not know
+    if not inner:
+        yield error
+    for each in inner:
+        yield from _parts(each)
 
 
 class Sending:
@@ -101,7 +107,7 @@ async def finish_what_is_sent(
                 errors.append(error)
         ended.set()
 
-    with interrupts_ungrouped():
+    with ungrouped():
         async with create_task_group() as tasks:
             tasks.start_soon(run)
             try:

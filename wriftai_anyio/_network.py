@@ -17,7 +17,6 @@ from typing import Final
 
 import httpx
 
-from ._leaving import interrupts_ungrouped
 from ._process import PerProcess, forks_wait
 
 IDLE_EXPIRY: Final = 30.0
@@ -141,8 +140,7 @@ _without_secrets: Final = _WithoutSecrets()
 async def _sent(send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request) -> httpx.Response:
     sending = _sending.set(True)
     try:
-        with interrupts_ungrouped():  # anyio connects in a task group
-            return await send(request)
+        return await send(request)
     finally:
         _sending.reset(sending)
 

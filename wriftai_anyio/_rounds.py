@@ -8,7 +8,7 @@ from anyio import Event, Semaphore, create_task_group, current_time, move_on_aft
 from anyio.lowlevel import EventLoopToken, checkpoint
 
 from ._courier import Courier
-from ._leaving import interrupts_ungrouped
+from ._leaving import ungrouped
 from ._log import logger, reason
 from ._prediction import PredictionWithIO, is_terminal
 from ._retry import RETRIED_STATUSES
@@ -225,7 +225,7 @@ class Rounds:
                 errors.append(error)
                 wait.nudge()
 
-        with interrupts_ungrouped():
+        with ungrouped():
             async with create_task_group() as tasks:
                 tasks.start_soon(run)
                 await wait.until_nudged()

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from anyio import create_task_group, get_cancelled_exc_class
 
-from ._leaving import interrupts_ungrouped
+from ._leaving import ungrouped
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -39,7 +39,7 @@ async def side_by_side(function: Callable[[A], Awaitable[T]], arguments: Sequenc
             errors.append(error)
             tasks.cancel_scope.cancel()
 
-    with interrupts_ungrouped():
+    with ungrouped():
         async with create_task_group() as tasks:
             for _ in range(min(at_once, len(arguments))):
                 tasks.start_soon(work)

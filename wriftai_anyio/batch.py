@@ -18,7 +18,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from ._batch_inputs import CallersInputs, Params, close
 from ._batch_work import Job, JournaledJob, Work, journaled
 from ._blocking import Caller, Started, refuse_event_loop
-from ._leaving import finish, interrupts_ungrouped
+from ._leaving import finish, ungrouped
 from ._log import logger
 from ._prediction import PredictionWithIO
 from .api import API
@@ -85,7 +85,7 @@ class AsyncBatch:
             return
         try:
             self._tasks.cancel_scope.cancel()
-            with interrupts_ungrouped():
+            with ungrouped():
                 # The block's own error goes on by itself: the group would wrap it in an exception group.
                 await self._tasks.__aexit__(None, None, None)
         finally:

@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ._blocking import Started
-from ._leaving import interrupts_ungrouped
+from ._leaving import ungrouped
 from .errors import UnprocessableEntityError, WriftAIError
 
 T = TypeVar("T")
@@ -235,6 +235,6 @@ class AsyncItems(Generic[T]):
         if tasks is not None:
             tasks.cancel_scope.shield = True
             tasks.cancel_scope.cancel()
-            with interrupts_ungrouped():
+            with ungrouped():
                 # The group does not see the caller's error, and so does not wrap it.
                 await tasks.__aexit__(None, None, None)
