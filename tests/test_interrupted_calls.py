@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import anyio.from_thread
 import httpx
 import pytest
+from anyio.lowlevel import checkpoint
 
 import wriftai_anyio
 from support import ID, Script, answer, client_of, prediction
@@ -144,3 +145,12 @@ def test_ctrl_c_does_not_wait_for_an_event_loop_that_a_hook_blocks(
         unblocked.set()
         signal.signal(signal.SIGINT, before)
         client.close()
+
+
+def test_ctrl_c_while_the_interpreter_exits_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(_blocking.Portal):
+        def stop(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_blocking, "_running", {Interrupted("asyncio", checkpoint)})
+    _blocking._stop_all()

@@ -450,10 +450,11 @@ _running: "weakref.WeakSet[Portal]" = weakref.WeakSet()
 @atexit.register
 def _stop_all() -> None:
     portals = list(_running)
-    for portal in portals:
-        portal.request_stop()
-    for portal in portals:
-        portal.stop()
+    with contextlib.suppress(KeyboardInterrupt):  # of one who does not wait for the end; Python would print it
+        for portal in portals:
+            portal.request_stop()
+        for portal in portals:
+            portal.stop()
 
 
 def twin(coroutine_function: Callable[..., object]) -> Callable[[F], F]:
