@@ -150,7 +150,7 @@ class TestClocks:
             (5, -NOW, 5),
             (60, HOUR, 60),
             (-5, HOUR, None),
-            (-5, -HOUR, 60),
+            (-5, -HOUR, None),
             (HOUR, 0, 60),
             (HOUR, -HOUR, 60),
             (HOUR, HOUR - 7, 7),

@@ -138,14 +138,14 @@ def _seconds_until(moment: float, headers: Mapping[str, str], now: float) -> flo
     """Says how far off a moment is that the server's clock tells; our clock may be another.
 
     The answer's `Date` is of the server's clock too, less a part of a second, which our clock fills in where the two
-    agree. A `Date` that is more than a minute off the moment is doubted if the moment is near by our clock.
+    agree. A `Date` that is more than a minute off the moment is doubted if the moment is near by ours, past or not.
     """
     by_ours = moment - now
     date = _date(headers.get("date"))
     if date is None:
         return by_ours
     by_date = moment - (now if date <= now < date + 1.0 else date)
-    doubted = abs(by_date) > LONGEST_SERVER_DELAY and 0 <= by_ours <= LONGEST_SERVER_DELAY
+    doubted = abs(by_date) > LONGEST_SERVER_DELAY >= abs(by_ours)
     return by_ours if doubted else by_date
 
 
