@@ -19,7 +19,7 @@ import httpx
 from anyio import CancelScope, Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
 from anyio.lowlevel import RunVar, current_token
 
-from ._leaving import ungrouped
+from ._leaving import reason_to_leave
 from ._log import logger
 from ._network import Network, causes, out_of_descriptors, request_limit
 from ._process import PerProcess
@@ -177,13 +177,15 @@ class Connections:
     async def send(self, pool: _Pool, request: httpx.Request) -> httpx.Response:
         """Sends a request in the place taken; the caller must close the answer, or read it to its end."""
         try:
-            with ungrouped():  # trio connects in a nursery
-                response = await pool.transport.handle_async_request(request)
+            response = await pool.transport.handle_async_request(request)
         except BaseException as error:
-            if isinstance(error, get_cancelled_exc_class()):
+            reason = reason_to_leave(error)  # trio connects in a nursery
+            if isinstance(reason, get_cancelled_exc_class()):
                 pool.cancels += 1
             await self.leave(pool)
-            raise
+            if reason is error:
+                raise
+            raise reason from None
         response.request = request
         if self._closed:
             # Its connection was only being opened then: httpcore has forgotten it, and it would stay open.

@@ -17,25 +17,36 @@ LONGEST_FINISH: Final = 5.0
 
 @contextmanager
 def ungrouped() -> Generator[None]:
-    """Raises by itself why the block is left early, where trio's nurseries wrap it, of which the caller knows nothing.
-
-    trio raises `KeyboardInterrupt` inside the task that waits, or that runs.
+    """Raises by itself why the block is left early, as `reason_to_leave` says it.
 
     Raises:
-        BaseException: `KeyboardInterrupt`, if it is anywhere in the group that ends the block; or the cancellation,
-            if nothing else is in it.
+        BaseException: That.
     """
     try:
         yield
     except BaseException as error:
-        parts = list(_parts(error))
-        interrupts = (part for part in parts if isinstance(part, KeyboardInterrupt))
-        reason: BaseException | None = next(interrupts, None)
-        if reason is None and parts != [error] and all(isinstance(part, get_cancelled_exc_class()) for part in parts):
-            reason = parts[0]
-        if reason is None or reason is error:
+        reason = reason_to_leave(error)
+        if reason is error:
             raise
         raise reason from None
+
+
+def reason_to_leave(error: BaseException) -> BaseException:
+    """Finds why a coroutine is left early, where trio's nurseries wrap it, of which the caller knows nothing.
+
+    trio raises `KeyboardInterrupt` inside the task that waits, or that runs.
+
+    Args:
+        error: What ended the coroutine.
+
+    Returns:
+        `KeyboardInterrupt`, if it is anywhere in a group; or the cancellation, if nothing else is in it; or the error.
+    """
+    parts = list(_parts(error))
+    for part in parts:
+        if isinstance(part, KeyboardInterrupt):
+            return part
+    return parts[0] if all(isinstance(part, get_cancelled_exc_class()) for part in parts) else error
 
 
 def _parts(error: BaseException) -> Iterator[BaseException]:
