@@ -8,11 +8,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from anyio import create_task_group, current_time, fail_after
+from anyio import create_task_group, fail_after
 from anyio.lowlevel import checkpoint
 
 from running_predictions import RunningPredictions, gaps, named
-from support import Script, answer, client_of, in_virtual_time
+from support import client_of, in_virtual_time
 from wriftai_anyio import (
     APIConnectionError,
     APIResponseError,
@@ -333,22 +333,6 @@ class TestFaults:
         assert len(failed_at) == count
         assert min(failed_at) >= 60
         assert max(failed_at) <= 120
-
-    @pytest.mark.parametrize(("lag", "found"), [(1.5, True), (15.0, False)])
-    async def test_what_was_just_created_may_not_be_found_for_a_moment(self, lag: float, found: bool) -> None:
-        began = current_time()
-
-        def get(_: httpx.Request) -> httpx.Response:
-            return httpx.Response(404) if current_time() < began + lag else answer()
-
-        predictions = client_of(Script(answer("pending", 201), forever=get)).predictions
-        waiting = predictions.async_create({"input": 1}, "o/m", wait=True)
-        if found:
-            assert (await waiting)["status"] == "succeeded"
-        else:
-            with pytest.raises(NotFoundError):
-                await waiting
-        assert current_time() < began + 12
 
     async def test_what_does_not_exist_ends_its_own_wait_at_once_and_no_other(self) -> None:
         api = RunningPredictions(named(20, 3.5))

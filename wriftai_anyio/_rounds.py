@@ -14,14 +14,12 @@ from ._prediction import PredictionWithIO, is_terminal
 from ._retry import RETRIED_STATUSES
 from ._running_list import Reading, RunningList
 from ._tempo import scaled
-from .errors import APIConnectionError, APIResponseError, APIStatusError, NotFoundError
+from .errors import APIConnectionError, APIResponseError, APIStatusError
 
 FAULT_PATIENCE: Final = 60.0
 """Seconds of nothing but failures that a wait outlives."""
 FETCHES: Final = 100
 """Predictions fetched side by side on one event loop: more would gain nothing and cost memory."""
-LAG_PATIENCE: Final = 10.0
-"""Seconds for which a prediction that was just seen may not be found: another of the server's machines may lag."""
 PROBES: Final = 10
 """Predictions fetched after a list that failed: it may be that only lists fail."""
 LIST_REST: Final = 30.0
@@ -38,20 +36,12 @@ class Wait:
         interval: Says how many seconds lie between two polls, at least.
         seen_at: When its state was last seen, if the first poll shall come an interval after that.
         tells_each: Whether it wants every state that is told, and not the end alone.
-        just_seen: Whether its prediction surely exists, though it may not be found for a moment.
     """
 
     def __init__(
-        self,
-        prediction_id: str,
-        interval: Callable[[], float],
-        *,
-        seen_at: float | None,
-        tells_each: bool,
-        just_seen: bool = False,
+        self, prediction_id: str, interval: Callable[[], float], *, seen_at: float | None, tells_each: bool
     ) -> None:
         self.prediction_id = prediction_id
-        self._found_by = current_time() + scaled(LAG_PATIENCE) if just_seen else float("-inf")
         self.failing_since: float | None = None
         self._interval = interval
         self._seen_at = self._polled_at = float("-inf") if seen_at is None else seen_at
@@ -89,8 +79,6 @@ class Wait:
         """Takes a fault in, and says whether the wait goes on: while it may pass, and for a minute."""
         now = current_time()
         self.failing_since = now if self.failing_since is None else self.failing_since
-        if isinstance(error, NotFoundError):
-            return now <= self._found_by
         return is_passing(error) and now - self.failing_since <= scaled(FAULT_PATIENCE)
 
     def tell(self, prediction: PredictionWithIO) -> None:

@@ -62,8 +62,7 @@ class Poller:
             poll_interval: Seconds between the beginnings of two polls, at least.
             on_poll: Awaited with each poll's prediction, which is fetched by itself then.
             note: Called with each state that is fetched, to remember it.
-            just_seen: Whether its state was just seen, so that the first poll comes after an interval, and may not find
-                it for a moment.
+            just_seen: Whether its state was just seen, so that the first poll comes after an interval.
 
         Raises:
             APIStatusError: If the API refuses, or fails for a minute on end.
@@ -76,7 +75,6 @@ class Poller:
             lambda: max(poll_interval, scaled(arrivals.patience(prediction_id))),
             seen_at=None if silence is None else current_time() - silence,
             tells_each=on_poll is not None,
-            just_seen=just_seen,
         )
         loops = self._loops.get()
         loop = current_token()
