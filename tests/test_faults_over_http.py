@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 MODEL = "sandbox/echo"
 PARAMS: CreatePredictionParams = {"input": "hello"}
-STALLED = httpx.Timeout(0.15, connect=0.1)
+STALLS: set[FaultKind | int] = {"stall", "stall_after"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,11 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def connected(sandbox: Sandbox, *, max_retries: int = 2) -> AsyncIterator[Client]:
-    async with Client(TOKEN, sandbox.base_url, timeout=STALLED, max_retries=max_retries) as client:
+async def connected(
+    sandbox: Sandbox, fault: FaultKind | int | None = None, *, max_retries: int = 2
+) -> AsyncIterator[Client]:
+    timeout = 0.4 if fault in STALLS else 5
+    async with Client(TOKEN, sandbox.base_url, timeout=timeout, max_retries=max_retries) as client:
         yield client
 
 
@@ -65,7 +68,7 @@ WRONG: list[FaultKind] = ["html", "garbage", "shape"]
 @pytest.mark.parametrize("fault", PASSING)
 async def test_a_passing_fault_is_retried_and_the_call_succeeds(sandbox: Sandbox, fault: FaultKind | int) -> None:
     sandbox.fail_next(fault)
-    async with connected(sandbox) as client:
+    async with connected(sandbox, fault) as client:
         assert (await client.predictions.async_list()).items == []
     assert requests(sandbox, "GET") == 2
 
@@ -73,7 +76,7 @@ async def test_a_passing_fault_is_retried_and_the_call_succeeds(sandbox: Sandbox
 @pytest.mark.parametrize("fault", PASSING)
 async def test_a_lasting_fault_becomes_its_error(sandbox: Sandbox, fault: FaultKind | int) -> None:
     sandbox.fail_next(fault, times=2)
-    async with connected(sandbox, max_retries=1) as client:
+    async with connected(sandbox, fault, max_retries=1) as client:
         with pytest.raises(PASSING[fault]):
             await client.predictions.async_list()
     assert requests(sandbox, "GET") == 2
@@ -90,7 +93,7 @@ async def test_an_answer_that_is_not_as_promised_is_an_error_of_its_own(sandbox:
 
 async def check_that_it_is_sent_once(sandbox: Sandbox, fault: FaultKind | int, *, wait: bool) -> None:
     sandbox.fail_next(fault, method="POST")
-    async with connected(sandbox) as client:
+    async with connected(sandbox, fault) as client:
         with pytest.raises(CreateOutcomeUnknown):
             await client.predictions.async_create(PARAMS, MODEL, wait=wait)
     assert requests(sandbox, "POST") == 1
