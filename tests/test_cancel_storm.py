@@ -19,7 +19,7 @@ from wriftai_anyio._http import _this_loop_end
 
 pytestmark = pytest.mark.anyio
 
-CANCELS = int(os.environ.get("WRIFTAI_TEST_CANCELS", "500"))
+CANCELS = int(os.environ.get("WRIFTAI_TEST_CANCELS", "1000"))
 """How many on each event loop, in each of two ways; 20,000 take minutes."""
 AT_ONCE = 150
 PATIENCE = 20.0 + CANCELS / 50

@@ -1,7 +1,6 @@
 """Waits that end by webhooks, over a receiver that has the client."""
 
 import json
-import os
 import random
 import threading
 import time
@@ -28,8 +27,6 @@ from wriftai_anyio.webhooks import SIGNATURE_HEADER
 
 pytestmark = pytest.mark.anyio
 
-WAITS = int(os.environ.get("WRIFTAI_TEST_WAITS", "100"))
-"""How many over real HTTP; 500 take four seconds of processor time on each event loop."""
 PATIENCE = 60.0
 """Seconds that anything here may take at most."""
 
@@ -173,7 +170,7 @@ def gets(sandbox: Sandbox) -> int:
     return len([request for request in sandbox.requests if request.method == "GET"])
 
 
-async def test_waits_end_by_webhooks_over_real_http_whatever_is_doubled_or_reordered(
+async def test_500_waits_end_by_webhooks_over_real_http_whatever_is_doubled_or_reordered(
     couriers: list[threading.Thread],
 ) -> None:
     gate = Gate()
@@ -184,7 +181,7 @@ async def test_waits_end_by_webhooks_over_real_http_whatever_is_doubled_or_reord
     async def create_and_wait(client: Client, number: int, url: str) -> None:
         created = await client.predictions.async_create(hooked(number, url), "me/held")
         begun.append(number)
-        if len(begun) == WAITS:
+        if len(begun) == 500:
             await anyio.to_thread.run_sync(gate.open)
         ended.append(await client.predictions.async_wait(created["id"], AsyncWaitOptions(timeout=PATIENCE)))
 
@@ -197,9 +194,9 @@ async def test_waits_end_by_webhooks_over_real_http_whatever_is_doubled_or_reord
             receiver = WebhookReceiver(SECRET, hand, client)
             with served(receiver) as url:
                 async with anyio.create_task_group() as tasks:
-                    for number in range(WAITS):
+                    for number in range(500):
                         tasks.start_soon(create_and_wait, client, number, url)
-        assert {str(each["output"]) for each in ended} == {str(number) for number in range(WAITS)}
+        assert {str(each["output"]) for each in ended} == {str(number) for number in range(500)}
         assert gets(sandbox) <= 10
         assert len(couriers) <= 10
     assert len(handed) == len(set(handed))
