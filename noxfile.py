@@ -89,14 +89,14 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     session.run("basedpyright")
     session.run("basedpyright", "--verifytypes", "wriftai_anyio", "--ignoreexternal")
-    session.run("python", "-m", "pytest", "tests/test_typing.py")
+    session.run("python", "-m", "pytest", "tests/project/test_typing.py")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks, beside the published client and plain httpx."""
     install(session, "bench")
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
 @nox.session(python=list(installed_interpreters().values())[-1])
@@ -114,5 +114,5 @@ def build(session: nox.Session) -> None:
     session.run("python", "-m", "build")
     (sdist,), (wheel,) = (list(Path("dist").resolve().glob(pattern)) for pattern in ("*.tar.gz", "*.whl"))
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
-    session.run("python", "tests/distributions.py", "dist")
+    session.run("python", "-m", "tests.support.distributions", "dist")
     try_out(session, sdist, wheel)

@@ -7,8 +7,8 @@ from threading import Thread
 
 import pytest
 
-from support import TOKEN, Spelling
-from wriftai_anyio import _courier
+from tests.support.clients import TOKEN, Spelling
+from wriftai_anyio._concurrency import courier
 from wriftai_anyio.sandbox import Sandbox
 
 
@@ -61,5 +61,5 @@ def couriers(monkeypatch: pytest.MonkeyPatch) -> list[Thread]:
             started.append(self)
             super().start()
 
-    monkeypatch.setattr(_courier, "Thread", Noted)
+    monkeypatch.setattr(courier, "Thread", Noted)
     return started

@@ -11,8 +11,8 @@ import anyio
 import pytest
 from anyio import create_task_group, fail_after, get_running_tasks, move_on_after
 
-from batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
-from support import threads_named, until
+from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
+from tests.support.clients import threads_named, until
 from wriftai_anyio import WaitTimeoutError
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, WaitOptions

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from support import ID, TOKEN, Script, answer, client_of
+from tests.support.clients import ID, TOKEN, Script, answer, client_of
 from wriftai_anyio import Client
 from wriftai_anyio._config import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Config, default_base_url
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support import ID, TOKEN, Answer, Script, answer, client_of
+from tests.support.clients import ID, TOKEN, Answer, Script, answer, client_of
 from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError, errors
 from wriftai_anyio.errors import APIResponseError, APIStatusError, status_error
 from wriftai_anyio.predictions import AsyncWaitOptions

@@ -14,8 +14,9 @@ import anyio
 import httpx
 import pytest
 
-from support import TOKEN, Spelling, client_of, threads_named, until
-from wriftai_anyio import APIConnectionError, Client, File, InternalServerError, PermissionDeniedError, _parts
+from tests.support.clients import TOKEN, Spelling, client_of, threads_named, until
+from wriftai_anyio import APIConnectionError, Client, File, InternalServerError, PermissionDeniedError
+from wriftai_anyio._files import multipart
 from wriftai_anyio.predictions import CreatePredictionParams
 from wriftai_anyio.sandbox import Sandbox
 
@@ -43,13 +44,13 @@ def sandbox(store_sandbox: Sandbox) -> Iterator[Sandbox]:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
     """Makes the chunks so small that a part has many of them."""
-    monkeypatch.setattr(_parts, "CHUNK_SIZE", 100)
+    monkeypatch.setattr(multipart, "CHUNK_SIZE", 100)
     return 100
 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wriftai_anyio._retry.FIRST_BACKOFF", 0.0)
+    monkeypatch.setattr("wriftai_anyio._transport.retries.FIRST_BACKOFF", 0.0)
 
 
 def client_for(sandbox: Sandbox, **options: Any) -> Client:
@@ -349,7 +350,7 @@ async def test_little_is_read_before_the_store_takes_it(sandbox: Sandbox, small_
 
     with anyio.move_on_after(0.1):
         await client_of(Stalled()).files.async_upload(File(Watched(content)))
-    assert 0 < read <= 2 * small_chunks * _parts.PARTS_AT_ONCE
+    assert 0 < read <= 2 * small_chunks * multipart.PARTS_AT_ONCE
 
 
 def descriptors_of(path: Path) -> int:

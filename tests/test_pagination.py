@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from support import Script, Spelling, client_of, never
+from tests.support.clients import Script, Spelling, client_of, never
 from wriftai_anyio import Client, UnprocessableEntityError, WriftAIError
 from wriftai_anyio.pagination import AsyncItems
 from wriftai_anyio.variables import Variable

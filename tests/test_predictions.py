@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import wriftai_anyio
-from support import BASE_URL, ID, Script, Spelling, answer, prediction
+from tests.support.clients import BASE_URL, ID, Script, Spelling, answer, prediction
 from wriftai_anyio import (
     APIResponseError,
     APIStatusError,

@@ -12,7 +12,7 @@ from textwrap import dedent
 
 import pytest
 
-from subprocesses import run_python, settings_for
+from tests.support.subprocesses import run_python, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 PATIENCE = 20.0

@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from support import ID, TOKEN
-from support import prediction as fields
-from wriftai_anyio import BatchResult, Client, File, _display
-from wriftai_anyio._prediction import PredictionShape
+from tests.support.clients import ID, TOKEN
+from tests.support.clients import prediction as fields
+from wriftai_anyio import BatchResult, Client, File
+from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._progress import display
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO, WaitOptions
 from wriftai_anyio.progress import Progress, RichProgress, TqdmProgress
 from wriftai_anyio.sandbox import Sandbox
@@ -162,7 +163,7 @@ def test_bars_go_back_when_something_is_taken_back() -> None:
 
 
 def test_a_file_gets_counts_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_display, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(display, "QUIET_SECONDS", 0.0)
     screen = Screen(terminal=False)
     with TqdmProgress(screen) as progress:
         list(progress.batch(results("succeeded", "failed"), 2))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from subprocesses import CHECKOUT, run_pytest, run_python
+from tests.support.subprocesses import CHECKOUT, run_pytest, run_python
 
 pytest_plugins = ["pytester"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support import Script, Spelling
+from tests.support.clients import Script, Spelling
 from wriftai_anyio import (
     APIResponseError,
     APIStatusError,

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from anyio.lowlevel import checkpoint
 
-from event_server import (
+from tests.support.clients import ID, TOKEN, Script, Spelling, never, prediction
+from tests.support.event_server import (
     END,
     HEAD,
     OUTPUTS,
@@ -27,9 +28,9 @@ from event_server import (
     streams,
     whole,
 )
-from support import ID, TOKEN, Script, Spelling, never, prediction
-from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError, _retry
-from wriftai_anyio._event_reader import READ_AHEAD
+from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError
+from wriftai_anyio._predictions.event_reader import READ_AHEAD
+from wriftai_anyio._transport import retries
 from wriftai_anyio.sandbox import Sandbox, Streaming
 from wriftai_anyio.streams import AsyncPredictionStream, PredictionStreamEventType
 
@@ -39,7 +40,7 @@ NOT_FOUND = b'HTTP/1.1 404 Not Found\r\ncontent-length: 23\r\nconnection: close\
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_retry, "FIRST_BACKOFF", 0.0)
+    monkeypatch.setattr(retries, "FIRST_BACKOFF", 0.0)
 
 
 def client_of(server: EventServer, spelling: Spelling) -> Client:

@@ -16,11 +16,11 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 
-from event_server import events as stream_events
-from event_server import streams
-from spans import Spans, attributes, events, is_child
-from subprocesses import run_python
-from support import ID, Answer, Script, Spelling, answer, client_of, never, prediction
+from tests.support.clients import ID, Answer, Script, Spelling, answer, client_of, never, prediction
+from tests.support.event_server import events as stream_events
+from tests.support.event_server import streams
+from tests.support.spans import Spans, attributes, events, is_child
+from tests.support.subprocesses import run_python
 from wriftai_anyio import Client, CreateOutcomeUnknown, UnprocessableEntityError, WaitTimeoutError
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO, WaitOptions
 from wriftai_anyio.sandbox import Sandbox

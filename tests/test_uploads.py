@@ -6,9 +6,9 @@ import anyio
 import httpx
 import pytest
 
-from support import Script, Spelling, client_of, in_virtual_time
+from tests.support.clients import Script, Spelling, client_of, in_virtual_time
 from wriftai_anyio import APIConnectionError, APIResponseError, APITimeoutError, File, UnprocessableEntityError
-from wriftai_anyio._parts import Part, cut
+from wriftai_anyio._files.multipart import Part, cut
 
 pytestmark = pytest.mark.anyio
 
@@ -145,7 +145,7 @@ def test_parts_are_cut_one_after_another() -> None:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wriftai_anyio._parts.CHUNK_SIZE", 1)
+    monkeypatch.setattr("wriftai_anyio._files.multipart.CHUNK_SIZE", 1)
 
 
 class SlowStore(httpx.AsyncBaseTransport):

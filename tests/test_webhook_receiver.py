@@ -12,8 +12,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from signing import SECRET, signed
-from support import BASE_URL, ID, prediction
+from tests.support.clients import BASE_URL, ID, prediction
+from tests.support.signing import SECRET, signed
 from wriftai_anyio.predictions import PredictionWithIO
 from wriftai_anyio.webhooks import SIGNATURE_HEADER, WebhookReceiver
 

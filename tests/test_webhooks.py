@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signing import SECRET, now, signature_of, signed
+from tests.support.signing import SECRET, now, signature_of, signed
 from wriftai_anyio import (
     WebhookNoSignatureError,
     WebhookNoTimestampError,

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import anyio
 import httpx
 
-from ._observing import ObserverSource
+from ._instrumentation.observer import ObserverSource
 from .hooks import OnRequest, OnResponse
 
 DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"

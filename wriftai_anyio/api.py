@@ -10,21 +10,21 @@ from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 import anyio
 import httpx
 
-from . import _retry
-from ._blocking import Caller, Portal, Started, refuse_event_loop, twin
-from ._budget import Slot
+from ._blocking.portal import Caller, Portal, Started, refuse_event_loop, twin
+from ._concurrency.cancellation import Sending
+from ._concurrency.forks import PerProcess
+from ._concurrency.threads import run_in_thread
+from ._concurrency.time_scale import scaled
 from ._config import Config, checked_headers
-from ._encoding import encoded
-from ._http import Body, Http, without_secrets
-from ._leaving import Sending
-from ._log import NOTICEABLE_WAIT, logger, reason
-from ._observing import NOBODY, Observer
-from ._pace import Bucket, SharedPace
-from ._process import PerProcess
-from ._tempo import scaled
-from ._threads import run_in_thread
+from ._instrumentation.event_hooks import Watch
+from ._instrumentation.log import NOTICEABLE_WAIT, logger, reason
+from ._instrumentation.observer import NOBODY, Observer
+from ._pipeline.encoding import encoded
+from ._rate_limits.bucket import Bucket, SharedPace
+from ._rate_limits.budget import Slot
+from ._transport import retries
+from ._transport.connections import Body, Http, without_secrets
 from ._version import __version__
-from ._watching import Watch
 from .common_types import JsonValue
 from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from .hooks import RequestEvent
@@ -193,7 +193,7 @@ class API:
             content=None if json is None else encoded(json),
             headers=checked_headers(headers) if headers else {},
             timeout=timeout or self.config.timeout,
-            repeatable=method in _retry.REPEATABLE_METHODS if repeatable is None else repeatable,
+            repeatable=method in retries.REPEATABLE_METHODS if repeatable is None else repeatable,
             hold=hold,
             sending=sending,
             urgent=urgent,
@@ -236,7 +236,7 @@ class API:
                 content=None if json is None else encoded(json),
                 headers=checked_headers(headers) if headers else {},
                 timeout=timeout or self.config.timeout,
-                repeatable=method in _retry.REPEATABLE_METHODS,
+                repeatable=method in retries.REPEATABLE_METHODS,
                 unread=True,
             )
         )
@@ -252,28 +252,28 @@ class API:
 
     async def _answer(self, exchange: "_Exchange") -> httpx.Response:
         bucket = self.pace.get().bucket(exchange.method, exchange.path)
-        retries = refusals = 0
+        repeats = refusals = 0
         give_up = math.inf
         while True:
             slot = await bucket.acquire(held=exchange.hold is not None, first=exchange.urgent or refusals > 0)
             if slot.waited >= NOTICEABLE_WAIT:
                 logger.info("%s %s waited %.2f s for the pace", exchange.method, exchange.path, slot.waited)
-            outcome = await self._attempt(exchange, bucket, slot, 1 + retries + refusals)
+            outcome = await self._attempt(exchange, bucket, slot, 1 + repeats + refusals)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
             if isinstance(outcome, httpx.Response) and outcome.status_code == _TOO_MANY:
                 refusals += 1
-                give_up = min(give_up, anyio.current_time() + scaled(_retry.RATE_LIMIT_PATIENCE))
+                give_up = min(give_up, anyio.current_time() + scaled(retries.RATE_LIMIT_PATIENCE))
                 if self.config.max_retries == 0 or anyio.current_time() > give_up:
                     raise _as_error(outcome)
                 _log_retry(exchange, bucket.pause, outcome)
                 await exchange.failed()
                 continue
-            delay = _retry_delay(exchange, outcome, retries)
-            if delay is None or retries >= self.config.max_retries:
+            delay = _retry_delay(exchange, outcome, repeats)
+            if delay is None or repeats >= self.config.max_retries:
                 raise _as_error(outcome)
             _log_retry(exchange, delay, outcome)
-            retries += 1
+            repeats += 1
             await exchange.failed()
             await anyio.sleep(delay)
 
@@ -293,8 +293,8 @@ class API:
 
     async def _follow(self, exchange: "_Exchange", slot: Slot, number: int) -> httpx.Response:
         response = await self._tell(exchange, slot, number)
-        for _ in range(_retry.MOST_REDIRECTS):
-            target = _retry.redirection(response)
+        for _ in range(retries.MOST_REDIRECTS):
+            target = retries.redirection(response)
             if target is None:
                 break
             await exchange.failed()
@@ -387,13 +387,13 @@ class API:
         return self._portals.get().start(function, caller)
 
 
-def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionError, retries: int) -> float | None:
+def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionError, repeats: int) -> float | None:
     if isinstance(outcome, APIConnectionError):
-        return _retry.backoff(retries) if exchange.repeatable or not outcome.request_sent else None
-    if outcome.status_code not in _retry.RETRIED_STATUSES or not exchange.repeatable:
+        return retries.backoff(repeats) if exchange.repeatable or not outcome.request_sent else None
+    if outcome.status_code not in retries.RETRIED_STATUSES or not exchange.repeatable:
         return None
-    asked = _retry.failure_delay(outcome.headers, time.time())
-    return _retry.backoff(retries) if asked is None else asked
+    asked = retries.failure_delay(outcome.headers, time.time())
+    return retries.backoff(repeats) if asked is None else asked
 
 
 def _log_retry(exchange: _Exchange, delay: float, outcome: httpx.Response | APIConnectionError) -> None:

@@ -2,9 +2,9 @@
 
 from typing import TypedDict
 
-from ._blocking import twin
-from ._listing import Listing
-from ._resource import Resource, fields_of
+from ._blocking.portal import twin
+from ._resources.base import Resource, fields_of
+from ._resources.lists import Listing
 from .common_types import Model, UserWithDetails
 from .models import model
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions

@@ -15,12 +15,12 @@ from anyio import EndOfStream, Semaphore, create_memory_object_stream, create_ta
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ._batch_inputs import CallersInputs, Params, close
-from ._batch_work import Job, JournaledJob, Work, journaled
-from ._blocking import Caller, Started, refuse_event_loop
-from ._leaving import finish, ungrouped
-from ._log import logger
-from ._prediction import PredictionWithIO
+from ._batch.inputs import CallersInputs, Params, close
+from ._batch.job import Job, JournaledJob, Work, journaled
+from ._blocking.portal import Caller, Started, refuse_event_loop
+from ._concurrency.cancellation import finish, ungrouped
+from ._instrumentation.log import logger
+from ._parsing.prediction import PredictionWithIO
 from .api import API
 from .errors import BatchJournalError
 

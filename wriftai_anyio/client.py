@@ -6,8 +6,8 @@ from types import TracebackType
 import httpx
 
 from ._config import DEFAULT_TIMEOUT, Config
-from ._observing import ObserverSource
-from ._pace import RateLimits
+from ._instrumentation.observer import ObserverSource
+from ._rate_limits.bucket import RateLimits
 from .api import API
 from .authenticated_user import AuthenticatedUser
 from .files import Files

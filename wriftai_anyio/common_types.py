@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypedDict, Union
 
-from ._file import File
+from ._types.file import File
 
 if sys.version_info >= (3, 11):
     from enum import StrEnum

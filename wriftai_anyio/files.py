@@ -4,14 +4,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ._blocking import twin
-from ._download import download
-from ._file import File, FileContent
-from ._parts import PartSender, cut
-from ._progress import on_caller
-from ._resource import Resource
-from ._source import open_source
-from ._store import Store, web_address
+from ._blocking.portal import twin
+from ._files.download import download
+from ._files.multipart import PartSender, cut
+from ._files.object_store import Store, web_address
+from ._files.progress import on_caller
+from ._files.source import open_source
+from ._resources.base import Resource
+from ._types.file import File, FileContent
 from .api import API
 from .common_types import UploadCompletionResult
 from .uploads import Uploads

@@ -2,8 +2,8 @@
 
 from typing import TypedDict
 
-from ._listing import ListedResource, Listing
-from ._resource import record
+from ._resources.base import record
+from ._resources.lists import ListedResource, Listing
 from .pagination import PaginationOptions
 
 __all__ = ["Hardware", "HardwareResource"]

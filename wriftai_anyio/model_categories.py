@@ -1,7 +1,7 @@
 """Model categories: what models are grouped by."""
 
-from ._listing import ListedResource, Listing
-from ._resource import record
+from ._resources.base import record
+from ._resources.lists import ListedResource, Listing
 from .common_types import ModelCategory
 from .pagination import PaginationOptions
 

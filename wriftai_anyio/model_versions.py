@@ -2,9 +2,9 @@
 
 from typing import TypedDict
 
-from ._blocking import twin
-from ._listing import Listing
-from ._resource import Resource, fields_of, model_path, record, version_path
+from ._blocking.portal import twin
+from ._resources.base import Resource, fields_of, model_path, record, version_path
+from ._resources.lists import Listing
 from .api import nothing
 from .common_types import ModelVersion, ModelVersionWithDetails, Schemas
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TypedDict
 
-from ._blocking import twin
-from ._listing import Listing, SearchedResource
-from ._resource import fields_of, model_path, record, segment
+from ._blocking.portal import twin
+from ._resources.base import fields_of, model_path, record, segment
+from ._resources.lists import Listing, SearchedResource
 from .api import nothing
 from .common_types import JsonValue, Model, ModelVersionWithDetails, ModelVisibility, SortDirection, StrEnum
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions

@@ -10,8 +10,8 @@ from typing import Generic, TypeAlias, TypedDict, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from ._blocking import Started
-from ._leaving import ungrouped
+from ._blocking.portal import Started
+from ._concurrency.cancellation import ungrouped
 from .errors import UnprocessableEntityError, WriftAIError
 
 T = TypeVar("T")

@@ -4,15 +4,10 @@ from collections.abc import AsyncIterable, Iterable
 from os import PathLike
 from typing import TypedDict
 
-from ._batch_inputs import CallersInputs, reader
-from ._batch_work import Job
-from ._blocking import Caller, twin
-from ._creating import Create
-from ._event_reader import EventReader
-from ._file_inputs import with_files_uploaded
-from ._following import Follower
-from ._listing import Listing
-from ._prediction import (
+from ._batch.inputs import CallersInputs, reader
+from ._batch.job import Job
+from ._blocking.portal import Caller, twin
+from ._parsing.prediction import (
     ErrorSource,
     Prediction,
     PredictionModel,
@@ -21,9 +16,14 @@ from ._prediction import (
     Status,
     TaskError,
 )
-from ._resource import Resource, model_reference, segment
-from ._wait_options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
-from ._waiting import Poller
+from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
+from ._polling.poller import Poller
+from ._predictions.create import Create
+from ._predictions.event_reader import EventReader
+from ._predictions.file_inputs import with_files_uploaded
+from ._predictions.operations import Follower
+from ._resources.base import Resource, model_reference, segment
+from ._resources.lists import Listing
 from .api import API
 from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch
 from .common_types import JsonValueWithFile

@@ -14,9 +14,9 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from ._blocking import twin
-from ._display import Display, Line, Unit
-from ._prediction import Prediction, Status, is_terminal
+from ._blocking.portal import twin
+from ._parsing.prediction import Prediction, Status, is_terminal
+from ._progress.display import Display, Line, Unit
 from .batch import BatchResult
 
 if sys.version_info >= (3, 11):
@@ -229,7 +229,7 @@ class RichProgress(Progress):
         self._console = console
 
     def _open_display(self) -> Display:
-        from ._rich_display import rich_display
+        from ._progress.rich_display import rich_display
 
         return rich_display(self._console)
 
@@ -250,7 +250,7 @@ class TqdmProgress(Progress):
         self._file = file
 
     def _open_display(self) -> Display:
-        from ._tqdm_display import tqdm_display
+        from ._progress.tqdm_display import tqdm_display
 
         return tqdm_display(self._file)
 

@@ -47,7 +47,7 @@ def wriftai_sandbox(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
         from .sandbox import Sandbox
     except ImportError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-    from ._tempo import faster
+    from ._concurrency.time_scale import faster
 
     options = _options(request)
     with Sandbox(**options) as sandbox, faster(options["time_scale"]), pytest.MonkeyPatch.context() as patch:

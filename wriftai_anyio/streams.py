@@ -7,9 +7,9 @@ from functools import partial
 from types import TracebackType
 from typing import Final, TypedDict
 
-from ._blocking import Caller, Started, twin
-from ._event_reader import EventReader
-from ._prediction import PredictionShape, PredictionWithIO
+from ._blocking.portal import Caller, Started, twin
+from ._parsing.prediction import PredictionShape, PredictionWithIO
+from ._predictions.event_reader import EventReader
 from .api import API, ShapeError
 from .common_types import JsonValue, StrEnum
 from .errors import WriftAIError

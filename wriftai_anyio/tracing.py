@@ -16,11 +16,11 @@ try:
 except ModuleNotFoundError as _error:
     raise ImportError("tracing needs opentelemetry-api: pip install 'wriftai-anyio[otel]'") from _error
 
-from ._log import failures_logged
-from ._observing import Observer, Outlined, Told
-from ._prediction import TERMINAL_STATUSES, Status
-from ._process import PerProcess
-from ._trace_table import TraceTable
+from ._concurrency.forks import PerProcess
+from ._instrumentation.log import failures_logged
+from ._instrumentation.observer import Observer, Outlined, Told
+from ._instrumentation.open_spans import TraceTable
+from ._parsing.prediction import TERMINAL_STATUSES, Status
 from ._version import __version__
 from .errors import WaitTimeoutError
 

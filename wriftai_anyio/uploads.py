@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TypedDict, cast
 
-from ._blocking import twin
-from ._resource import Resource, fields_of, mapping, segment
-from ._store import web_address
+from ._blocking.portal import twin
+from ._files.object_store import web_address
+from ._resources.base import Resource, fields_of, mapping, segment
 from .api import ShapeError
 from .common_types import JsonValue, UploadCompletionResult
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from ._blocking import twin
-from ._listing import ListedResource, Listing, SearchedResource
-from ._resource import record, segment
+from ._blocking.portal import twin
+from ._resources.base import record, segment
+from ._resources.lists import ListedResource, Listing, SearchedResource
 from .common_types import JsonValue, SortDirection, StrEnum, User, UserWithDetails
 from .pagination import PaginationOptions
 

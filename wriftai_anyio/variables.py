@@ -2,9 +2,9 @@
 
 from typing import TypedDict
 
-from ._blocking import twin
-from ._listing import ListedResource, Listing
-from ._resource import fields_of, record, segment
+from ._blocking.portal import twin
+from ._resources.base import fields_of, record, segment
+from ._resources.lists import ListedResource, Listing
 from .api import nothing
 from .pagination import PaginationOptions
 

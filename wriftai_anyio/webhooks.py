@@ -11,9 +11,9 @@ import anyio
 import anyio.to_thread
 
 from ._config import default_base_url
-from ._prediction import PredictionShape, PredictionWithIO
-from ._webhook_signature import DEFAULT_TOLERANCE, secret_keys, verify_webhook
-from ._webhook_states import SeenStates
+from ._parsing.prediction import PredictionShape, PredictionWithIO
+from ._webhooks.signature import DEFAULT_TOLERANCE, secret_keys, verify_webhook
+from ._webhooks.states import SeenStates
 from .api import ShapeError
 from .errors import WebhookSignatureVerificationError
 

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from subprocesses import settings_for
+from tests.support.subprocesses import settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 from .terminal import Ended, run_here

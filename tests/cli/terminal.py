@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from subprocesses import settings_for
+from tests.support.subprocesses import settings_for
 from wriftai_anyio.cli import main
 from wriftai_anyio.sandbox import Sandbox
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from subprocesses import CHECKOUT, settings_for
+from tests.support.subprocesses import CHECKOUT, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 from .terminal import PATIENCE, PROGRAM, Program, until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support import prediction
+from tests.support.clients import prediction
 from wriftai_anyio.cli._results_file import ResultsFile
 
 

@@ -1,1 +1,0 @@
-"""The figures of the package: `python -m benchmarks [names…]`."""

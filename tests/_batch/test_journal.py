@@ -1,0 +1,373 @@
+"""Journals of batches: they survive, are true whenever a run ends, and are refused where they do not belong."""
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio import fail_after
+
+from tests.support import clients as support
+from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
+from tests.support.clients import TOKEN, until
+from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
+from wriftai_anyio._batch.journal import Change, Journal, intended
+from wriftai_anyio.batch import BatchResult
+from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
+from wriftai_anyio.sandbox import RateLimits, Sandbox
+
+
+@pytest.fixture
+def sandbox(sandbox: Sandbox) -> Sandbox:
+    sandbox.models[MODEL] = upper
+    return sandbox
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def by_index(result: BatchResult) -> int:
+    return result.index
+
+
+def unknown(journal: Path) -> int:
+    """Counts the inputs that the next run would report as unknown."""
+    database = sqlite3.connect(journal)
+    try:
+        query = "SELECT count(*) FROM entries WHERE sent_at IS NOT NULL AND prediction_id IS NULL"
+        count: int = database.execute(query).fetchone()[0]
+        return count
+    finally:
+        database.close()
+
+
+@pytest.mark.anyio
+class TestGoingOn:
+    async def test_a_run_goes_on_where_one_was_left(self, sandbox: Sandbox, journal: Path) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                batch = client.predictions.async_batch(
+                    texts(40), MODEL, journal=journal, max_in_flight=5, wait_options=QUICK
+                )
+                async with batch as results:
+                    for _ in range(10):
+                        await anext(results)
+                ended = await collected(client, texts(40), journal=journal)
+                requests = len(sandbox.requests)
+                again = await collected(client, texts(40), journal=journal)
+                assert len(sandbox.requests) == requests
+        assert outputs(ended) == expected(40)
+        assert sorted(again, key=by_index) == sorted(ended, key=by_index)
+        assert len(sandbox.predictions) == 40
+
+    async def test_more_inputs_may_come_after_those_of_the_last_run(self, sandbox: Sandbox, journal: Path) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                for count in (3, 10):
+                    assert outputs(await collected(client, texts(count), journal=journal)) == expected(count)
+        assert len(sandbox.predictions) == 10
+
+    async def test_what_may_have_been_created_is_reported_or_created_again(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        sandbox.fail_next("drop_after", method="POST")
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                for again, kind in ((False, CreateOutcomeUnknown), (False, CreateOutcomeUnknown), (True, type(None))):
+                    results = await collected(client, texts(1), journal=journal, recreate_unknown=again)
+                    assert [type(each.error) for each in results] == [kind]
+        assert len(sandbox.predictions) == 2
+
+    async def test_what_is_unknown_stays_so_where_creating_it_again_is_refused(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                for fault, again in (("drop_after", False), (403, True)):
+                    sandbox.fail_next(fault, method="POST")  # type: ignore[arg-type]
+                    await collected(client, texts(1), journal=journal, recreate_unknown=again)
+                (result,) = await collected(client, texts(1), journal=journal)
+        assert isinstance(result.error, CreateOutcomeUnknown)
+        assert len(sandbox.predictions) == 1
+
+    async def test_what_was_refused_is_tried_again_by_the_next_run(self, sandbox: Sandbox, journal: Path) -> None:
+        sandbox.fail_next(403, method="POST")
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                for succeeds in (False, True):
+                    results = await collected(client, texts(1), journal=journal)
+                    assert [each.error is None for each in results] == [succeeds]
+
+    async def test_what_did_not_reach_the_server_is_created_by_the_next_run(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        with fail_after(30):
+            with Sandbox(access_token=TOKEN) as gone:
+                pass
+            async with client_of(gone, max_retries=0) as client:
+                results = await collected(client, texts(3), journal=journal)
+                assert [type(each.error) for each in results] == [APIConnectionError] * 3
+            async with client_of(sandbox) as client:
+                assert outputs(await collected(client, texts(3), journal=journal)) == expected(3)
+
+    async def test_leaving_while_most_wait_for_the_rate_limit_leaves_nothing_unknown(self, journal: Path) -> None:
+        limits = RateLimits(creates=80, others=80)
+        with Sandbox({MODEL: upper}, access_token=f"{TOKEN}-limited", rate_limits=limits) as sandbox, fail_after(30):
+            async with client_of(sandbox) as client:
+                batch = client.predictions.async_batch(texts(60), MODEL, journal=journal, wait_options=QUICK)
+                async with batch as results:
+                    await anext(results)
+                created = len(sandbox.predictions)
+                assert created < 50
+                assert unknown(journal) == 0
+                assert outputs(await collected(client, texts(60), journal=journal)) == expected(60)
+            assert len(sandbox.predictions) == 60
+
+    async def test_an_intent_is_written_when_its_create_is_sent_and_not_while_it_waits_for_the_rate_limit(
+        self, journal: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def note_and_change(self: Journal, changes: list[Change]) -> None:
+            written.extend(changes)
+            change(self, changes)
+
+        written: list[Change] = []
+        change = Journal.change
+        monkeypatch.setattr(Journal, "change", note_and_change)
+        limits = RateLimits(creates=20, others=80)
+        with Sandbox({MODEL: upper}, access_token=f"{TOKEN}-slow", rate_limits=limits) as sandbox, fail_after(30):
+            async with client_of(sandbox) as client:
+                batch = client.predictions.async_batch(texts(100), MODEL, journal=journal, wait_options=QUICK)
+                async with batch as results:
+                    await anext(results)
+                    assert sum(each == intended(number) for number in range(100) for each in written) < 50
+
+    @pytest.mark.parametrize("fault", [429, "refused"])
+    async def test_leaving_while_creates_are_tried_again_leaves_nothing_unknown(
+        self, sandbox: Sandbox, journal: Path, fault: int | str
+    ) -> None:
+        attempts = 0
+
+        async def fail(request: httpx.Request) -> httpx.Response:
+            nonlocal attempts
+            attempts += 1
+            await anyio.lowlevel.checkpoint()
+            if fault == 429:
+                return httpx.Response(429)
+            raise httpx.ConnectError("nobody is there")
+
+        client = support.client_of(support.Script(forever=fail))
+        with fail_after(30):
+            async with client, client.predictions.async_batch(texts(3), MODEL, journal=journal):
+                await until(lambda: attempts >= 3)
+                await anyio.sleep(0.02)
+        assert unknown(journal) == 0
+
+    async def test_leaving_in_mid_create_keeps_the_id_and_cancels_if_asked(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        sandbox.fail_next("delay", method="POST", times=3, delay=0.2)
+        options = AsyncWaitOptions(cancel_on_exit=True)
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                batch = client.predictions.async_batch(SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
+                async with batch:
+                    await until(lambda: len(sandbox.requests) == 3)
+                created = {each["id"] for each in sandbox.predictions}
+                again = await collected(client, SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
+        assert created
+        assert {each.prediction["status"] for each in again if each.prediction} == {"cancelled"}
+
+    async def test_what_was_just_created_is_polled_only_after_an_interval(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        options = AsyncWaitOptions(poll_interval=0.2)
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results = await collected(client, texts(10), journal=journal, wait_options=options)
+        assert outputs(results) == expected(10)
+        assert len([each for each in sandbox.requests if each.path.startswith("/v1/predictions/")]) == 10
+
+    async def test_without_polls_it_gives_what_it_created_and_does_not_create_it_again(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        options = AsyncWaitOptions(poll=False)
+        found: list[dict[int, str]] = []
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                for _ in range(2):
+                    results = await collected(client, SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
+                    found.append({each.index: each.prediction["id"] for each in results if each.prediction})
+        assert found[0] == found[1]
+        assert sorted(found[0].values()) == sorted(each["id"] for each in sandbox.predictions)
+
+
+def other_inputs(_: Path) -> dict[str, Any]:
+    return {"inputs": texts(31)[1:]}
+
+
+def other_model(_: Path) -> dict[str, Any]:
+    return {"model": "sandbox/echo"}
+
+
+def text_in_place(path: Path) -> dict[str, Any]:
+    path.write_text("no database")
+    return {}
+
+
+def zeros_in_place(path: Path) -> dict[str, Any]:
+    path.write_bytes(b"SQLite format 3\x00" + bytes(200))
+    return {}
+
+
+def another_database_in_place(path: Path) -> dict[str, Any]:
+    path.unlink()
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE mine (x)")
+    database.commit()
+    database.close()
+    return {}
+
+
+def damage(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * 200 + content[4296:])
+    return {}
+
+
+def cut_off(path: Path) -> dict[str, Any]:
+    path.write_bytes(path.read_bytes()[:5000])
+    return {}
+
+
+def another_version(path: Path) -> dict[str, Any]:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    return {}
+
+
+def files_beside(path: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+
+@pytest.mark.anyio
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            (other_inputs, "other inputs: input 0 differs"),
+            (other_model, "other inputs"),
+            (text_in_place, "not the journal"),
+            (zeros_in_place, "not the journal"),
+            (another_database_in_place, "not the journal"),
+            (damage, "damaged"),
+            (cut_off, "damaged"),
+            (another_version, "another version"),
+        ],
+    )
+    async def test_it_is_left_as_it_was_and_nothing_is_sent(
+        self, sandbox: Sandbox, journal: Path, change: Callable[[Path], dict[str, Any]], problem: str
+    ) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, texts(2), journal=journal)
+                options = {"inputs": texts(30), **change(journal)}
+                before, requests = files_beside(journal), len(sandbox.requests)
+                with pytest.raises(BatchJournalError, match=problem):
+                    await collected(client, journal=journal, **options)
+        assert files_beside(journal) == before
+        assert len(sandbox.requests) == requests
+
+    async def test_of_other_inputs_it_is_refused_also_where_the_first_were_never_created(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        sandbox.fail_next(403, method="POST", times=2)
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, texts(3), journal=journal)
+                created = len(sandbox.predictions)
+                with pytest.raises(BatchJournalError, match="input 0 differs"):
+                    await collected(client, texts(4)[1:], journal=journal)
+        assert len(sandbox.predictions) == created
+
+    @pytest.mark.parametrize("path", ["", "missing/journal", "file/journal"])
+    async def test_a_path_that_cannot_be_written_is_refused(self, sandbox: Sandbox, tmp_path: Path, path: str) -> None:
+        with (tmp_path / "file").open("x"):
+            pass
+        async with client_of(sandbox) as client:
+            with pytest.raises(BatchJournalError, match=r"cannot be (opened|read)"):
+                await collected(client, texts(1), journal=tmp_path / path)
+        assert sandbox.requests == []
+
+    async def test_nothing_is_created_without_its_intent_on_the_disk(
+        self, sandbox: Sandbox, journal: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(self: Journal, changes: object) -> None:
+            raise BatchJournalError("The disk is full.")
+
+        monkeypatch.setattr(Journal, "change", fail)
+        async with client_of(sandbox) as client:
+            with fail_after(30), pytest.raises(BatchJournalError, match="full"):
+                await collected(client, texts(20), journal=journal)
+        assert sandbox.requests == []
+
+    async def test_one_in_use_is_refused_by_this_process_and_by_others(self, sandbox: Sandbox, journal: Path) -> None:
+        program = "import sys; from wriftai_anyio._batch.journal import Journal; Journal(sys.argv[1])"
+        command = [sys.executable, "-c", program, str(journal)]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                async with client.predictions.async_batch(texts(1), MODEL, journal=journal):
+                    with pytest.raises(BatchJournalError, match="in use"):
+                        await collected(client, texts(1), journal=journal)
+                    assert b"in use by another batch" in (await anyio.run_process(command, check=False)).stderr
+
+
+@pytest.mark.anyio
+class TestInputs:
+    async def test_what_cannot_be_compared_is_refused_and_does_not_stop_the_others(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        circle: list[Any] = []
+        circle.append(circle)
+        inputs: list[Any] = [{"input": object()}, {"input": circle}, {"input": {1: 1, "1": 1}}, *texts(1)]
+        inputs.append({"input": {"text": File(BytesIO(b"content"))}})
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results = {each.index: each for each in await collected(client, inputs, journal=journal)}
+        assert [type(results[index].error) for index in range(5)] == [ValueError] * 3 + [type(None), ValueError]
+
+    async def test_files_are_uploaded_once_and_told_apart(
+        self, sandbox: Sandbox, journal: Path, tmp_path: Path
+    ) -> None:
+        def inputs(content: bytes) -> Iterator[CreatePredictionParams]:
+            yield {"input": {"file": File(tmp_path / "file")}}
+            yield {"input": {"file": File(content)}}
+
+        (tmp_path / "file").write_bytes(b"of a path")
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                for _ in range(2):
+                    results = await collected(client, inputs(b"bytes"), "sandbox/echo", journal=journal)
+                    assert all(each.error is None for each in results)
+                assert len([each for each in sandbox.requests if each.path == "/v1/uploads"]) == 2
+                with pytest.raises(BatchJournalError, match="input 1 differs"):
+                    await collected(client, inputs(b"other bytes"), "sandbox/echo", journal=journal)
+        assert len(sandbox.predictions) == 2
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_script_is_refused_one_in_use(sandbox: Sandbox, backend: str, journal: Path) -> None:
+    with client_of(sandbox, backend=backend) as client:
+        with (
+            client.predictions.batch(texts(1), MODEL, journal=journal),
+            pytest.raises(BatchJournalError, match="in use"),
+            client.predictions.batch(texts(1), MODEL, journal=journal),
+        ):
+            pass

@@ -1,0 +1,125 @@
+"""What a run of a batch created without learning of it is found again by the next."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from anyio import fail_after
+
+from tests.support.batches import MODEL, client_of, collected, texts, upper
+from wriftai_anyio import CreateOutcomeUnknown
+from wriftai_anyio.batch import BatchResult
+from wriftai_anyio.predictions import CreatePredictionParams
+from wriftai_anyio.sandbox import FaultKind, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def sandbox(sandbox: Sandbox) -> Sandbox:
+    sandbox.models[MODEL] = upper
+    sandbox.models["me/other"] = upper
+    return sandbox
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def outcomes(results: list[BatchResult]) -> list[object]:
+    """The output of each input, or what its error is."""
+    by_index = sorted(results, key=lambda result: result.index)
+    return [result.prediction["output"] if result.prediction else type(result.error) for result in by_index]
+
+
+async def lose(sandbox: Sandbox, journal: Path, fault: FaultKind, inputs: list[CreatePredictionParams]) -> None:
+    """Runs a batch, and loses the answer of each create."""
+    sandbox.fail_next(fault, method="POST", times=len(inputs))
+    async with client_of(sandbox) as client:
+        lost = await collected(client, inputs, journal=journal)
+    assert outcomes(lost) == [CreateOutcomeUnknown] * len(inputs)
+
+
+async def resume(
+    sandbox: Sandbox, journal: Path, inputs: list[CreatePredictionParams], *, again: bool = False
+) -> list[object]:
+    async with client_of(sandbox) as client:
+        return outcomes(await collected(client, inputs, journal=journal, recreate_unknown=again, find_unknown=True))
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_was_created_is_found_and_not_created_again(sandbox: Sandbox, journal: Path, again: bool) -> None:
+    with fail_after(30):
+        await lose(sandbox, journal, "drop_after", texts(3))
+        for _ in range(2):
+            assert await resume(sandbox, journal, texts(3), again=again) == ["T0", "T1", "T2"]
+    assert len(sandbox.predictions) == 3
+
+
+async def test_what_was_not_created_stays_unknown_unless_it_may_be_created(sandbox: Sandbox, journal: Path) -> None:
+    with fail_after(30):
+        await lose(sandbox, journal, "drop", texts(1))
+        assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
+        assert await resume(sandbox, journal, texts(1), again=True) == ["T0"]
+    assert len(sandbox.predictions) == 1
+
+
+async def test_equal_inputs_find_a_prediction_each(sandbox: Sandbox, journal: Path) -> None:
+    twins = [*texts(1), *texts(1)]
+    with fail_after(30):
+        await lose(sandbox, journal, "drop_after", twins)
+        assert await resume(sandbox, journal, twins) == ["T0", "T0"]
+    assert len(sandbox.predictions) == 2
+    with closing(sqlite3.connect(journal)) as database:
+        assert database.execute("SELECT count(DISTINCT prediction_id) FROM entries").fetchone() == (2,)
+
+
+async def test_what_cannot_be_it_is_not_taken_for_it(sandbox: Sandbox, journal: Path) -> None:
+    with fail_after(30):
+        await lose(sandbox, journal, "drop", texts(1))
+        async with client_of(sandbox) as client:
+            await client.predictions.async_create(texts(1)[0], "me/other")
+            await client.predictions.async_create(texts(2)[1], MODEL)
+        assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
+
+
+@pytest.mark.parametrize("told", ["", f', "model": {{"owner": "me", "name": "{MODEL[3:]}", "version_number": 1}}'])
+async def test_what_a_server_tells_too_little_of_is_not_taken_for_it(
+    sandbox: Sandbox, journal: Path, told: str
+) -> None:
+    bare = f'{{"id": "bare", "status": "succeeded"{told}}}'
+    with fail_after(30):
+        await lose(sandbox, journal, "drop_after", texts(1))
+        sandbox.fail_next(200, method="GET", path="/predictions", body=f'{{"items": [{bare}]}}')
+        sandbox.fail_next(200, method="GET", path="/predictions/bare", body=bare)
+        assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
+
+
+async def test_what_is_older_than_the_create_is_not_looked_at(sandbox: Sandbox, journal: Path) -> None:
+    with fail_after(30):
+        await lose(sandbox, journal, "drop_after", texts(1))
+        with closing(sqlite3.connect(journal)) as database, database:
+            database.execute("UPDATE entries SET sent_at = '2999-01-01T00:00:00+00:00'")
+        assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
+    assert [request.path for request in sandbox.requests].count("/v1/predictions") == 2
+
+
+async def test_nothing_is_asked_where_nothing_is_unknown(sandbox: Sandbox, journal: Path) -> None:
+    with fail_after(30):
+        assert await resume(sandbox, journal, texts(2)) == ["T0", "T1"]
+        requests = len(sandbox.requests)
+        assert await resume(sandbox, journal, texts(2)) == ["T0", "T1"]
+    assert len(sandbox.requests) == requests
+
+
+async def test_api_that_refuses_to_tell_leaves_it_unknown(
+    sandbox: Sandbox, journal: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with fail_after(30):
+        await lose(sandbox, journal, "drop_after", texts(1))
+        sandbox.fail_next(403, method="GET", path="/predictions")
+        assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
+        assert "could not be looked for" in caplog.text
+        assert await resume(sandbox, journal, texts(1)) == ["T0"]

@@ -1,0 +1,412 @@
+"""The blocking twins: their signatures, their threads, and what must not reach the portal."""
+
+import asyncio
+import contextvars
+import gc
+import inspect
+import re
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import httpx
+import pytest
+import trio
+
+from tests.support.clients import ID, Script, answer, client_of, never
+from wriftai_anyio import Client
+from wriftai_anyio._resources.base import Resource
+from wriftai_anyio.api import API
+from wriftai_anyio.predictions import AsyncWaitOptions, WaitOptions
+
+PATIENCE = 5.0
+"""Seconds that anything here may take at most."""
+
+
+def resources() -> list[object]:
+    client = client_of(Script())
+    return [client._api, *(value for value in vars(client).values() if isinstance(value, Resource))]
+
+
+def twins() -> list[Any]:
+    """Each twin of a coroutine method, as a pytest parameter of its class and its name."""
+    return [
+        pytest.param(type(resource), name.removeprefix("async_"), id=f"{type(resource).__name__}-{name}")
+        for resource in resources()
+        for name in dir(type(resource))
+        if name.startswith("async_")
+    ]
+
+
+def in_blocking_terms(annotation: object) -> str:
+    text = re.sub(r"Awaitable\[(\w+)\]", r"\1", inspect.formatannotation(annotation))
+    blocking = re.sub(r"\b(Abstract)?Async(?=[A-Z])", r"\1", text)
+    return " | ".join(dict.fromkeys(blocking.split(" | ")))
+
+
+def default_in_blocking_terms(value: object) -> object:
+    if isinstance(value, AsyncWaitOptions):
+        return WaitOptions(**{**vars(value), "on_poll": None})
+    return value
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+def portal_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "wriftai_anyio portal"]
+
+
+def until(condition: Callable[[], object]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come to be"
+        time.sleep(0.002)
+
+
+@contextmanager
+def in_a_thread(function: Callable[[], object]) -> Iterator[Callable[[], BaseException | None]]:
+    """Runs a function in a thread; gives what waits for its end and returns what it raised."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            function()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def outcome() -> BaseException | None:
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the call did not end"
+        return raised[0] if raised else None
+
+    yield outcome
+    outcome()
+
+
+class TestParity:
+    def test_the_resources_are_found(self) -> None:
+        assert {"API-async_request", "Predictions-async_create"} <= {each.id for each in twins()}
+
+    @pytest.mark.parametrize(("kind", "name"), twins())
+    def test_a_twin_has_the_signature_of_its_coroutine(self, kind: type, name: str) -> None:
+        twin = inspect.signature(getattr(kind, name), eval_str=True)
+        coroutine = inspect.signature(getattr(kind, f"async_{name}"), eval_str=True)
+        assert [(each.name, each.kind, each.default) for each in twin.parameters.values()] == [
+            (each.name, each.kind, default_in_blocking_terms(each.default)) for each in coroutine.parameters.values()
+        ]
+        assert {key: inspect.formatannotation(each.annotation) for key, each in twin.parameters.items()} == {
+            key: in_blocking_terms(each.annotation) for key, each in coroutine.parameters.items()
+        }
+        assert inspect.formatannotation(twin.return_annotation) == in_blocking_terms(coroutine.return_annotation)
+
+    @pytest.mark.parametrize(("kind", "name"), twins())
+    def test_a_twin_has_the_docstring_of_its_coroutine_in_blocking_terms(self, kind: type, name: str) -> None:
+        first_line, _, rest = (inspect.getdoc(getattr(kind, name)) or "").partition("\n")
+        assert (inspect.getdoc(getattr(kind, f"async_{name}")) or "").startswith(first_line)
+        assert first_line.endswith(".")
+        assert not re.search(r"\bawait |\basync |\basync_|\bAsync[A-Z]", rest)
+
+    @pytest.mark.parametrize(("kind", "name"), twins())
+    def test_a_twin_inside_an_event_loop_names_its_coroutine(
+        self, kind: type[Resource] | type[API], name: str, backend: str
+    ) -> None:
+        (resource,) = [each for each in resources() if type(each) is kind]
+        twin = getattr(resource, name)
+        required = [each for each in inspect.signature(twin).parameters.values() if each.default is each.empty]
+
+        async def call() -> None:
+            result = twin(*[{"input": 1} if each.name == "params" else "o/n" for each in required])
+            if hasattr(result, "__enter__"):
+                result.__enter__()
+            if isinstance(result, Iterator):
+                next(result)
+
+        with pytest.raises(RuntimeError, match=r"await …async_\w+\(…\)"):
+            anyio.run(call, backend=backend)
+
+
+class TestThreads:
+    def test_the_event_loop_is_of_the_kind_asked_for(self, backend: str) -> None:
+        def respond(_: httpx.Request) -> httpx.Response:
+            (trio.lowlevel.current_task if backend == "trio" else asyncio.current_task)()
+            return answer()
+
+        client_of(Script(respond), backend=backend).predictions.get(ID)
+
+    def test_no_thread_runs_before_the_first_call(self) -> None:
+        before = len(portal_threads())
+        client_of(Script()).close()
+        assert len(portal_threads()) == before
+
+    def test_calls_from_eight_threads_at_once_get_their_own_answers(self, backend: str) -> None:
+        async def respond(request: httpx.Request) -> httpx.Response:
+            await anyio.sleep(0.001)
+            return answer(output=request.url.path.rpartition("/")[2])
+
+        client = client_of(Script(forever=respond), backend=backend)
+        with client, ThreadPoolExecutor(8) as threads:
+            outputs = list(threads.map(lambda n: client.predictions.get(f"id-{n}")["output"], range(400)))
+        assert outputs == [f"id-{n}" for n in range(400)]
+        assert not any(thread.name.startswith("wriftai_anyio worker") for thread in threading.enumerate())
+
+    def test_close_ends_the_thread_and_may_be_called_twice(self, backend: str) -> None:
+        before = set(portal_threads())
+        client = client_of(Script(answer()), backend=backend)
+        client.predictions.get(ID)
+        (thread,) = set(portal_threads()) - before
+        client.close()
+        assert not thread.is_alive()
+        client.close()
+
+    @pytest.mark.parametrize("ending", ["close", "aclose"])
+    def test_a_closed_client_says_so(self, backend: str, ending: str) -> None:
+        client = client_of(Script(answer()), backend=backend)
+        client.predictions.get(ID)
+        if ending == "close":
+            client.close()
+        else:
+            anyio.run(client.aclose, backend=backend)
+        with pytest.raises(RuntimeError, match="closed"):
+            client.predictions.get(ID)
+        with pytest.raises(RuntimeError, match="closed"):
+            anyio.run(client.predictions.async_get, ID, backend=backend)
+
+    def test_the_thread_ends_when_the_client_is_collected(self, backend: str) -> None:
+        before = set(portal_threads())
+        client = client_of(Script(answer()), backend=backend)
+        client.predictions.get(ID)
+        (thread,) = set(portal_threads()) - before
+        del client
+        gc.collect()
+        until(lambda: not thread.is_alive())
+
+    def test_a_client_is_not_collected_while_one_of_its_resources_is_used(self, backend: str) -> None:
+        async def respond(_: httpx.Request) -> httpx.Response:
+            gc.collect()
+            await anyio.sleep(0.01)
+            return answer()
+
+        assert client_of(Script(respond), backend=backend).predictions.get(ID)["output"] == "hello"
+
+    def test_close_ends_the_calls_under_way(self, backend: str) -> None:
+        script = Script(never)
+        client = client_of(script, backend=backend)
+        with in_a_thread(lambda: client.predictions.get(ID)) as outcome:
+            assert script.arrived.wait(PATIENCE)
+            began = time.monotonic()
+            client.close()
+            assert time.monotonic() - began < 1
+            error = outcome()
+        assert isinstance(error, RuntimeError)
+        assert "closed during this call" in str(error)
+
+    def test_close_waits_for_what_cancel_on_exit_still_has_to_do(self, backend: str) -> None:
+        cancelled = []
+
+        async def respond(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                await anyio.sleep(0.05)
+                cancelled.append(request.url.path)
+                return httpx.Response(202)
+            return answer("started")
+
+        script = Script(forever=respond)
+        client = client_of(script, backend=backend)
+        options = WaitOptions(0.01, lambda _: None, cancel_on_exit=True)
+        with in_a_thread(lambda: client.predictions.wait(ID, options)):
+            assert script.arrived.wait(PATIENCE)
+            client.close()
+        assert cancelled == [f"/v1/predictions/{ID}/cancel"]
+
+    def test_closing_does_not_call_back_a_caller_that_is_busy(self, backend: str) -> None:
+        busy, free = threading.Event(), threading.Event()
+
+        def on_poll(_: object) -> None:
+            busy.set()
+            assert free.wait(PATIENCE)
+
+        client = client_of(Script(forever=answer("started")), backend=backend)
+        with in_a_thread(lambda: client.predictions.wait(ID, WaitOptions(0.0, on_poll))) as outcome:
+            assert busy.wait(PATIENCE)
+            client.close()
+            free.set()
+            error = outcome()
+        assert isinstance(error, RuntimeError)
+        assert "closed" in str(error)
+
+
+class TestWorkerThreads:
+    @pytest.mark.parametrize("method", ["get", "wait"])
+    def test_a_worker_thread_of_anyio_may_call(self, backend: str, method: str) -> None:
+        async def main() -> str:
+            client = client_of(Script(answer()), backend=backend)
+            found = await anyio.to_thread.run_sync(getattr(client.predictions, method), ID)
+            status: str = found["status"]
+            return status
+
+        for outer in ("asyncio", "trio"):
+            assert anyio.run(main, backend=outer) == "succeeded"
+
+    def test_threads_of_the_backends_themselves_may_call(self, backend: str) -> None:
+        client = client_of(Script(answer(), answer()), backend=backend)
+
+        async def on_asyncio() -> str:
+            return (await asyncio.to_thread(client.predictions.get, ID))["status"]
+
+        async def on_trio() -> str:
+            return (await trio.to_thread.run_sync(client.predictions.get, ID))["status"]
+
+        assert asyncio.run(on_asyncio()) == trio.run(on_trio) == "succeeded"
+
+    def test_a_cancelled_task_does_not_wait_for_the_call_in_its_worker_thread(self, backend: str) -> None:
+        script = Script(never)
+        client = client_of(script, backend=backend)
+
+        async def main() -> None:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(anyio.to_thread.run_sync, client.predictions.get, ID)
+                await anyio.to_thread.run_sync(script.arrived.wait, PATIENCE)
+                tasks.cancel_scope.cancel()
+
+        for outer in ("asyncio", "trio"):
+            began = time.monotonic()
+            anyio.run(main, backend=outer)
+            assert time.monotonic() - began < 1
+            script.arrived.clear()
+            script._answers.append(never)
+
+
+class TestCallbacks:
+    def test_a_callback_runs_in_the_thread_of_its_caller_with_its_context(self, backend: str) -> None:
+        variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nothing")
+        seen: list[tuple[int, str]] = []
+
+        def on_poll(_: object) -> None:
+            seen.append((threading.get_ident(), variable.get()))
+            variable.set("set by the callback")
+
+        def call() -> None:
+            variable.set("mine")
+            client = client_of(Script(answer("started"), answer()), backend=backend)
+            client.predictions.wait(ID, WaitOptions(0.0, on_poll))
+            assert variable.get() == "set by the callback"
+            assert seen == [(threading.get_ident(), "mine"), (threading.get_ident(), "set by the callback")]
+
+        call()
+        seen.clear()
+        with in_a_thread(call) as outcome:
+            assert outcome() is None
+
+    def test_a_callback_may_call_the_client(self, backend: str) -> None:
+        client = client_of(Script(forever=answer()), backend=backend)
+        inner: list[object] = []
+        options = WaitOptions(0.0, lambda _: inner.append(client.predictions.get(ID)["status"]))
+        client.predictions.wait(ID, options)
+        assert inner == ["succeeded"]
+
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, RecursionError])
+    def test_what_a_callback_raises_reaches_its_caller_and_ends_the_wait(
+        self, backend: str, kind: type[BaseException]
+    ) -> None:
+        def on_poll(_: object) -> None:
+            raise kind("mine")
+
+        def respond(request: httpx.Request) -> httpx.Response:
+            return httpx.Response(202) if request.method == "POST" else answer("started")
+
+        script = Script(forever=respond)
+        client = client_of(script, backend=backend)
+        with pytest.raises(kind, match="mine"):
+            client.predictions.wait(ID, WaitOptions(0.0, on_poll, cancel_on_exit=True))
+        assert script.paths == [f"GET /predictions/{ID}", f"POST /predictions/{ID}/cancel"]
+        assert client.predictions.get(ID)["status"] == "started"
+
+
+class TestPortal:
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, RecursionError])
+    def test_what_a_coroutine_raises_reaches_its_caller_and_leaves_the_portal_to_others(
+        self, backend: str, kind: type[BaseException]
+    ) -> None:
+        release = threading.Event()
+
+        def fail(_: httpx.Request) -> httpx.Response:
+            raise kind("mine")
+
+        async def slow(_: httpx.Request) -> httpx.Response:
+            await anyio.to_thread.run_sync(release.wait, PATIENCE)
+            return answer()
+
+        script = Script(slow, fail, answer())
+        client = client_of(script, backend=backend)
+        with in_a_thread(lambda: client.predictions.get(ID)) as outcome:
+            assert script.arrived.wait(PATIENCE)
+            with pytest.raises(kind, match="mine"):
+                client.predictions.get(ID)
+            release.set()
+            assert outcome() is None
+        assert client.predictions.get(ID)["status"] == "succeeded"
+
+    def test_an_error_is_not_kept_alive_by_the_portal(self, backend: str) -> None:
+        class OneOfAKindError(Exception):
+            pass
+
+        def fail(_: httpx.Request) -> httpx.Response:
+            raise OneOfAKindError
+
+        client = client_of(Script(fail, answer()), backend=backend)
+        errors: list[weakref.ref[OneOfAKindError]] = []
+        try:
+            client.predictions.get(ID)
+        except OneOfAKindError as error:
+            errors.append(weakref.ref(error))
+        client.predictions.get(ID)
+        gc.collect()
+        assert errors[0]() is None
+
+    def test_in_a_notebook_a_twin_just_works(self, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
+        monkeypatch.setitem(sys.modules, "IPython", kernel)
+        client = client_of(Script(answer(), answer()), backend=backend)
+        seen: list[str] = []
+
+        async def cell() -> str:
+            client.predictions.wait(ID, WaitOptions(0.0, lambda latest: seen.append(latest["status"])))
+            return client.predictions.get(ID)["status"]
+
+        assert asyncio.run(cell()) == "succeeded"
+        assert seen == ["succeeded"]
+
+    def test_an_event_loop_that_cannot_run_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise OSError("out of everything")
+
+        client = client_of(Script())
+        monkeypatch.setattr("wriftai_anyio._blocking.portal.anyio.run", fail)
+        with pytest.raises(RuntimeError, match="could not run"):
+            client.predictions.get(ID)
+
+
+def test_a_client_is_usable_as_with_and_as_async_with(backend: str) -> None:
+    async def main(client: Client) -> str:
+        async with client as entered:
+            return (await entered.predictions.async_get(ID))["status"]
+
+    assert anyio.run(main, client_of(Script(answer())), backend=backend) == "succeeded"
+    with client_of(Script(answer()), backend=backend) as client:
+        assert client.predictions.get(ID)["status"] == "succeeded"

@@ -1,0 +1,100 @@
+"""All kinds of calls, watched as closely as can be: no secret is in a log record, a span, or what a hook is told."""
+
+import logging
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from anyio.abc import SocketStream
+
+from tests.support.clients import Spelling
+from tests.support.raw_server import http, raw_server
+from tests.support.spans import Spans
+from wriftai_anyio import Client, File, NotFoundError, RequestEvent, UnprocessableEntityError, WriftAIError
+from wriftai_anyio.sandbox import Sandbox
+
+WEBHOOK_SECRET = "webh00k-s3cr3t"
+INPUT = "inp0t-s3cr3t"
+KEY = "k3y-s3cr3t"
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Sandbox]:
+    with Sandbox(setup_time=0.0, access_token="t0k3n-s3cr3t", part_size=4) as sandbox:
+        yield sandbox
+
+
+def do_everything(spelling: Spelling, client: Client, sandbox: Sandbox, folder: Path) -> list[str]:
+    """Makes calls of all kinds, with faults, and returns the presigned URLs that were used."""
+    call, predictions = spelling.call, client.predictions
+    webhook = {"url": f"{sandbox.base_url}/nowhere", "secret": WEBHOOK_SECRET}
+    params = {"input": {"text": INPUT}, "webhook": webhook, "validate_input": True}
+    sandbox.fail_next(503, method="GET")
+    ended = call(predictions, "create", params, "sandbox/word-count", wait=True)
+    call(predictions, "get", ended["id"])
+    call(predictions, "list")
+    created = call(predictions, "create", {"input": {"seconds": 60}}, "sandbox/sleep")
+    call(predictions, "cancel", created["id"])
+    call(predictions, "wait", created["id"], spelling.options())
+    call(predictions, "create_stream", {"input": {"text": INPUT}}, "sandbox/word-count")
+    with pytest.raises(UnprocessableEntityError):
+        call(predictions, "create", {"input": {"text": 7}, "validate_input": True}, "sandbox/word-count")
+    with pytest.raises(NotFoundError):
+        call(predictions, "get", "5b6f1c3e-0000-4000-8000-000000000001")
+    sandbox.fail_next(503, method="PUT")
+    uploaded = call(client.files, "upload", File(b"0123456789"))
+    upload = call(client.uploads, "create", {"size": 8, "mime_type": "text/plain"})
+    output = sandbox.add_file(b"output")
+    sandbox.fail_next("drop", path="/files/*")
+    call(client.files, "download", output, folder / "file")
+    with pytest.raises(WriftAIError):
+        call(client.files, "download", f"{output}x", folder / "file")
+    return [uploaded["download_url"], *upload["urls"], output]
+
+
+def test_no_log_record_no_event_and_no_span_holds_a_secret(
+    spelling: Spelling,
+    guarded: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("wriftai_anyio._transport.retries.FIRST_BACKOFF", 0.0)
+    guarded.reset()
+    caplog.set_level(logging.DEBUG)
+    events: list[RequestEvent] = []
+    spans = Spans()
+    watched: dict[str, Any] = {"on_request": events.append, "on_response": events.append, "tracer": spans.tracer}
+    headers = {"x-key": KEY}
+    with Client(guarded.access_token, guarded.base_url, headers, backend=spelling.backend, **watched) as client:
+        urls = [urlsplit(url) for url in do_everything(spelling, client, guarded, tmp_path)]
+    secrets = [guarded.access_token, WEBHOOK_SECRET, INPUT, *(url.query for url in urls)]
+    ours = [record for record in caplog.records if record.name == "wriftai_anyio"]
+    assert {record.levelno for record in ours} == {logging.DEBUG, logging.INFO}
+    lines = [record.getMessage() for record in caplog.records]
+    for secret in [*secrets, KEY, *(url.path for url in urls)]:
+        assert [line for line in lines if secret in line] == []
+    told = [repr(event).encode() + pickle.dumps(event) for event in events]
+    told += [span.to_json().encode() for span in spans.predictions]
+    for secret in secrets:
+        assert [event for event in told if secret.encode() in event] == []
+
+
+@pytest.mark.anyio
+async def test_no_log_record_shows_where_a_redirect_leads(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def respond(connection: SocketStream, head: bytes) -> None:
+        if head.startswith(b"GET /first"):
+            await connection.send(http(b"", "Location: /it's?signature=s3cr3t", status="302 Found"))
+        else:
+            await connection.send(http(b"output"))
+
+    async with raw_server(respond) as url, Client("t", url) as client:
+        path = await client.files.async_download(f"{url}/first", tmp_path / "x")
+    assert path.read_bytes() == b"output"
+    assert "302" in caplog.text
+    assert "s3cr3t" not in caplog.text

@@ -1,0 +1,219 @@
+"""The rules of retries, as tables and for all headers that there can be."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from email.utils import formatdate
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wriftai_anyio._transport import retries
+
+NOW = 1_800_000_000.0
+HOUR = 3600.0
+
+
+def longest(_: float, high: float) -> float:
+    return high
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(0, 0.5), (1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (10_000, 8)])
+def test_the_backoff_doubles_to_eight_seconds(attempt: int, seconds: float) -> None:
+    assert retries.backoff(attempt, longest) == seconds
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "location", "target"),
+    [
+        ("GET", 301, "/v2/x", "https://api.example/v2/x"),
+        ("GET", 302, "y?z=1", "https://api.example/v1/y?z=1"),
+        ("GET", 307, "https://api.example:443/v1/y", "https://api.example/v1/y"),
+        ("HEAD", 303, "//api.example/y", "https://api.example/y"),
+        ("POST", 307, "/y", "https://api.example/y"),
+        ("DELETE", 308, "/y", "https://api.example/y"),
+        ("POST", 301, "/y", None),
+        ("POST", 302, "/y", None),
+        ("POST", 303, "/y", None),
+        ("GET", 200, "/y", None),
+        ("GET", 304, "/y", None),
+        ("GET", 307, "http://api.example/y", None),
+        ("GET", 307, "https://api.example:8443/y", None),
+        ("GET", 307, "https://api.example.evil/y", None),
+        ("GET", 307, "https://me:pw@api.example/y", None),
+        ("GET", 307, "//evil.example/y", None),
+        ("GET", 307, "https://[", None),
+        ("GET", 307, "", None),
+        ("GET", 307, "https://api.example/v1/x", "https://api.example/v1/x"),
+    ],
+)
+def test_a_redirect_is_followed_within_its_origin_where_the_request_stays_the_same(
+    method: str, status: int, location: str, target: str | None
+) -> None:
+    request = httpx.Request(method, "https://api.example/v1/x")
+    response = httpx.Response(status, headers={"location": location}, request=request)
+    assert retries.redirection(response) == target
+
+
+@given(st.integers(0, 10_000))
+def test_the_backoff_has_full_jitter(attempt: int) -> None:
+    drawn: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        drawn.append((low, high))
+        return low
+
+    assert retries.backoff(attempt, draw) == 0
+    assert 0 <= retries.backoff(attempt) <= drawn[0][1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "delay"),
+    [
+        ({}, None),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": " 7 "}, 7),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "60"}, 60),
+        ({"retry-after": "61"}, 60),
+        ({"retry-after": "86400"}, 60),
+        ({"retry-after": "86401"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "7 seconds"}, None),
+        ({"retry-after": "1e3"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": formatdate(NOW + 9)}, 9),
+        ({"retry-after": formatdate(NOW - 9)}, None),
+        ({"retry-after": formatdate(NOW + 9), "date": formatdate(NOW + 4)}, 5),
+        ({"retry-after": "Thu, 99 Foo 2026 99:99:99 GMT"}, None),
+        ({"x-ratelimit-reset": "5"}, 5),
+        ({"x-ratelimit-reset": str(int(NOW) + 5)}, 5),
+        ({"x-ratelimit-reset": str(int(NOW) - 5)}, None),
+        ({"x-ratelimit-reset": str(int(NOW) + 5), "date": formatdate(NOW + 3)}, 2),
+        ({"x-ratelimit-reset": "999999999999"}, None),
+        ({"x-ratelimit-reset": "later"}, None),
+        ({"retry-after": "2", "x-ratelimit-reset": "5"}, 2),
+        ({"retry-after": "soon", "x-ratelimit-reset": "5"}, 5),
+        ({"retry-after": "86401", "x-ratelimit-reset": "5"}, 5),
+        ({"retry-after": formatdate(NOW - 9), "x-ratelimit-reset": "5"}, 5),
+        ({"x-ratelimit-reset": str(int(NOW + 5) * 1000)}, None),
+        ({"x-ratelimit-reset": "86401"}, None),
+        ({"x-ratelimit-reset": "5", "date": formatdate(NOW - HOUR)}, 5),
+    ],
+)
+def test_what_the_server_asks_for_is_honoured_within_reason(headers: dict[str, str], delay: float | None) -> None:
+    assert retries.server_delay(httpx.Headers(headers), NOW) == delay
+
+
+def stating(moment: float, header: str) -> str:
+    return str(int(moment)) if header == "x-ratelimit-reset" else formatdate(moment, usegmt=True)
+
+
+@pytest.fixture
+def five_hours_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if sys.platform == "win32":
+        pytest.skip("the time zone is the system's")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "WEST5")
+        time.tzset()
+        retries._date.cache_clear()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize("header", ["retry-after", "x-ratelimit-reset"])
+class TestClocks:
+    """A moment by the server's clock, with ours right, an hour off, or jumping."""
+
+    @pytest.mark.parametrize(
+        ("ahead", "delay"),
+        [(0.0, 9), (0.4, 8.6), (0.9, 8.1), (-0.3, 9), (1.1, 9), (3.0, 9), (HOUR, 9), (-HOUR, 9), (-NOW, 9), (1e11, 9)],
+    )
+    def test_our_clock_tells_no_more_than_the_part_of_a_second_that_a_date_leaves_out(
+        self, header: str, ahead: float, delay: float
+    ) -> None:
+        headers = {header: stating(NOW + 9, header), "date": formatdate(NOW, usegmt=True)}
+        assert retries.server_delay(headers, NOW + ahead) == pytest.approx(delay)
+
+    @pytest.mark.parametrize(
+        ("moment", "date", "delay"),
+        [
+            (5, -HOUR, 5),
+            (5, HOUR, 5),
+            (5, -NOW, 5),
+            (60, HOUR, 60),
+            (-5, HOUR, None),
+            (-5, -HOUR, None),
+            (HOUR, 0, 60),
+            (HOUR, -HOUR, 60),
+            (HOUR, HOUR - 7, 7),
+            (-HOUR, -HOUR - 7, 7),
+            (HOUR, 2 * HOUR, None),
+            (30, 32, None),
+        ],
+    )
+    def test_a_date_far_from_the_moment_is_doubted_where_our_clock_says_that_it_is_near(
+        self, header: str, moment: float, date: float, delay: float | None
+    ) -> None:
+        headers = {header: stating(NOW + moment, header), "date": formatdate(NOW + date, usegmt=True)}
+        assert retries.server_delay(headers, NOW) == delay
+
+    @pytest.mark.parametrize("date", ["", "now", "Thu, 99 Foo 2026 99:99:99 GMT", "9" * 5000, "\0"])
+    def test_our_clock_counts_where_the_date_says_nothing(self, header: str, date: str) -> None:
+        assert retries.server_delay({header: stating(NOW + 9, header), "date": date}, NOW) == 9
+
+    @pytest.mark.usefixtures("five_hours_west")
+    @pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+    def test_all_three_forms_of_a_date_are_read_wherever_we_are(self, header: str, form: str) -> None:
+        date = datetime.fromtimestamp(NOW + HOUR, timezone.utc).strftime(form)
+        assert retries.server_delay({header: stating(NOW + HOUR + 9, header), "date": date}, NOW) == 9
+
+    @given(st.floats(-1e6, 1e6), st.floats(0, 59))
+    def test_a_clock_that_is_off_costs_a_second_at_most(self, header: str, ahead: float, left: float) -> None:
+        server_time = NOW + 0.7
+        moment = int(server_time + left)
+        headers = {header: stating(moment, header), "date": formatdate(int(server_time), usegmt=True)}
+        delay = retries.server_delay(headers, server_time + ahead)
+        assert moment - server_time - 1 <= (delay or 0) <= max(0, moment - server_time) + 1
+
+
+text = st.text("0123456789 .,:-+eEGMTinfa\t\u0663é", max_size=40)
+dates = st.floats(0, 4e9).map(formatdate)
+numberlike = st.one_of(st.integers().map(str), st.floats().map(str), text, dates)
+
+
+bytewise = st.binary(max_size=60).map(lambda value: value.decode("latin-1"))
+anything = st.one_of(numberlike, bytewise)
+HEADERS = ("retry-after", "x-ratelimit-reset", "date")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(HEADERS, anything)), st.floats(-1e12, 1e12))
+def test_no_headers_at_all_lead_to_an_error_or_a_long_delay(headers: dict[str, str], now: float) -> None:
+    delay = retries.server_delay(headers, now)
+    assert delay is None or 0 <= delay <= retries.LONGEST_SERVER_DELAY
+
+
+@given(numberlike)
+def test_a_number_is_finite_and_not_negative_or_none(value: str) -> None:
+    number = retries.number(value)
+    assert number is None or (math.isfinite(number) and number >= 0)
+
+
+@given(st.integers(0, 10**11))
+def test_a_plain_number_is_read(value: int) -> None:
+    assert retries.number(str(value)) == value
+
+
+def test_statuses_that_pass_are_retried_and_no_others() -> None:
+    assert {408, 429, 500, 502, 503, 504} == retries.RETRIED_STATUSES
+
+
+def test_only_what_does_no_harm_twice_is_repeated() -> None:
+    assert {"GET", "HEAD", "PUT", "DELETE"} == retries.REPEATABLE_METHODS

@@ -1,0 +1,1 @@
+"""The figures of the package: `python -m tests.benchmarks [names…]`."""

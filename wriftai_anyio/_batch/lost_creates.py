@@ -1,0 +1,85 @@
+"""What a killed run created without learning of it, found again on the server."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from wriftai_anyio._instrumentation.log import logger
+from wriftai_anyio._parsing.prediction import Prediction, PredictionWithIO
+from wriftai_anyio._resources.lists import Listing
+from wriftai_anyio.common_types import JsonValue
+from wriftai_anyio.errors import WriftAIError
+
+CLOCKS_APART: Final = timedelta(minutes=2)
+"""How much later this machine's clock may be than the server's."""
+MOST_LISTED: Final = 2000
+"""How many of the newest predictions are looked through at most."""
+
+
+@dataclass(frozen=True)
+class LostCreates:
+    """Predictions that may be what a killed run created."""
+
+    predictions: list[PredictionWithIO]
+
+    def claim(self, given: object) -> PredictionWithIO | None:
+        """Takes out a prediction with an input, if there is one.
+
+        Args:
+            given: The input.
+        """
+        try:
+            wanted: JsonValue = json.loads(json.dumps(given))
+        except (TypeError, ValueError, RecursionError):
+            return None
+        for prediction in self.predictions:
+            if "input" in prediction and prediction["input"] == wanted:
+                self.predictions.remove(prediction)
+                return prediction
+        return None
+
+
+async def find_lost_creates(
+    listing: Listing[Prediction],
+    look: Callable[[str], Awaitable[PredictionWithIO]],
+    is_known: Callable[[str], Awaitable[bool]],
+    model: str,
+    since: datetime,
+) -> LostCreates:
+    """Looks for predictions that no journal entry knows; to be done before a run creates any itself.
+
+    Args:
+        listing: The list of predictions, newest first.
+        look: Gets a prediction with its input.
+        is_known: Whether an entry of the journal has a prediction's id.
+        model: The model's reference.
+        since: When the first create was sent whose outcome is unknown.
+
+    Returns:
+        What was found; no more than was found until the API failed.
+    """
+    lost = LostCreates([])
+    earliest = (since - CLOCKS_APART).isoformat()
+    try:
+        listed = 0
+        async for prediction in listing.async_items({"page_size": 50}):
+            listed += 1
+            # Both in UTC, so that they compare as texts, whatever digits of a second follow.
+            created_at = prediction.get("created_at")
+            if listed > MOST_LISTED or (created_at and created_at[:19] < earliest[:19]):
+                break
+            if model in _references(prediction) and not await is_known(prediction["id"]):
+                lost.predictions.append(await look(prediction["id"]))
+    except WriftAIError as error:
+        logger.warning("what an earlier run of a batch may have created could not be looked for: %s", error)
+    return lost
+
+
+def _references(prediction: Prediction) -> tuple[str, ...]:
+    model = prediction.get("model")
+    if not model:
+        return ()
+    name = f"{model['owner']}/{model['name']}"
+    return name, f"{name}:{model['version_number']}"

@@ -1,0 +1,189 @@
+"""A download: resumed after a drop, and written off the event loop."""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+from anyio import sleep
+
+from wriftai_anyio._concurrency.threads import Job, Worker
+from wriftai_anyio._instrumentation.log import logger, reason
+from wriftai_anyio._transport.connections import abandon, close
+from wriftai_anyio._transport.retries import whole
+from wriftai_anyio.errors import APIConnectionError, APIStatusError
+
+from .atomic_file import PartialFile
+from .object_store import Store, broken, unpromised
+from .progress import DownloadProgress, tell
+
+BLOCK_SIZE: Final = 1024 * 1024
+"""Bytes, about: one block is being received and one is being written."""
+
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", re.ASCII)
+_PARTIAL_CONTENT = 206
+_RANGE_NOT_SATISFIABLE = 416
+
+
+async def download(store: Store, address: httpx.URL, path: Path, on_progress: DownloadProgress | None) -> None:
+    """Writes what is at an address to a file, which appears when it is whole.
+
+    Args:
+        store: Sends the requests.
+        address: The address.
+        path: The file.
+        on_progress: The caller's callback.
+
+    Raises:
+        OSError: If the file cannot be written.
+        APIStatusError: If the server refused.
+        APIConnectionError: If the connection broke, and again, without anything new in between.
+        APIResponseError: If the answer cannot be right.
+    """
+    async with Worker() as worker:
+        file = await worker.run(_open, worker, path)
+        await _Transfer(store, address, worker, file, on_progress).run()
+        await worker.run(file.keep)
+
+
+def _open(worker: Worker, path: Path) -> PartialFile:
+    file = PartialFile(path)
+    worker.cleanup.callback(file.discard)
+    return file
+
+
+class _Transfer:
+    """Where one download stands, over all of its attempts."""
+
+    def __init__(
+        self, store: Store, address: httpx.URL, worker: Worker, file: PartialFile, on_progress: DownloadProgress | None
+    ) -> None:
+        self._store = store
+        self._address = address
+        self._worker = worker
+        self._file = file
+        self._on_progress = on_progress
+        self._attempts = 0
+        self._received = 0
+        self._size: int | None = None
+        self._validator: str | None = None
+        self._writing: Job[int] | None = None
+
+    async def run(self) -> None:
+        retries = farthest = 0
+        while True:
+            try:
+                await self._attempt()
+            except (APIConnectionError, APIStatusError) as error:
+                if self._received > farthest:
+                    retries, farthest = 0, self._received
+                delay = self._delay(error, retries)
+                if delay is None:
+                    raise
+                logger.info(
+                    "resuming the download from %s at byte %d after %.2f s: %s",
+                    self._address.host,
+                    self._received,
+                    delay,
+                    reason(error),
+                )
+            else:
+                return
+            retries += 1
+            await sleep(delay)
+
+    def _delay(self, error: APIConnectionError | APIStatusError, retries: int) -> float | None:
+        if isinstance(error, APIStatusError) and error.status_code == _RANGE_NOT_SATISFIABLE and self._validator:
+            self._validator = None
+            return 0.0
+        return self._store.retry_delay(error, retries)
+
+    async def _attempt(self) -> None:
+        self._attempts += 1
+        asked = self._range()
+        response = await self._store.open(self._address, asked, self._attempts)
+        try:
+            if response.status_code == _PARTIAL_CONTENT:
+                self._check_range(response, asked.get("if-range"))
+            else:
+                await self._restart(response)
+            await self._receive(response)
+        finally:
+            await close(response)
+
+    def _range(self) -> Mapping[str, str]:
+        # Without a validator the server could not tell whether its file is still the same.
+        if not self._received or self._validator is None:
+            return {}
+        return {"range": f"bytes={self._received}-", "if-range": self._validator}
+
+    def _check_range(self, response: httpx.Response, validator: str | None) -> None:
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        if validator is None or found is None or int(found[1]) != self._received or not self._is_size(found[2]):
+            raise unpromised(response, "with another range than was asked for")
+        kind = "etag" if validator.startswith('"') else "last-modified"
+        if response.headers.get(kind, validator) != validator:
+            self._validator = None
+            raise broken(response, httpx.RemoteProtocolError("the file has changed"))
+
+    def _is_size(self, stated: str) -> bool:
+        return stated == "*" or self._size in {None, whole(stated)}
+
+    async def _restart(self, response: httpx.Response) -> None:
+        lost, self._received = self._received, 0
+        self._size = whole(response.headers.get("content-length"))
+        self._validator = _validator(response.headers)
+        if lost:
+            await self._worker.run(self._file.restart)
+            await tell(self._on_progress, -lost, self._size)
+
+    async def _receive(self, response: httpx.Response) -> None:
+        failure = await self._write_all(response)
+        if self._received == self._size:
+            return
+        if failure is None and self._size is not None:
+            failure = httpx.RemoteProtocolError(f"{self._received} of {self._size} bytes came")
+        if failure is not None:
+            raise broken(response, failure) from failure
+
+    async def _write_all(self, response: httpx.Response) -> httpx.RequestError | None:
+        block: list[bytes] = []
+        failure: httpx.RequestError | None = None
+        chunks = _body(response)
+        try:
+            async for chunk in chunks:
+                block.append(chunk)
+                if sum(map(len, block)) >= BLOCK_SIZE:
+                    await self._begin_write(block)
+                    block = []
+        except httpx.RequestError as error:
+            failure = error
+        except BaseException:
+            await abandon(chunks)
+            raise
+        await self._begin_write(block)
+        await self._end_write()
+        return failure
+
+    async def _begin_write(self, block: Sequence[bytes]) -> None:
+        await self._end_write()
+        self._writing = self._worker.begin(self._file.write, block)
+
+    async def _end_write(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            written = await writing.outcome()
+            self._received += written
+            await tell(self._on_progress, written, self._size)
+
+
+def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+    # httpx's own iterator of the bytes as they came costs a tenth of the whole download.
+    stream = response.stream
+    return aiter(stream) if isinstance(stream, httpx.AsyncByteStream) else response.aiter_raw()
+
+
+def _validator(headers: Mapping[str, str]) -> str | None:
+    etag = headers.get("etag")
+    return etag if etag and not etag.startswith("W/") else headers.get("last-modified")

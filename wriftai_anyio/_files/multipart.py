@@ -1,0 +1,136 @@
+"""The parts of an upload: cut, read ahead, sent several at once, each again by itself."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from anyio import sleep
+
+from wriftai_anyio._concurrency.gather import side_by_side
+from wriftai_anyio._concurrency.threads import Job
+from wriftai_anyio._instrumentation.log import logger, reason
+from wriftai_anyio.errors import APIConnectionError, APIStatusError, APITimeoutError
+
+from .object_store import Store
+from .progress import UploadProgress, tell
+from .source import Source
+
+PARTS_AT_ONCE: Final = 8
+CHUNK_SIZE: Final = 1024 * 1024
+"""Bytes. Of each part under way, one chunk is being sent and one is being read."""
+SLOW_CHUNK_SIZE: Final = 64 * 1024
+"""Bytes, once a part was not sent in time: since each chunk has the whole timeout, a slow line is enough then."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a file.
+
+    Attributes:
+        url: The presigned URL that it is sent to; a secret.
+        offset: Where it begins, in bytes from the start of the file.
+        size: Its size in bytes.
+    """
+
+    url: str
+    offset: int
+    size: int
+
+
+def cut(size: int, part_size: int, urls: Sequence[str]) -> list[Part]:
+    """Cuts a file into parts.
+
+    Args:
+        size: The size of the file in bytes.
+        part_size: The size of all parts but the last, in bytes.
+        urls: The presigned URLs of the parts, in order.
+    """
+    offsets = [number * part_size for number in range(len(urls))]
+    return [Part(url, offset, min(part_size, size - offset)) for url, offset in zip(urls, offsets, strict=True)]
+
+
+class _Chunks(AsyncIterator[bytes]):
+    """The bytes of a part for one attempt, in chunks: one is read while the one before is sent."""
+
+    def __init__(self, source: Source, part: Part, chunk_size: int, on_progress: UploadProgress | None) -> None:
+        self._source = source
+        self._on_progress = on_progress
+        self._unread = range(part.offset, part.offset + part.size, chunk_size)
+        self._end = part.offset + part.size
+        self._ahead = self._read_ahead()
+        self._handed_out = 0
+        self.sent = 0
+
+    def _read_ahead(self) -> Job[bytes] | None:
+        if not self._unread:
+            return None
+        offset, self._unread = self._unread[0], self._unread[1:]
+        return self._source.begin_read(offset, min(self._unread.step, self._end - offset))
+
+    async def __anext__(self) -> bytes:
+        await self.count(self._handed_out)
+        if self._ahead is None:
+            self._handed_out = 0
+            raise StopAsyncIteration
+        chunk = await self._ahead.outcome()
+        self._ahead = self._read_ahead()
+        self._handed_out = len(chunk)
+        return chunk
+
+    async def count(self, delta: int) -> None:
+        """Notes that so many bytes more, or fewer, have been sent."""
+        self.sent += delta
+        await tell(self._on_progress, delta, self._source.size)
+
+
+class PartSender:
+    """Sends the parts of one file.
+
+    Args:
+        store: Where to.
+        source: The content of the file.
+        mime_type: Its MIME type.
+        on_progress: The caller's callback.
+    """
+
+    def __init__(self, store: Store, source: Source, mime_type: str, on_progress: UploadProgress | None) -> None:
+        self._store = store
+        self._source = source
+        self._mime_type = mime_type
+        self._on_progress = on_progress
+        self._chunk_size = CHUNK_SIZE
+
+    async def send_all(self, parts: Sequence[Part]) -> list[str]:
+        """Sends parts, several at once.
+
+        Returns:
+            The ETags that the store gave them, in order.
+
+        Raises:
+            APIStatusError: If the store refused a part.
+            APIConnectionError: If a part was not answered.
+            OSError: If the file cannot be read.
+        """
+        etags = await side_by_side(self._send, parts, PARTS_AT_ONCE)
+        return [etag for etag in etags if etag is not None]
+
+    async def _send(self, part: Part) -> str | None:
+        retries = 0
+        while True:
+            chunks = _Chunks(self._source, part, self._chunk_size, self._on_progress)
+            try:
+                response = await self._store.put(part.url, chunks, part.size, self._mime_type, 1 + retries)
+            except (APIConnectionError, APIStatusError) as error:
+                if isinstance(error, APITimeoutError):
+                    self._chunk_size = SLOW_CHUNK_SIZE
+                delay = self._store.retry_delay(error, retries)
+                if delay is None:
+                    raise
+                logger.info("retrying the part at byte %d after %.2f s: %s", part.offset, delay, reason(error))
+            else:
+                await chunks.count(part.size - chunks.sent)
+                etag: str | None = response.headers.get("etag")
+                return etag
+            retries += 1
+            await chunks.count(-chunks.sent)
+            await sleep(delay)

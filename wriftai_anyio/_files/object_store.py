@@ -1,0 +1,222 @@
+"""Requests to presigned URLs and other addresses outside the API, which get no access token."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final
+
+import httpx
+
+from wriftai_anyio._config import UNREACHABLE, can_be_reached
+from wriftai_anyio._transport import retries
+from wriftai_anyio._transport.connections import StreamedBody, close, connection_error, without_secrets
+from wriftai_anyio.api import API, USER_AGENT
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, status_error
+from wriftai_anyio.hooks import RequestEvent
+
+MOST_REDIRECTS: Final = 10
+
+
+def web_address(url: str, argument: str) -> httpx.URL:
+    """Takes an address that can be fetched.
+
+    Args:
+        url: The address.
+        argument: What the caller calls it.
+
+    Raises:
+        ValueError: If it is none; it does not show the address, whose query may be a secret.
+    """
+    try:
+        address = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        address = httpx.URL()
+    if not can_be_reached(address):
+        raise ValueError(f"{argument} {UNREACHABLE}")
+    return address
+
+
+class Store:
+    """What keeps files: it is sent parts, and gives files back.
+
+    Presigned URLs are secrets: errors and logs show them without their queries.
+
+    Args:
+        api: Whose connections, timeout and number of retries are used.
+    """
+
+    def __init__(self, api: API) -> None:
+        self._http = api.http
+        self._config = api.config
+        self._watch = api.watch
+
+    async def put(
+        self, url: str, content: AsyncIterator[bytes], size: int, mime_type: str, attempt: int
+    ) -> httpx.Response:
+        """Sends a part to its presigned URL.
+
+        Args:
+            url: The presigned URL.
+            content: The bytes of the part.
+            size: How many they are.
+            mime_type: The MIME type of the file.
+            attempt: 1, and one more each time that the part is sent again.
+
+        Raises:
+            APIStatusError: If the store refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If it is a redirect, which is not followed.
+        """
+        headers = {"content-length": str(size), "content-type": mime_type}
+        request = self._request("PUT", httpx.URL(url), headers, StreamedBody(content))
+        response = await self._answer(self._http.fetch, request, attempt)
+        if not response.is_success:
+            raise _refused(response)
+        return response
+
+    async def open(self, address: httpx.URL, headers: Mapping[str, str], attempt: int) -> httpx.Response:
+        """Asks for what is at an address, over redirects; the caller closes the answer.
+
+        Args:
+            address: The address.
+            headers: More headers.
+            attempt: 1, and one more each time that it is asked for again.
+
+        Raises:
+            APIStatusError: If the store refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If a redirect is not followed: to no address, to plain HTTP from HTTPS, or the
+                eleventh.
+        """
+        redirects = 0
+        while True:
+            request = self._request("GET", address, {"accept-encoding": "identity", **headers})
+            response = await self._answer(self._http.open, request, attempt)
+            if response.is_success:
+                return response
+            await close(response)
+            if not response.has_redirect_location:
+                raise _refused(response)
+            redirects += 1
+            if redirects > MOST_REDIRECTS:
+                raise _not_followed(response, f"there are more than {MOST_REDIRECTS}")
+            address = _redirected(response)
+
+    async def _answer(
+        self, send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request, attempt: int
+    ) -> httpx.Response:
+        if self._watch.idle:
+            return await _answer(send, request)
+        event = RequestEvent(request.method, request.url.host, "", attempt, 0.0)
+        return await self._watch.answer(event, lambda: _answer(send, request))
+
+    def _request(
+        self, method: str, address: httpx.URL, headers: Mapping[str, str], body: StreamedBody | None = None
+    ) -> httpx.Request:
+        own = httpx.Headers({"host": address.netloc.decode("ascii"), "accept": "*/*"})
+        own["user-agent"] = httpx.Headers(self._config.headers).get("user-agent", USER_AGENT)
+        if body is None and _origin(address) == _origin(httpx.URL(self._config.base_url)):
+            own.update(self._config.headers)
+            if self._config.access_token:
+                own["authorization"] = f"Bearer {self._config.access_token}"
+        own.update(headers)
+        extensions = {"timeout": self._config.timeout.as_dict()}
+        stream = httpx.ByteStream(b"") if body is None else body
+        return httpx.Request(method, address, headers=own, stream=stream, extensions=extensions)
+
+    def retry_delay(self, error: APIConnectionError | APIStatusError, repeats: int) -> float | None:
+        """Says how long to wait before a request is sent again.
+
+        Args:
+            error: How it failed.
+            repeats: How often it was sent again already.
+
+        Returns:
+            Seconds; `None` if it is not sent again.
+        """
+        if repeats >= self._config.max_retries:
+            return None
+        if isinstance(error, APIConnectionError):
+            return retries.backoff(repeats)
+        if error.status_code not in retries.RETRIED_STATUSES:
+            return None
+        asked = retries.failure_delay(error.response.headers, time.time())
+        return retries.backoff(repeats) if asked is None else asked
+
+
+def broken(response: httpx.Response, error: httpx.RequestError) -> APIConnectionError:
+    """Makes the error for an answer that broke off."""
+    made = connection_error(response.request, error)
+    _hide_query(made.request)
+    return made
+
+
+def unpromised(response: httpx.Response, problem: str) -> APIResponseError:
+    """Makes the error for an answer that cannot be right.
+
+    Args:
+        response: The answer.
+        problem: What is wrong with it, for the message.
+    """
+    shown = _shown(response)
+    return APIResponseError(f"{_outcome(shown)}, {problem}.", response=shown)
+
+
+async def _answer(send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request) -> httpx.Response:
+    try:
+        return await send(request)
+    except APIConnectionError as error:
+        _hide_query(error.request)
+        raise
+
+
+def _hide_query(request: httpx.Request) -> None:
+    request.url = request.url.copy_with(query=None, userinfo=b"")
+
+
+def _origin(address: httpx.URL) -> tuple[str, str, int | None]:
+    return address.scheme, address.host, address.port
+
+
+def _redirected(response: httpx.Response) -> httpx.URL:
+    here = response.request.url
+    try:
+        there = web_address(str(here.join(response.headers["location"])), "Location")
+    except (httpx.InvalidURL, ValueError):
+        raise _not_followed(response, "it leads to no web address") from None
+    if here.scheme == "https" and there.scheme == "http":
+        raise _not_followed(response, "it leads from HTTPS to plain HTTP")
+    return there
+
+
+def _not_followed(response: httpx.Response, reason: str) -> APIResponseError:
+    return unpromised(response, f"a redirect that is not followed: {reason}")
+
+
+def _refused(response: httpx.Response) -> APIStatusError | APIResponseError:
+    shown = _shown(response)
+    if not shown.is_error:
+        return unpromised(response, "which is no success and no refusal")
+    known = status_error(shown, None)
+    quoted = f" (request {known.request_id})" if known.request_id else ""
+    return type(known)(
+        f"{_outcome(shown)}: {known.message}. If the URL is presigned, it may have expired.{quoted}",
+        response=shown,
+        message=known.message,
+        request_id=known.request_id,
+    )
+
+
+def _outcome(response: httpx.Response) -> str:
+    request = response.request
+    return f"{request.method} {request.url.path} on {request.url.host} was answered {response.status_code}"
+
+
+def _shown(response: httpx.Response) -> httpx.Response:
+    content = response.content if response.is_stream_consumed else b""
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_BODY]
+    request = without_secrets(response.request)
+    _hide_query(request)
+    return httpx.Response(response.status_code, headers=headers, content=content, request=request)
+
+
+_OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding", "location"})

@@ -1,0 +1,28 @@
+"""How far a transfer is, told to the caller."""
+
+from collections.abc import Callable
+from functools import partial
+from inspect import isawaitable
+from typing import TypeAlias, TypeVar
+
+from wriftai_anyio._blocking.portal import Caller
+
+S = TypeVar("S")
+
+UploadProgress: TypeAlias = Callable[[int, int], object]
+"""Called with how many bytes more (negative: fewer) are there, and the size of the whole, both in bytes."""
+DownloadProgress: TypeAlias = Callable[[int, int | None], object]
+"""Like `UploadProgress`; the size is `None` if the server does not tell it."""
+
+
+async def tell(on_progress: Callable[[int, S], object] | None, delta: int, size: S) -> None:
+    """Calls a callback, if there is one and something to tell, and awaits what it returns if that is awaitable."""
+    if on_progress is not None and delta:
+        outcome = on_progress(delta, size)
+        if isawaitable(outcome):
+            await outcome
+
+
+def on_caller(caller: Caller, on_progress: Callable[[int, S], object] | None) -> Callable[[int, S], object] | None:
+    """Makes the callback of the coroutine of that of a blocking call: it is called in the caller's thread."""
+    return None if on_progress is None else partial(caller.run, on_progress)

@@ -1,0 +1,147 @@
+"""The shared poller: all waits of a client on one event loop learn together which predictions have ended.
+
+There is no background task. The first waiter leads: in a task group of its own, under its cancel scope, it asks
+for the list of running predictions, once for all waits. When it leaves, for whatever reason, another takes the
+lead. Each waiter whose prediction is missing from the list fetches that prediction itself, in its own scope.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
+
+from anyio import current_time
+from anyio.lowlevel import current_token
+
+from wriftai_anyio._concurrency.forks import PerProcess
+from wriftai_anyio._concurrency.time_scale import scaled
+from wriftai_anyio._instrumentation.log import logger, reason
+from wriftai_anyio._parsing.prediction import PredictionShape, PredictionWithIO, is_terminal
+from wriftai_anyio._resources.base import segment
+from wriftai_anyio.api import API
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
+
+from .running_list import RunningList
+from .shared_polls import Rounds, Wait
+from .webhook_hints import WebhookArrivals
+
+OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None]]
+
+
+class Poller:
+    """Waits for predictions to end.
+
+    Args:
+        api: What sends the requests.
+        shape: Checks predictions.
+    """
+
+    def __init__(self, api: API, shape: PredictionShape) -> None:
+        self._api = api
+        self._shape = shape
+        self._running = RunningList(api, shape)
+        self._loops: PerProcess[dict[object, Rounds]] = PerProcess(dict)
+        self._arrivals: PerProcess[WebhookArrivals] = PerProcess(WebhookArrivals)
+
+    async def fetch(self, prediction_id: str) -> PredictionWithIO:
+        """Gets a prediction with its details."""
+        path = f"/predictions/{segment(prediction_id, 'prediction_id')}"
+        return await self._api.ask("GET", path, self._shape.detailed)
+
+    async def wait(
+        self,
+        prediction_id: str,
+        poll_interval: float,
+        on_poll: OnPoll | None,
+        note: Callable[[PredictionWithIO], None],
+        *,
+        just_seen: bool,
+    ) -> PredictionWithIO:
+        """Waits until a prediction has ended.
+
+        Args:
+            prediction_id: The prediction's id.
+            poll_interval: Seconds between the beginnings of two polls, at least.
+            on_poll: Awaited with each poll's prediction, which is fetched by itself then.
+            note: Called with each state that is fetched, to remember it.
+            just_seen: Whether its state was just seen, so that the first poll comes after an interval.
+
+        Raises:
+            APIStatusError: If the API refuses, or fails for a minute on end.
+            APIConnectionError: If nothing comes back for a minute on end.
+        """
+        arrivals = self._arrivals.get()
+        silence = 0.0 if just_seen else arrivals.silence(prediction_id)
+        wait = Wait(
+            prediction_id,
+            lambda: max(poll_interval, scaled(arrivals.patience(prediction_id))),
+            seen_at=None if silence is None else current_time() - silence,
+            tells_each=on_poll is not None,
+        )
+        loops = self._loops.get()
+        loop = current_token()
+        rounds = loops.get(loop.native_token)
+        if rounds is None:
+            rounds = loops[loop.native_token] = Rounds(loop, self._running)
+        rounds.join(wait)
+        # Only now: a webhook that comes in another thread must find either the wait or its reader.
+        told = arrivals.told(prediction_id)
+        if told is not None:
+            wait.tell(told)
+        try:
+            return await self._follow(rounds, wait, on_poll, note)
+        finally:
+            rounds.leave(wait)
+            if rounds.idle and loops.get(loop.native_token) is rounds:
+                del loops[loop.native_token]
+
+    async def _follow(
+        self, rounds: Rounds, wait: Wait, on_poll: OnPoll | None, note: Callable[[PredictionWithIO], None]
+    ) -> PredictionWithIO:
+        arrivals = self._arrivals.get()
+        while True:
+            arrived = arrivals.count
+            await (rounds.until_due(wait) if on_poll is None else wait.until_due())
+            prediction = wait.take_told() or await self._poll(rounds, wait)
+            if prediction is None:
+                continue
+            note(prediction)
+            if on_poll is not None:
+                await on_poll(prediction)
+            if is_terminal(prediction):
+                arrivals.end_seen(wait.prediction_id, arrived)
+                return prediction
+
+    async def _poll(self, rounds: Rounds, wait: Wait) -> PredictionWithIO | None:
+        """Fetches a wait's prediction; `None` if a passing fault prevented it."""
+        try:
+            async with rounds.fetches:
+                wait.polled(current_time())
+                prediction = await self.fetch(wait.prediction_id)
+        except (APIConnectionError, APIResponseError, APIStatusError) as error:
+            if not wait.outlives(error):
+                raise
+            delay = max(0.0, wait.due - current_time())
+            logger.info("polling prediction %s again after %.2f s: %s", wait.prediction_id, delay, reason(error))
+            return None
+        wait.failing_since = None
+        return prediction
+
+    def expect_webhooks(self) -> None:
+        """Notes that webhooks are received in this process."""
+        self._arrivals.get().announce()
+
+    def expect_webhook(self, prediction_id: str) -> None:
+        """Notes that a prediction that has just been seen has a webhook; if it comes here, polls may be rare."""
+        self._arrivals.get().expect(prediction_id)
+
+    def notify(self, prediction: PredictionWithIO) -> None:
+        """Tells the waits of a prediction its state, from whatever thread; never blocks.
+
+        Args:
+            prediction: The prediction as its webhook has it.
+        """
+        self._api.observer.seen(prediction)
+        self._arrivals.get().take(prediction)
+        for rounds in list(self._loops.get().values()):
+            if rounds.awaits(prediction["id"]):
+                rounds.courier.carry(partial(rounds.tell, prediction))

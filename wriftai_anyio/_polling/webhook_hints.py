@@ -1,0 +1,77 @@
+"""What webhooks have told a client, and for which predictions they may be expected."""
+
+from collections import OrderedDict
+from time import monotonic
+from typing import Final
+
+from wriftai_anyio._parsing.prediction import PredictionWithIO, is_terminal
+
+FIRST_PATIENCE: Final = 10.0
+"""Seconds for which a prediction's webhook is awaited before a poll, while no webhook has come yet at all."""
+PATIENCE: Final = 30.0
+"""The same, once one has come: seconds between two polls, at least."""
+REMEMBERED: Final = 1000
+"""Ended predictions that are kept for waits which begin later."""
+LARGEST_EXPECTATION: Final = 100_000
+"""Predictions whose webhook is expected, at most; those that were expected for longest are forgotten."""
+
+
+class WebhookArrivals:
+    """Remembers what webhooks told, so that waits need no poll; any thread may use it.
+
+    Attributes:
+        count: How many have come.
+    """
+
+    def __init__(self) -> None:
+        self.count: int = 0
+        self._patience = 0.0
+        self._expected: OrderedDict[str, float] = OrderedDict()
+        self._told: OrderedDict[str, PredictionWithIO] = OrderedDict()
+
+    def announce(self) -> None:
+        """Notes that there is a receiver in this process, before it has received anything."""
+        self._patience = self._patience or FIRST_PATIENCE
+
+    def expect(self, prediction_id: str) -> None:
+        """Notes that a prediction has a webhook, and that its state has just been seen."""
+        self._expected[prediction_id] = monotonic()
+        if len(self._expected) > LARGEST_EXPECTATION:
+            self._expected.popitem(last=False)
+
+    def take(self, prediction: PredictionWithIO) -> None:
+        """Takes in the state that a webhook told."""
+        self.count += 1
+        self._patience = PATIENCE
+        prediction_id = prediction["id"]
+        if is_terminal(prediction):
+            self._expected.pop(prediction_id, None)
+            self._told[prediction_id] = prediction
+            if len(self._told) > REMEMBERED:
+                self._told.popitem(last=False)
+        elif prediction_id not in self._told:
+            self.expect(prediction_id)
+
+    def told(self, prediction_id: str) -> PredictionWithIO | None:
+        """Returns the prediction if its webhook told that it has ended."""
+        return self._told.get(prediction_id)
+
+    def patience(self, prediction_id: str) -> float:
+        """Says for how many seconds a prediction need not be polled, since its webhook is expected or on its way."""
+        return self._patience if prediction_id in self._expected or prediction_id in self._told else 0.0
+
+    def silence(self, prediction_id: str) -> float | None:
+        """Says how many seconds ago the state of a prediction was seen whose webhook is expected."""
+        seen_at = self._expected.get(prediction_id) if self._patience else None
+        return None if seen_at is None else monotonic() - seen_at
+
+    def end_seen(self, prediction_id: str, count: int) -> None:
+        """Notes that a prediction is known to have ended.
+
+        Args:
+            prediction_id: The prediction's id.
+            count: How many webhooks had come when it was known to run. If its own has not come, nor any other since
+                then, none is expected any more, until the next comes.
+        """
+        if self._expected.pop(prediction_id, None) is not None and count == self.count:
+            self._patience = 0.0

@@ -1,0 +1,360 @@
+"""The events of one prediction, each once and in order, over as many connections as that takes."""
+
+import json
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Final, cast
+
+import httpx
+from anyio import Event, ResourceGuard, current_time, sleep
+
+from wriftai_anyio._instrumentation.log import logger, reason
+from wriftai_anyio._instrumentation.observer import NOBODY
+from wriftai_anyio._parsing.prediction import PredictionShape, Status
+from wriftai_anyio._resources.base import segment
+from wriftai_anyio._transport.connections import abandon, close, connection_error
+from wriftai_anyio._transport.retries import backoff
+from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
+from wriftai_anyio.api import API, response_error
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APITimeoutError, InternalServerError
+
+from .create import Create, Hold, outcome_told, outcome_unknown
+
+TERMINAL_EVENTS: Final = frozenset({"done", "error"})
+FRUITLESS_CONNECTIONS: Final = 8
+"""How many connections in a row may break, or close at once, without an event."""
+READ_AHEAD: Final = 256
+"""Events that may be read before a blocking caller asks for them."""
+SHORTEST_IDLE: Final = 1.0
+"""Seconds from which on a connection without an event counts as closed for being idle."""
+LONGEST_FAREWELL: Final = 0.05
+"""Seconds for the end of an answer after the last event, so that its connection can be used again."""
+
+_HEADERS: Final = {"accept": "text/event-stream", "accept-encoding": "identity"}
+
+
+class _EventConnection:
+    """The new events that come over one connection.
+
+    Args:
+        response: The answer that holds them.
+        first_id: The id of the first event of the connections before.
+        last_id: The id of the last event of those, which this one was asked to begin after.
+    """
+
+    def __init__(self, response: httpx.Response, first_id: str | None = None, last_id: str | None = None) -> None:
+        self._response = response
+        self._last_id = last_id
+        self._repeated_from = {first_id, last_id}
+        self._repeats: bool | None = None if last_id else False
+        self.fruitful = False
+        self._opened = current_time()
+        self._decoder = EventDecoder()
+        self._chunks = _chunks_of(response)
+
+    async def read(self) -> list[ServerSentEvent]:
+        """Returns the next events that came together; none when the server has closed the connection.
+
+        Raises:
+            APIConnectionError: If the connection broke.
+            APIResponseError: If what came is no event stream of the API.
+        """
+        try:
+            async for chunk in self._chunks:
+                events = self._decoder.feed(chunk)
+                if events and self._repeats is not False:
+                    events = self._without_repeated(events)
+                if events:
+                    self.fruitful = True
+                    return events
+        except httpx.RequestError as error:
+            raise connection_error(self._response.request, error) from error
+        except EventTooLong as error:
+            raise self.unpromised(str(error)) from None
+        return []
+
+    def _without_repeated(self, events: list[ServerSentEvent]) -> list[ServerSentEvent]:
+        """Leaves out what a server sends again that begins with the first event, or with the last one."""
+        if self._repeats is None:
+            self._repeats = events[0].id in self._repeated_from
+        for count, event in enumerate(events):
+            if not self._repeats or event.event in TERMINAL_EVENTS:
+                return events[count:]
+            self._repeats = event.id != self._last_id
+        return []
+
+    def was_idle(self, asked: float | None) -> bool:
+        """Whether it lasted so long that the server may well close it, though there was no event."""
+        shortest = SHORTEST_IDLE if asked is None else min(SHORTEST_IDLE, asked / 2)
+        return current_time() - self._opened >= shortest
+
+    def unpromised(self, problem: str) -> APIResponseError:
+        """Makes the error for an answer that is not what the API promises."""
+        return response_error(self._response, problem)
+
+    async def aclose(self, patience: float = 0.0) -> None:
+        """Closes the connection, after so many seconds unless its end comes before."""
+        try:
+            with suppress(Exception):
+                await abandon(self._chunks, patience)
+        finally:
+            await close(self._response)
+
+
+def _chunks_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    stream = response.stream
+    if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
+        return response.aiter_bytes()
+    return aiter(stream)
+
+
+class EventReader:
+    """Reads the events of a prediction, and connects again where a connection ends before the last event.
+
+    Args:
+        api: What sends the requests.
+        shape: Checks predictions.
+        source: The id of the prediction, or what makes the create whose answer begins the stream.
+        after_id: The id of the event to begin after.
+        wait: Seconds without an event after which the server is asked to close the connection.
+
+    Attributes:
+        events: Those that were read and not taken yet.
+
+    Raises:
+        ValueError: If `after_id` or `wait` cannot be right.
+    """
+
+    def __init__(
+        self,
+        api: API,
+        shape: PredictionShape,
+        source: str | Callable[[], Awaitable[Create]],
+        *,
+        after_id: str | None = None,
+        wait: float | None = None,
+    ) -> None:
+        if after_id is not None and not (isinstance(after_id, str) and after_id):
+            raise ValueError(f"after_id must be the id of an event, or None, not {after_id!r}.")
+        if wait is not None and not (wait > 0 and math.isfinite(wait)):
+            raise ValueError(f"wait must be seconds, more than 0, or None, not {wait!r}.")
+        self.events: deque[ServerSentEvent] = deque()
+        self._api = api
+        self._shape = shape
+        self._prepare = None if isinstance(source, str) else source
+        self._prediction_id = source if isinstance(source, str) else None
+        self._first_id: str | None = None
+        self._last_id = after_id
+        self._wait = wait
+        self._guard = ResourceGuard("reading from")
+        self._connection: _EventConnection | None = None
+        self._latest: _EventConnection | None = None
+        self._fruitless = 0
+        self._accepted = False
+        self._ended = False
+        self._unobserved = api.observer is NOBODY
+        self._taken: Event | None = None
+
+    async def read(self) -> bool:
+        """Reads on until there are more events; `False` when there are none after the last.
+
+        Raises:
+            CreateOutcomeUnknown: If the create broke before its first event.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing comes back any more.
+            APIResponseError: If an answer is not what the API promises.
+        """
+        with self._guard:
+            try:
+                while not self._ended:
+                    events = await (self._step() if self._unobserved else self._observed_step())
+                    if events:
+                        self._take(events)
+                        if self._ended:
+                            await self._leave_connection(LONGEST_FAREWELL)
+                        return True
+            except BaseException as error:
+                self._ended |= isinstance(error, Exception)
+                await self._leave_connection()
+                raise
+        return False
+
+    async def read_ahead(self, notify: Callable[[], None]) -> None:
+        """Reads for another thread, to the end; pauses where there are enough events for it to be busy with.
+
+        Args:
+            notify: Called whenever there are more.
+
+        Raises:
+            WriftAIError: As `read` does.
+        """
+        try:
+            while await self.read():
+                notify()
+                await self._room()
+        finally:
+            await self._leave_connection()
+
+    async def _room(self) -> None:
+        if len(self.events) < READ_AHEAD:
+            return
+        taken = self._taken = Event()
+        # Once more: the thread that takes them may have come to their end before there was anything to set.
+        if len(self.events) >= READ_AHEAD:
+            await taken.wait()
+        self._taken = None
+
+    def go_on(self) -> None:
+        """Ends the pause of `read_ahead`, if there is one; on the event loop."""
+        if self._taken is not None:
+            self._taken.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are no more events but those that were read."""
+        return self._ended
+
+    @property
+    def paused(self) -> bool:
+        """Whether `read_ahead` waits until somebody lets it go on."""
+        return self._taken is not None
+
+    def end(self) -> None:
+        """Ends the stream: there are no more events then but those that were read."""
+        self._ended = True
+        if self._prediction_id is not None:
+            self._api.observer.left(self._prediction_id)
+
+    def tell_failure(self) -> None:
+        """Tells those who look on that the prediction has failed: an event said so, without the prediction."""
+        if self._prediction_id is not None:
+            self._api.observer.seen({"id": self._prediction_id, "status": Status.failed})
+
+    async def aclose(self) -> None:
+        """Ends the stream and closes the connection."""
+        self.end()
+        await self._leave_connection()
+
+    def unpromised(self, problem: str) -> APIResponseError:
+        """Makes the error for an event that is not what the API promises."""
+        if self._latest is None:
+            raise AssertionError("an event came without a connection")
+        return self._latest.unpromised(problem)
+
+    async def _observed_step(self) -> list[ServerSentEvent]:
+        if self._prediction_id is None:
+            return await self._step()
+        with self._api.observer.following(self._prediction_id):
+            return await self._step()
+
+    async def _step(self) -> list[ServerSentEvent]:
+        try:
+            if self._connection is None:
+                if self._prediction_id is None:
+                    return await self._create()
+                self._connection = self._latest = await self._resume(self._prediction_id)
+            events = await self._connection.read()
+        except (APIConnectionError, InternalServerError) as error:
+            if not self._accepted:
+                raise
+            await self._recover(error)
+            return []
+        if not events:
+            await self._recover(None)
+        return events
+
+    async def _create(self) -> list[ServerSentEvent]:
+        if self._prepare is None:
+            raise outcome_unknown("it was left before its first event")
+        create = await self._prepare()
+        self._prepare = None
+        with self._api.observer.creating(create) as created:
+            events = await self._open(create)
+            if self._prediction_id is not None:
+                created({"id": self._prediction_id})
+        return events
+
+    async def _open(self, create: Create) -> list[ServerSentEvent]:
+        """Sends the create, and returns its first events; none where the server answers with the prediction."""
+        headers = {**_HEADERS, "prefer": Hold(self._wait).preference}
+        answer = await create.open(self._api, self._shape, headers, self._timeout)
+        self._accepted = True
+        if not isinstance(answer, httpx.Response):
+            self._prediction_id = answer["id"]
+            return []
+        with outcome_told():
+            self._connection = self._latest = _EventConnection(answer)
+            events = await self._connection.read()
+            if not events:
+                raise self.unpromised("it ended before the first event")
+            self._prediction_id = _prediction_id_in(events[0])
+            if self._prediction_id is None and events[0].event not in TERMINAL_EVENTS:
+                raise self.unpromised("its first event does not tell the prediction's id")
+        return events
+
+    async def _resume(self, prediction_id: str) -> _EventConnection:
+        if self._last_id == "":
+            raise self.unpromised("its events have no ids to go on from")
+        path = f"/predictions/{segment(prediction_id, 'prediction_id')}/stream"
+        params = None if self._last_id is None else {"after_id": self._last_id}
+        headers = _HEADERS if self._wait is None else {**_HEADERS, "prefer": Hold(self._wait).preference}
+        response = await self._api.open("GET", path, headers=headers, params=params, timeout=self._timeout)
+        if not is_event_stream(response.headers.get("content-type")):
+            raise response_error(await self._api.http.read(response), "it is no event stream")
+        self._accepted = True
+        return _EventConnection(response, self._first_id, self._last_id)
+
+    @property
+    def _timeout(self) -> httpx.Timeout:
+        timeout = self._api.config.timeout
+        return timeout if self._wait is None else Hold(self._wait).extended(timeout)
+
+    def _take(self, events: list[ServerSentEvent]) -> None:
+        for event in events:
+            self.events.append(event)
+            self._last_id = event.id
+            if event.event in TERMINAL_EVENTS:
+                self._ended = True
+                break
+        if self._first_id is None:
+            self._first_id = events[0].id
+
+    async def _recover(self, fault: APIConnectionError | InternalServerError | None) -> None:
+        connection = self._connection
+        await self._leave_connection()
+        if self._ended:
+            return
+        idle = fault is None or isinstance(fault, APITimeoutError)
+        if connection is not None and (connection.fruitful or (idle and connection.was_idle(self._wait))):
+            self._fruitless = 0
+            self._log_reconnect(0.0, fault)
+            return
+        self._fruitless += 1
+        if self._fruitless < FRUITLESS_CONNECTIONS:
+            delay = backoff(self._fruitless - 1)
+            self._log_reconnect(delay, fault)
+            await sleep(delay)
+        elif fault is not None:
+            raise fault
+        else:
+            raise self.unpromised(f"it ended {self._fruitless} times in a row without an event")
+
+    def _log_reconnect(self, delay: float, fault: APIConnectionError | InternalServerError | None) -> None:
+        why = "the server closed it" if fault is None else reason(fault)
+        logger.info("reconnecting the stream of prediction %s after %.2f s: %s", self._prediction_id, delay, why)
+
+    async def _leave_connection(self, patience: float = 0.0) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose(patience)
+
+
+def _prediction_id_in(event: ServerSentEvent) -> str | None:
+    with suppress(ValueError, RecursionError):
+        data: object = json.loads(event.data)
+        if isinstance(data, dict):
+            prediction_id = cast("dict[str, object]", data).get("id")
+            return prediction_id if isinstance(prediction_id, str) and prediction_id else None
+    return None

@@ -1,0 +1,182 @@
+"""One wait from its beginning to its end: the held create, the polls, the deadline, and leaving early."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from anyio import move_on_after
+
+from wriftai_anyio._concurrency.cancellation import Sending, finish, finish_what_is_sent
+from wriftai_anyio._concurrency.time_scale import scaled
+from wriftai_anyio._instrumentation.log import logger
+from wriftai_anyio._parsing.prediction import PredictionShape, PredictionWithIO, is_terminal
+from wriftai_anyio._polling.options import AsyncWaitOptions
+from wriftai_anyio._polling.poller import Poller
+from wriftai_anyio._resources.base import segment
+from wriftai_anyio.api import API, nothing
+from wriftai_anyio.errors import WaitTimeoutError
+
+from .create import Create, Hold
+
+ANSWER_MARGIN: Final = 1.0
+"""Seconds that a hold ends before the wait's deadline, so that its answer, with the id, is there in time."""
+
+
+class _Followed:
+    """What a wait knows of its prediction."""
+
+    def __init__(self, prediction_id: str | None = None) -> None:
+        self.prediction_id = prediction_id
+        self.last: PredictionWithIO | None = None
+
+    def note(self, prediction: PredictionWithIO) -> None:
+        self.prediction_id = prediction["id"]
+        self.last = prediction
+
+
+class Follower:
+    """Follows predictions for those who wait.
+
+    Args:
+        api: What sends the requests.
+        shape: Checks predictions.
+        poller: What the waits share.
+    """
+
+    def __init__(self, api: API, shape: PredictionShape, poller: Poller) -> None:
+        self._api = api
+        self._shape = shape
+        self._poller = poller
+
+    async def wait(
+        self, prediction_id: str, options: AsyncWaitOptions, seen: PredictionWithIO | None = None
+    ) -> PredictionWithIO:
+        """Waits for a prediction to end.
+
+        Args:
+            prediction_id: The prediction's id.
+            options: How to wait.
+            seen: Its state, if that was just seen.
+        """
+        if seen is not None and is_terminal(seen):
+            return seen
+        followed = _Followed(prediction_id)
+        with self._api.observer.following(prediction_id):
+            return await self._bounded(
+                followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=seen is not None)
+            )
+
+    async def look(self, prediction_id: str) -> PredictionWithIO:
+        """Gets a prediction as it is now."""
+        return await self._poller.fetch(prediction_id)
+
+    async def create(
+        self, create: Create, hold: Hold | None = None, sending: Sending | None = None
+    ) -> PredictionWithIO:
+        """Creates a prediction, and returns it as it is then."""
+        with self._api.observer.creating(create) as created:
+            return await self._post(create, created, hold, sending)
+
+    async def _post(
+        self, create: Create, created: Callable[[PredictionWithIO], None], hold: Hold | None, sending: Sending | None
+    ) -> PredictionWithIO:
+        prediction = await create.post(self._api, self._shape, hold, sending)
+        created(prediction)
+        if create.has_webhook and not is_terminal(prediction):
+            self._poller.expect_webhook(prediction["id"])
+        return prediction
+
+    async def create_and_wait(self, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
+        """Creates a prediction and waits for it to end, or, without polls, for the answer to the create."""
+        followed = _Followed()
+        with self._api.observer.creating(create) as created:
+
+            async def create_then_poll() -> PredictionWithIO:
+                prediction = await self._create(followed, create, created, options)
+                if is_terminal(prediction) or not options.poll:
+                    return prediction
+                return await self._poll(followed, prediction["id"], options, just_seen=True)
+
+            return await self._bounded(followed, options, create_then_poll)
+
+    async def cancel(self, prediction_id: str) -> None:
+        """Asks the server to cancel a prediction; asking again does no harm, so that it may be repeated."""
+        path = f"/predictions/{segment(prediction_id, 'prediction_id')}/cancel"
+        await self._api.ask("POST", path, nothing, repeatable=True, urgent=True)
+
+    async def _create(
+        self,
+        followed: _Followed,
+        create: Create,
+        created: Callable[[PredictionWithIO], None],
+        options: AsyncWaitOptions,
+    ) -> PredictionWithIO:
+        if not options.cancel_on_exit:
+            prediction = await self._post(create, created, None if create.streams else _hold(options), None)
+            followed.note(prediction)
+            return prediction
+        sending = Sending()
+        await finish_what_is_sent(sending, lambda: self._post(create, created, None, sending), keep=followed.note)
+        if followed.last is None:
+            raise AssertionError("a create ended without an outcome")
+        return followed.last
+
+    async def _poll(
+        self, followed: _Followed, prediction_id: str, options: AsyncWaitOptions, *, just_seen: bool
+    ) -> PredictionWithIO:
+        return await self._poller.wait(
+            prediction_id, scaled(options.poll_interval), options.on_poll, followed.note, just_seen=just_seen
+        )
+
+    async def _bounded(
+        self, followed: _Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]
+    ) -> PredictionWithIO:
+        try:
+            if options.timeout is None:
+                # Without a scope, which takes a tenth of the memory of a wait.
+                return await work()
+            with move_on_after(scaled(options.timeout)):
+                return await work()
+            raise _timeout_error(followed, options)
+        except BaseException:
+            if options.cancel_on_exit:
+                await self._cancel_left_behind(followed)
+            raise
+
+    async def _cancel_left_behind(self, followed: _Followed) -> None:
+        prediction_id, last = followed.prediction_id, followed.last
+        if prediction_id is not None and (last is None or not is_terminal(last)):
+            await self.cancel_left_behind(prediction_id)
+
+    async def cancel_left_behind(self, prediction_id: str) -> None:
+        """Asks the server to cancel a prediction whose caller leaves, shielded; a failure is logged."""
+        error = await finish(lambda: self.cancel(prediction_id))
+        if error is not None:
+            logger.warning("prediction %s was left behind and not cancelled: %s", prediction_id, error)
+
+
+def _hold(options: AsyncWaitOptions) -> Hold | None:
+    limits = [limit for limit in (options.duration, _before(options.timeout)) if limit is not None]
+    if not limits:
+        return Hold(None)
+    seconds = int(scaled(min(limits)))
+    return Hold(seconds) if seconds >= 1 else None
+
+
+def _before(timeout: float | None) -> float | None:
+    return None if timeout is None else timeout - ANSWER_MARGIN
+
+
+def _timeout_error(followed: _Followed, options: AsyncWaitOptions) -> WaitTimeoutError:
+    if followed.prediction_id is None:
+        text = (
+            f"The create was not answered within {options.timeout:g} s. The prediction may exist: look with "
+            "predictions.list() before you create it again."
+        )
+        return WaitTimeoutError(text, prediction_id=None)
+    status = f"is still {followed.last['status']}" if followed.last else "has not ended"
+    then = "It is being cancelled." if options.cancel_on_exit else "It runs on: wait for it again, or cancel it."
+    return WaitTimeoutError(
+        f"Prediction {followed.prediction_id} {status} after {options.timeout:g} s. {then}",
+        prediction_id=followed.prediction_id,
+        prediction=followed.last,
+    )

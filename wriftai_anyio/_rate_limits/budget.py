@@ -1,0 +1,265 @@
+"""How many requests an account may send now: the arithmetic of one bucket. It neither waits nor locks.
+
+A budget lets at most its *allowance* of requests go out in any window, so that a server which counts in fixed
+windows refuses nothing either. The allowance starts at a part of the limit that the first answer states, grows by
+what probes (requests that are not held) show of others' use, and falls below what was let through in the last window
+when a burst of requests is refused (429), after which they go out evenly spaced.
+"""
+
+import contextlib
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from wriftai_anyio._transport.retries import reset_delay, server_delay, whole
+
+WINDOW: Final = 1.0
+"""Seconds: the length of a window of which nothing else is known; the API does not state it."""
+WINDOW_MARGIN: Final = 1.03
+"""How much longer than the server's our window is, for requests that arrive closer together than they left."""
+LONGEST_LAG: Final = 0.1
+"""The part of a window by which ours grows at most for the time that a request takes to arrive."""
+LONG_WINDOW: Final = 2.5
+"""Seconds until a reset from which on it is waited for: whole seconds say nothing of shorter windows."""
+FEW: Final = 4
+"""Requests under way until the first answer has told whether there are limits."""
+RECHECK: Final = 0.05
+"""Seconds until the first in a queue looks again, when it waits for what another event loop may change."""
+BUSY_SHARE: Final = 0.1
+"""The part of the limit that others must use to count as sharing the account."""
+CATCH_UP: Final = 8
+"""Requests over which an even spacing is kept on average: a timer is late more often than early."""
+
+# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_budget.py).
+# Real processes on 2 cores (benchmarks/scale.py): 4 were refused nothing, at 1.05 and 1.28 times the floor; 16 were
+# refused 14 %, at 1.35 and 1.39 times the floor.
+START: Final = 0.1
+"""The part of the limit to start with."""
+START_STEP: Final = 0.2
+LONGEST_START_STEP: Final = 2.0
+START_GROWTH: Final = 2.5
+"""Seconds between growths until something is refused, and their factor. While others use the account, the steps
+become longer, since each costs a probe."""
+UNPROBED_STEP: Final = 2.0
+"""Seconds after which it grows though no answer came back in time to be a probe."""
+CAREFUL_STEP: Final = 0.25
+FAST_GROWTH: Final = 1.25
+SLOW_GROWTH: Final = 0.04
+"""Seconds between growths after something was refused, and their factor far from and near what was refused."""
+NEAR: Final = 0.7
+"""The part of the refused allowance from which on it counts as near."""
+CALM: Final = 1.0
+"""Seconds without refusals after which what was refused counts no longer."""
+MEMORY: Final = 10.0
+"""Seconds for which a refusal makes for careful growth and even spacing."""
+BACK_OFF: Final = 0.9
+DEEPEST_CUT: Final = 0.25
+"""The parts of what was let through in the last window, and of the allowance, that are tried after a refusal."""
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 1.0
+"""Seconds of pause after a burst of refusals, doubled from one to the next that follows at once."""
+
+
+class Slot(NamedTuple):
+    """Leave to send one request."""
+
+    granted_at: float
+    held: bool
+    waited: float = 0.0
+    """Seconds from asking for it until it was granted."""
+
+
+class Budget:
+    """The arithmetic of a bucket; times are those of `pace_time` where nothing else is said.
+
+    Args:
+        wall_clock: Returns this machine's Unix time; the server's may be another.
+        uniform: Draws a number between two others.
+    """
+
+    def __init__(
+        self,
+        wall_clock: Callable[[], float] = time.time,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._wall_clock = wall_clock
+        self._uniform = uniform
+        self.limit: int | None = None
+        self.remaining: int | None = None
+        self.reset: float | None = None
+        self._stated = False
+        self._allowance = math.inf
+        self._grown_at = -math.inf
+        self._granted: deque[float] = deque()
+        self._under_way = 0
+        self._held = 0
+        self._first_at = math.inf
+        self._probed_at = -math.inf
+        self._step = START_STEP
+        self._paused_until = -math.inf
+        self._pause = FIRST_PAUSE
+        self._refused_at = -math.inf
+        self._ceiling = math.inf
+        self._lag = 0.0
+        self._lag_at = 0.0
+
+    def take(self, now: float, held: bool) -> Slot | float:
+        """Grants a slot, or says how many seconds to wait before asking again."""
+        hold = held and not self._wants_probe(now)
+        if not self._stated and self._under_way >= self._few(now):
+            return RECHECK
+        free_at = max(self._paused_until, self._free_at(now))
+        if free_at > now:
+            return free_at - now
+        if not self._stated and self._first_at == math.inf:
+            self._first_at = now
+        self._granted.append(now)
+        self._under_way += 1
+        self._held += hold
+        if not hold:
+            self._probed_at = now
+        return Slot(now, hold)
+
+    def _wants_probe(self, now: float) -> bool:
+        """Whether an answer is needed sooner than a held request brings it."""
+        if not self._stated:
+            return self._under_way == self._held > 0
+        return self._probe_due(now) <= now
+
+    def _probe_due(self, now: float) -> float:
+        """When the next answer is needed that shows whether the allowance may grow."""
+        due = self._grown_at + self._step
+        return due if self._is_starting(now) and self._probed_at < due else math.inf
+
+    def _is_starting(self, now: float) -> bool:
+        """Whether the allowance grows by probes: the limit is not reached, and nothing was refused."""
+        return self.limit is not None and self._allowance < self.limit and not self._is_careful(now)
+
+    def _few(self, now: float) -> int:
+        # A server that answers slowly, or not at all, must not hold up everything else for ever.
+        waited = now - self._first_at
+        return int(FEW * 2.0 ** min(waited / 4.0, 30.0)) if waited > 0 else FEW
+
+    def _free_at(self, now: float) -> float:
+        self._forget_granted(now)
+        granted = self._granted
+        if self._allowance == math.inf or not granted:
+            return now
+        self._grow(now)
+        full = int(self._allowance)
+        # After refusals the requests are spread over the whole window: bursts of several processes collide.
+        spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
+        recent = max(1, min(len(granted), CATCH_UP, full // CATCH_UP))
+        spaced_at = granted[-recent] + recent * spacing
+        free_at = spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
+        return min(free_at, max(now, self._probe_due(now)))
+
+    def _own_window(self, now: float) -> float:
+        lag: float = self._lag * 0.5 ** ((now - self._lag_at) / WINDOW)
+        return WINDOW * (WINDOW_MARGIN + min(lag, LONGEST_LAG))
+
+    def _forget_granted(self, now: float) -> None:
+        horizon = now - self._own_window(now)
+        while self._granted and self._granted[0] <= horizon:
+            self._granted.popleft()
+
+    def _is_careful(self, now: float) -> bool:
+        return now - self._refused_at < MEMORY
+
+    def _grow(self, now: float) -> None:
+        if self._is_careful(now):
+            self._grow_carefully(now)
+        elif now - self._grown_at >= (START_STEP if self.limit is None else max(self._step, UNPROBED_STEP)):
+            self._allowance *= START_GROWTH
+            self._grown_at = now
+        self._allowance = min(self._allowance, self.limit or math.inf)
+
+    def _grow_carefully(self, now: float) -> None:
+        steps = int(min((now - self._grown_at) / CAREFUL_STEP, 64))
+        for _ in range(steps):
+            self._grown_at = now
+            if self._allowance < NEAR * self._ceiling or now - self._refused_at > CALM:
+                self._allowance *= FAST_GROWTH
+            else:
+                self._allowance += SLOW_GROWTH * self._allowance + 0.1
+
+    def pause(self, now: float) -> float:
+        """Says how many seconds nothing goes out, since something was refused."""
+        return max(0.0, self._paused_until - now)
+
+    def ended(self, slot: Slot) -> None:
+        """Counts a request as no longer under way."""
+        self._under_way -= 1
+        self._held -= slot.held
+
+    def answered(self, slot: Slot, status: int, headers: Mapping[str, str], now: float) -> None:
+        """Takes in an answer."""
+        self.ended(slot)
+        took = now - slot.granted_at
+        fresh = took < WINDOW / 2
+        if fresh and took > self._lag:
+            self._lag, self._lag_at = took, now
+        limit = whole(headers.get("x-ratelimit-limit"))
+        if limit:
+            self._take_in(slot, limit, headers, fresh=fresh, now=now)
+        self._stated = True
+        if status == 429:
+            self._refuse(slot, headers, now)
+        elif slot.granted_at > self._paused_until:
+            self._pause = FIRST_PAUSE
+
+    def _take_in(self, slot: Slot, limit: int, headers: Mapping[str, str], *, fresh: bool, now: float) -> None:
+        wall_time = self._wall_clock()
+        delay = reset_delay(headers, wall_time)
+        if fresh:
+            self.remaining = whole(headers.get("x-ratelimit-remaining"))
+            self.reset = None if delay is None else wall_time + delay
+        known, self.limit = self.limit, limit
+        if known is None:
+            self._allowance = max(1.0, limit * START * self._own_share(limit, now))
+            self._grown_at = now
+        elif fresh and self._is_starting(now) and slot.granted_at >= self._grown_at + self._step:
+            self._take_in_probe(limit, now)
+        if fresh and self.remaining == 0 and delay is not None and delay > LONG_WINDOW:
+            self._paused_until = max(self._paused_until, now + min(delay, 60.0))
+
+    def _take_in_probe(self, limit: int, now: float) -> None:
+        share = self._own_share(limit, now)
+        self._step = START_STEP if share == 1.0 else min(self._step * 1.5, LONGEST_START_STEP)
+        self._allowance = max(1.0, min(self._allowance * START_GROWTH, limit * share))
+        self._grown_at = now
+
+    def _own_share(self, limit: int, now: float) -> float:
+        """The part of the window's requests that are ours, as far as the newest answer shows it."""
+        if self.remaining is None:
+            return 1.0
+        self._forget_granted(now)
+        own = max(1, len(self._granted))
+        used = limit - self.remaining
+        return own / used if used - own > BUSY_SHARE * limit else 1.0
+
+    def _refuse(self, slot: Slot, headers: Mapping[str, str], now: float) -> None:
+        with contextlib.suppress(ValueError):
+            self._granted.remove(slot.granted_at)
+        self._forget_granted(now)
+        if slot.granted_at > self._refused_at:
+            self._ceiling = self._allowance
+            self._refused_at = now
+            self._paused_until = self._grown_at = now + self._pause_after(headers)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        # Each further refusal of the burst shows better how many were let through.
+        tried = BACK_OFF * min(self._ceiling, len(self._granted))
+        least = 1.0 if self._ceiling == math.inf else max(1.0, self._ceiling * DEEPEST_CUT)
+        self._allowance = max(least, min(self._allowance, tried))
+
+    def _pause_after(self, headers: Mapping[str, str]) -> float:
+        pause = self._pause * self._uniform(0.75, 1.25)
+        asked = server_delay(headers, self._wall_clock())
+        if asked is None:
+            return pause
+        if "retry-after" in headers or asked > LONG_WINDOW:
+            return asked + pause / 2
+        return min(pause, max(asked, FIRST_PAUSE))

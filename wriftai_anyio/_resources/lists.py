@@ -1,0 +1,156 @@
+"""Lists of the API, page by page and item by item, and the resources that can be listed or searched."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Generic, TypeVar
+
+from wriftai_anyio._blocking.portal import twin
+from wriftai_anyio.api import API
+from wriftai_anyio.common_types import JsonValue
+from wriftai_anyio.pagination import AsyncItems, Items, Pages, PaginatedResponse, PaginationOptions, QueryValue
+
+from .base import Resource, page_of, page_query
+
+T = TypeVar("T")
+OptionsT = TypeVar("OptionsT", bound=PaginationOptions)
+
+
+class Listing(Generic[T]):
+    """One list of the API.
+
+    Args:
+        api: What sends the requests.
+        path: The list's path below the base URL.
+        item: The shape of its items.
+        **query: Query parameters of the list itself, such as what a search looks for.
+    """
+
+    def __init__(self, api: API, path: str, item: Callable[[JsonValue], T], **query: str) -> None:
+        self._api = api
+        self._path = path
+        self._page = page_of(item)
+        self._query = query
+
+    async def page(self, options: PaginationOptions | None) -> PaginatedResponse[T]:
+        """Gets one page."""
+        return await self._fetch(self._parameters(options))
+
+    def async_items(self, options: PaginationOptions | None) -> AsyncItems[T]:
+        """Iterates over the items of all pages."""
+        return AsyncItems(Pages(self._fetch, self._parameters(options)))
+
+    def items(self, async_name: str, options: PaginationOptions | None) -> Items[T]:
+        """Iterates over the items of all pages for a blocking caller.
+
+        Args:
+            async_name: The method that gives the same to coroutines.
+            options: Where to begin, and how large the pages are.
+        """
+        return Items(Pages(self._fetch, self._parameters(options)), partial(self._api.start, async_name))
+
+    async def _fetch(self, query: Mapping[str, QueryValue]) -> PaginatedResponse[T]:
+        return await self._api.ask("GET", self._path, self._page, params=query)
+
+    def _parameters(self, options: PaginationOptions | None) -> Mapping[str, QueryValue]:
+        return {**(page_query(options) or {}), **self._query}
+
+
+class ListedResource(Resource, Generic[T, OptionsT]):
+    """A resource that is one list."""
+
+    @abstractmethod
+    def _listing(self) -> Listing[T]:
+        """The list."""
+
+    async def async_list(self, pagination_options: OptionsT | None = None) -> PaginatedResponse[T]:
+        """List them, one page at a time.
+
+        Args:
+            pagination_options: Optional settings to control pagination behavior.
+
+        Returns:
+            Paginated response containing the items and navigation metadata.
+
+        Raises:
+            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._listing().page(pagination_options)
+
+    @twin(async_list)
+    def list(self, pagination_options: OptionsT | None = None) -> PaginatedResponse[T]:
+        return self._api.call(self.async_list, pagination_options)
+
+    def async_iterate(self, pagination_options: OptionsT | None = None) -> AsyncItems[T]:
+        """Iterate over the items of all pages, lazily.
+
+        Args:
+            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
+                its default is taken.
+
+        Returns:
+            An iterator over the items.
+
+        Raises:
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._listing().async_items(pagination_options)
+
+    @twin(async_iterate)
+    def iterate(self, pagination_options: OptionsT | None = None) -> Items[T]:
+        return self._listing().items("async_iterate", pagination_options)
+
+
+class SearchedResource(Resource, Generic[T]):
+    """A resource that can be searched."""
+
+    @abstractmethod
+    def _found(self, q: str) -> Listing[T]:
+        """The list of what a search finds."""
+
+    async def async_search(self, q: str, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[T]:
+        """Search them, one page at a time.
+
+        Args:
+            q: The search query.
+            pagination_options: Optional settings to control pagination behavior.
+
+        Returns:
+            Paginated response containing what was found and navigation metadata.
+
+        Raises:
+            UnprocessableEntityError: If the query or the options cannot be right.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
+        return await self._found(q).page(pagination_options)
+
+    @twin(async_search)
+    def search(self, q: str, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[T]:
+        return self._api.call(self.async_search, q, pagination_options)
+
+    def async_iterate_search(self, q: str, pagination_options: PaginationOptions | None = None) -> AsyncItems[T]:
+        """Iterate over all that a search finds, lazily.
+
+        Args:
+            q: The search query.
+            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
+                taken.
+
+        Returns:
+            An iterator over what was found.
+
+        Raises:
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._found(q).async_items(pagination_options)
+
+    @twin(async_iterate_search)
+    def iterate_search(self, q: str, pagination_options: PaginationOptions | None = None) -> Items[T]:
+        return self._found(q).items("async_iterate_search", pagination_options)
