@@ -2,7 +2,6 @@
 
 import json as json_module
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
@@ -11,6 +10,7 @@ import anyio
 import httpx
 
 from ._blocking.portal import Caller, Portal, Started, refuse_event_loop, twin
+from ._concurrency import system
 from ._concurrency.cancellation import Sending
 from ._concurrency.forks import PerProcess
 from ._concurrency.threads import run_in_thread
@@ -392,7 +392,7 @@ def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionErr
         return retries.backoff(repeats) if exchange.repeatable or not outcome.request_sent else None
     if outcome.status_code not in retries.RETRIED_STATUSES or not exchange.repeatable:
         return None
-    asked = retries.failure_delay(outcome.headers, time.time())
+    asked = retries.failure_delay(outcome.headers, system.wall_time())
     return retries.backoff(repeats) if asked is None else asked
 
 

@@ -127,7 +127,7 @@ async def test_a_wait_that_begins_long_after_the_last_sign_of_life_polls_at_once
     WebhookReceiver("s", None, client)
     created = await client.predictions.async_create(PARAMS, "sandbox/echo")
     later = time.monotonic() + 11
-    monkeypatch.setattr("wriftai_anyio._polling.webhook_hints.monotonic", lambda: later)
+    monkeypatch.setattr("wriftai_anyio._concurrency.system.monotonic", lambda: later)
     await client.predictions.async_wait(created["id"])
     assert api.now == pytest.approx(0, abs=0.1)
 

@@ -15,6 +15,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._parsing.prediction import PredictionWithIO
 from wriftai_anyio._types.file import File
 from wriftai_anyio.common_types import JsonValue
@@ -49,7 +50,11 @@ def taken_in(number: int, digest: bytes) -> Change:
 
 def intended(number: int) -> Change:
     """Notes that a create is about to be sent."""
-    return "UPDATE entries SET sent_at = ? WHERE number = ?", (datetime.now(timezone.utc).isoformat(), number)
+    return "UPDATE entries SET sent_at = ? WHERE number = ?", (_now().isoformat(), number)
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(system.wall_time(), timezone.utc)
 
 
 def not_created(number: int) -> Change:

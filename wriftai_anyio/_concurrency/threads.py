@@ -1,20 +1,17 @@
-"""Blocking work off the event loop, on daemon threads.
-
-anyio's own worker threads on asyncio are not daemons: an idle one on the portal's loop would hang the exit of an
-interpreter whose user did not call `close()`.
-"""
+"""Blocking work off the event loop, on daemon threads."""
 
 import contextlib
-import queue
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from typing import Final, Generic, ParamSpec, TypeVar
 
 from anyio import CancelScope, Event, RunFinishedError, from_thread, move_on_after
 from anyio.lowlevel import current_token
+
+from . import system
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,7 +99,10 @@ def begin_in_thread(function: Callable[[], T]) -> Job[T]:
         Its outcome to come.
     """
     job = Job(function)
-    threading.Thread(target=job.run, name="wriftai_anyio worker", daemon=True).start()
+    thread = system.SerialThread("wriftai_anyio worker")
+    thread.start()
+    thread.call(job.run)
+    thread.end()
     return job
 
 
@@ -115,12 +115,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.cleanup = ExitStack()
-        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="wriftai_anyio files", daemon=True)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job.run()
+        self._thread = system.SerialThread("wriftai_anyio files")
 
     def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Job[T]:
         """Has a function run after those begun before, and does not wait for it.
@@ -134,7 +129,7 @@ class Worker:
             Its outcome to come.
         """
         job = Job(partial(function, *args, **kwargs))
-        self._jobs.put(job)
+        self._thread.call(job.run)
         return job
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -151,11 +146,9 @@ class Worker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._jobs.get_nowait()
+        self._thread.forget()
         last = self.begin(self.cleanup.close)
-        self._jobs.put(None)
+        self._thread.end()
         # What cannot be closed or removed any more must not hide why the block was left.
         with move_on_after(LONGEST_GOODBYE, shield=True), contextlib.suppress(OSError):
             await last.outcome()

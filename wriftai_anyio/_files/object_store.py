@@ -1,11 +1,11 @@
 """Requests to presigned URLs and other addresses outside the API, which get no access token."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final
 
 import httpx
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._config import UNREACHABLE, can_be_reached
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.connections import StreamedBody, close, connection_error, without_secrets
@@ -139,7 +139,7 @@ class Store:
             return retries.backoff(repeats)
         if error.status_code not in retries.RETRIED_STATUSES:
             return None
-        asked = retries.failure_delay(error.response.headers, time.time())
+        asked = retries.failure_delay(error.response.headers, system.wall_time())
         return retries.backoff(repeats) if asked is None else asked
 
 

@@ -1,10 +1,11 @@
 """Which predictions are being traced: those that somebody follows, those that are kept for whoever comes next."""
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
+
+from wriftai_anyio._concurrency import system
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ class TraceTable(Generic[T]):
             del self._followed[prediction_id]
             if not keep:
                 return True, []
-            entry.kept_at = time.monotonic()
+            entry.kept_at = system.monotonic()
             self._kept[prediction_id] = entry
             return False, self._forget()
 
@@ -118,7 +119,7 @@ class TraceTable(Generic[T]):
 
     def _forget(self) -> list[T]:
         forgotten: list[T] = []
-        begin = time.monotonic() - LONGEST_KEPT
+        begin = system.monotonic() - LONGEST_KEPT
         while self._kept:
             first = next(iter(self._kept.values()))
             if not self._closed and len(self._kept) <= MOST_KEPT and first.kept_at >= begin:

@@ -1,9 +1,9 @@
 """What webhooks have told a client, and for which predictions they may be expected."""
 
 from collections import OrderedDict
-from time import monotonic
 from typing import Final
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._parsing.prediction import PredictionWithIO, is_terminal
 
 FIRST_PATIENCE: Final = 10.0
@@ -35,7 +35,7 @@ class WebhookArrivals:
 
     def expect(self, prediction_id: str) -> None:
         """Notes that a prediction has a webhook, and that its state has just been seen."""
-        self._expected[prediction_id] = monotonic()
+        self._expected[prediction_id] = system.monotonic()
         if len(self._expected) > LARGEST_EXPECTATION:
             self._expected.popitem(last=False)
 
@@ -63,7 +63,7 @@ class WebhookArrivals:
     def silence(self, prediction_id: str) -> float | None:
         """Says how many seconds ago the state of a prediction was seen whose webhook is expected."""
         seen_at = self._expected.get(prediction_id) if self._patience else None
-        return None if seen_at is None else monotonic() - seen_at
+        return None if seen_at is None else system.monotonic() - seen_at
 
     def end_seen(self, prediction_id: str, count: int) -> None:
         """Notes that a prediction is known to have ended.

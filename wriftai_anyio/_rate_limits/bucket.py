@@ -7,7 +7,6 @@ across threads and event loops. Other processes are seen through the server's he
 import hashlib
 import math
 import threading
-import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.lowlevel import RunVar, current_token
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.forks import PerProcess
 
 from .budget import Budget, Slot
@@ -176,7 +176,7 @@ def pace_time() -> float:
     now = anyio.current_time()
     offset = _clock_offset.get(None)
     if offset is None:
-        offset = time.monotonic() - now
+        offset = system.monotonic() - now
         _clock_offset.set(offset)
     return now + offset
 

@@ -8,12 +8,11 @@ when a burst of requests is refused (429), after which they go out evenly spaced
 
 import contextlib
 import math
-import random
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._transport.retries import reset_delay, server_delay, whole
 
 WINDOW: Final = 1.0
@@ -76,17 +75,17 @@ class Budget:
     """The arithmetic of a bucket; times are those of `pace_time` where nothing else is said.
 
     Args:
-        wall_clock: Returns this machine's Unix time; the server's may be another.
-        uniform: Draws a number between two others.
+        wall_clock: Returns this machine's Unix time; the server's may be another. By default `system`'s.
+        uniform: Draws a number between two others; by default at random.
     """
 
     def __init__(
         self,
-        wall_clock: Callable[[], float] = time.time,
-        uniform: Callable[[float, float], float] = random.uniform,
+        wall_clock: Callable[[], float] | None = None,
+        uniform: Callable[[float, float], float] | None = None,
     ) -> None:
-        self._wall_clock = wall_clock
-        self._uniform = uniform
+        self._wall_clock = wall_clock or system.wall_time
+        self._uniform = uniform or system.uniform
         self.limit: int | None = None
         self.remaining: int | None = None
         self.reset: float | None = None

@@ -7,7 +7,6 @@ window that is left.
 """
 
 import math
-import random
 import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -19,6 +18,7 @@ import httpx
 from anyio import CancelScope, Semaphore, current_time, get_cancelled_exc_class, move_on_after, sleep
 from anyio.lowlevel import RunVar, current_token
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.cancellation import reason_to_leave
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.threads import begin_in_thread
@@ -331,7 +331,7 @@ class Http:
             except APIConnectionError as error:
                 if not out_of_descriptors(error) or waited > _patience(request):
                     raise
-            delay = DESCRIPTOR_RETRY * random.uniform(0.5, 1.5)  # noqa: S311 -- no secret
+            delay = DESCRIPTOR_RETRY * system.uniform(0.5, 1.5)
             logger.info("connecting to %s again after %.2f s: no file descriptor is free", request.url.host, delay)
             await sleep(delay)
             waited += delay

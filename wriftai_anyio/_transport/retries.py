@@ -1,6 +1,5 @@
 """Pure rules: may a request be sent again, where to, and after how long."""
 
-import random
 import re
 from collections.abc import Callable, Mapping
 from datetime import timezone
@@ -9,6 +8,7 @@ from functools import lru_cache
 
 import httpx
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.time_scale import scaled
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -55,17 +55,17 @@ def redirection(response: httpx.Response) -> httpx.URL | None:
     return target if stays else None
 
 
-def backoff(attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+def backoff(attempt: int, uniform: Callable[[float, float], float] | None = None) -> float:
     """Says how long to wait before a retry, with full jitter.
 
     Args:
         attempt: How many retries there were already, from 0.
-        uniform: Draws a number between two others.
+        uniform: Draws a number between two others; by default at random.
 
     Returns:
         Seconds, between 0 and 0.5 doubled `attempt` times, at most 8.
     """
-    return scaled(uniform(0.0, min(FIRST_BACKOFF * 2.0 ** min(attempt, 10), LONGEST_BACKOFF)))
+    return scaled((uniform or system.uniform)(0.0, min(FIRST_BACKOFF * 2.0 ** min(attempt, 10), LONGEST_BACKOFF)))
 
 
 def server_delay(headers: Mapping[str, str], now: float) -> float | None:

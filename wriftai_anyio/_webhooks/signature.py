@@ -2,9 +2,9 @@
 
 import hashlib
 import hmac
-import time
 from collections.abc import Iterable, Sequence
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio.errors import (
     WebhookNoSignatureError,
     WebhookNoTimestampError,
@@ -57,7 +57,7 @@ def verify_webhook(
     if not signatures:
         raise WebhookNoSignatureError("The signature header holds no signature of the scheme.")
     signed_at = _whole_number(timestamp)
-    if not signed_at - tolerance <= time.time() <= signed_at + tolerance:
+    if not signed_at - tolerance <= system.wall_time() <= signed_at + tolerance:
         raise WebhookTimestampOutsideToleranceError("The signature's timestamp is too old or too far ahead.")
     if not _any_matches(signatures, [_signature_of(payload, signed_at, key) for key in keys]):
         raise WebhookSignatureMismatchError("No signature in the header belongs to this payload and secret.")

@@ -1,0 +1,64 @@
+"""Time, chance and threads come from one place."""
+
+import ast
+from pathlib import Path
+from threading import Event, current_thread
+
+import pytest
+
+import wriftai_anyio
+from wriftai_anyio._concurrency import system
+
+PACKAGE = Path(wriftai_anyio.__file__).parent
+OF_PEOPLE_AND_SERVERS = ("sandbox", "cli", "_progress", "tracing.py", "_concurrency/system.py")
+"""What shows people the time, or is a server of its own."""
+TAKEN = {("time", "time"), ("time", "monotonic"), ("random", "uniform"), ("random", "random"), ("datetime", "now")}
+
+
+def sources() -> list[Path]:
+    return [
+        path
+        for path in PACKAGE.rglob("*.py")
+        if not path.relative_to(PACKAGE).as_posix().startswith(OF_PEOPLE_AND_SERVERS)
+    ]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_module_takes_them_from_elsewhere(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) not in TAKEN
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert not {(node.module, alias.name) for alias in node.names} & TAKEN
+
+
+def test_a_serial_thread_calls_in_order_and_ends() -> None:
+    called: list[int] = []
+    thread = system.SerialThread("wriftai_anyio serial")
+    thread.start()
+    for number in range(100):
+        thread.call(lambda number=number: called.append(number))  # type: ignore[misc]
+    thread.end()
+    thread.join(10)
+    assert called == list(range(100))
+
+
+def test_a_serial_thread_forgets_what_is_not_begun() -> None:
+    called: list[str] = []
+    begun, go_on = Event(), Event()
+    thread = system.SerialThread("wriftai_anyio serial")
+
+    def first() -> None:
+        called.append(current_thread().name)
+        begun.set()
+        go_on.wait(10)
+
+    thread.start()
+    thread.call(first)
+    thread.call(lambda: called.append("second"))
+    assert begun.wait(10)
+    thread.forget()
+    thread.end()
+    go_on.set()
+    thread.join(10)
+    assert called == ["wriftai_anyio serial"]

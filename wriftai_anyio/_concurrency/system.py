@@ -1,0 +1,60 @@
+"""Time, chance and threads: the one place from which the package takes them, so that a simulation can replace them.
+
+Call them through this module (`system.wall_time()`): a name imported from it would stay the real one. The event
+loop's own clock (`anyio.current_time`) needs no place here, since an event loop may run on virtual time.
+"""
+
+import contextlib
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+
+wall_time: Callable[[], float] = time.time
+"""Returns this machine's Unix time in seconds."""
+monotonic: Callable[[], float] = time.monotonic
+"""Returns seconds of a clock that all threads share and that never goes back."""
+uniform: Callable[[float, float], float] = random.uniform
+"""Draws a number between two others; nothing that must be secret depends on it."""
+
+
+class SerialThread:
+    """A daemon thread that calls functions one after another.
+
+    anyio's own worker threads on asyncio are not daemons: an idle one on the portal's loop would hang the exit of an
+    interpreter whose user did not call `close()`.
+
+    Args:
+        name: The thread's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Has a function, which must not raise, called after those before it, and does not wait for it."""
+        self._calls.put(function)
+
+    def forget(self) -> None:
+        """Drops the functions that have not been begun."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._calls.get_nowait()
+
+    def end(self) -> None:
+        """Lets the thread end after the functions before, and does not wait for it."""
+        self._calls.put(None)
+
+    def join(self, seconds: float) -> None:
+        """Waits for the thread's end, so many seconds at most."""
+        self._thread.join(seconds)
