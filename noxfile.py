@@ -76,10 +76,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """The rules of ruff, and its format."""
-    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    """The rules of ruff, and its format; and which module may import which."""
+    install(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("lint-imports")
 
 
 @nox.session

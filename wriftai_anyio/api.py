@@ -19,13 +19,14 @@ from ._config import Config, checked_headers
 from ._instrumentation.event_hooks import Watch
 from ._instrumentation.log import NOTICEABLE_WAIT, logger, reason
 from ._instrumentation.observer import NOBODY, Observer
+from ._parsing.shapes import ShapeError
 from ._pipeline.encoding import encoded
 from ._rate_limits.bucket import Bucket, SharedPace
 from ._rate_limits.budget import Slot
 from ._transport import retries
 from ._transport.connections import Body, Http, without_secrets
+from ._types.json import JsonValue
 from ._version import __version__
-from .common_types import JsonValue
 from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from .hooks import RequestEvent
 
@@ -38,10 +39,6 @@ Query: TypeAlias = Mapping[str, str | Sequence[str]]
 """Query parameters; a sequence is sent as one parameter for each of its values."""
 
 USER_AGENT: Final = f"wriftai-anyio/{__version__}"
-
-
-class ShapeError(ValueError):
-    """An answer's JSON is not of the shape that the API promises."""
 
 
 class _Exchange(NamedTuple):

@@ -20,7 +20,7 @@ from ._batch.job import Job, JournaledJob, Work, journaled
 from ._blocking.portal import Caller, Started, refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
-from ._parsing.prediction import PredictionWithIO
+from ._types.prediction import PredictionWithIO
 from .api import API
 from .errors import BatchJournalError
 

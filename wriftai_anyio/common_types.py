@@ -1,22 +1,11 @@
 """Types shared by the resources."""
 
-import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypedDict, Union
 
 from ._types.file import File
-
-if sys.version_info >= (3, 11):
-    from enum import StrEnum
-else:
-    from enum import Enum
-
-    class StrEnum(str, Enum):
-        """An enumeration whose members are strings, as `enum.StrEnum` of Python 3.11."""
-
-        def __str__(self) -> str:
-            return str(self.value)
-
+from ._types.json import JsonValue
+from ._types.str_enum import StrEnum
 
 __all__ = [
     "BaseUser",
@@ -37,12 +26,7 @@ __all__ = [
     "UserWithDetails",
 ]
 
-JsonValue: TypeAlias = Union[  # noqa: UP007 -- a forward reference cannot stand beside `|` at run time
-    list["JsonValue"], Mapping[str, "JsonValue"], str, bool, int, float, None
-]
-"""A value that JSON can express."""
-
-JsonValueWithFile: TypeAlias = Union[  # noqa: UP007 -- as above
+JsonValueWithFile: TypeAlias = Union[  # noqa: UP007 -- a forward reference cannot stand beside `|` at run time
     list["JsonValueWithFile"], Mapping[str, "JsonValueWithFile"], str, bool, int, float, File, None
 ]
 """A value that JSON can express, with files anywhere in it."""

@@ -20,14 +20,11 @@ requests and responses that errors carry are copies without it.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import httpx
 
-from .common_types import JsonValue
-
-if TYPE_CHECKING:
-    from .predictions import PredictionWithIO
+from ._types.json import JsonValue
+from ._types.prediction import PredictionWithIO
 
 __all__ = [
     "APIConnectionError",
@@ -204,11 +201,9 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
     """
 
     prediction_id: str | None
-    prediction: "PredictionWithIO | None"
+    prediction: PredictionWithIO | None
 
-    def __init__(
-        self, message: str, *, prediction_id: str | None, prediction: "PredictionWithIO | None" = None
-    ) -> None:
+    def __init__(self, message: str, *, prediction_id: str | None, prediction: PredictionWithIO | None = None) -> None:
         super().__init__(message)
         self.prediction_id = prediction_id
         self.prediction = prediction

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from ._resources.base import record
+from ._parsing.shapes import record
 from ._resources.lists import ListedResource, Listing
 from .pagination import PaginationOptions
 

@@ -1,6 +1,6 @@
 """Model categories: what models are grouped by."""
 
-from ._resources.base import record
+from ._parsing.shapes import record
 from ._resources.lists import ListedResource, Listing
 from .common_types import ModelCategory
 from .pagination import PaginationOptions

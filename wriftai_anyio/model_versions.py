@@ -3,7 +3,8 @@
 from typing import TypedDict
 
 from ._blocking.portal import twin
-from ._resources.base import Resource, fields_of, model_path, record, version_path
+from ._parsing.shapes import record
+from ._resources.base import Resource, fields_of, model_path, version_path
 from ._resources.lists import Listing
 from .api import nothing
 from .common_types import ModelVersion, ModelVersionWithDetails, Schemas

@@ -7,15 +7,7 @@ from typing import TypedDict
 from ._batch.inputs import CallersInputs, reader
 from ._batch.job import Job
 from ._blocking.portal import Caller, twin
-from ._parsing.prediction import (
-    ErrorSource,
-    Prediction,
-    PredictionModel,
-    PredictionShape,
-    PredictionWithIO,
-    Status,
-    TaskError,
-)
+from ._parsing.prediction import PredictionShape
 from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._polling.poller import Poller
 from ._predictions.create import Create
@@ -24,6 +16,7 @@ from ._predictions.file_inputs import with_files_uploaded
 from ._predictions.operations import Follower
 from ._resources.base import Resource, model_reference, segment
 from ._resources.lists import Listing
+from ._types.prediction import ErrorSource, Prediction, PredictionModel, PredictionWithIO, Status, TaskError
 from .api import API
 from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch
 from .common_types import JsonValueWithFile

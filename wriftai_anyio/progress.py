@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from ._blocking.portal import twin
-from ._parsing.prediction import Prediction, Status, is_terminal
 from ._progress.display import Display, Line, Unit
+from ._types.prediction import Prediction, Status, is_terminal
 from .batch import BatchResult
 
 if sys.version_info >= (3, 11):

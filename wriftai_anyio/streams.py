@@ -8,10 +8,13 @@ from types import TracebackType
 from typing import Final, TypedDict
 
 from ._blocking.portal import Caller, Started, twin
-from ._parsing.prediction import PredictionShape, PredictionWithIO
+from ._parsing.prediction import PredictionShape
+from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
-from .api import API, ShapeError
-from .common_types import JsonValue, StrEnum
+from ._types.json import JsonValue
+from ._types.prediction import PredictionWithIO
+from ._types.str_enum import StrEnum
+from .api import API
 from .errors import WriftAIError
 
 __all__ = [

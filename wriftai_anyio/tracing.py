@@ -20,7 +20,7 @@ from ._concurrency.forks import PerProcess
 from ._instrumentation.log import failures_logged
 from ._instrumentation.observer import Observer, Outlined, Told
 from ._instrumentation.open_spans import TraceTable
-from ._parsing.prediction import TERMINAL_STATUSES, Status
+from ._types.prediction import TERMINAL_STATUSES, Status
 from ._version import __version__
 from .errors import WaitTimeoutError
 

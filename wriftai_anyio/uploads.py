@@ -5,9 +5,10 @@ from typing import TypedDict, cast
 
 from ._blocking.portal import twin
 from ._files.object_store import web_address
-from ._resources.base import Resource, fields_of, mapping, segment
-from .api import ShapeError
-from .common_types import JsonValue, UploadCompletionResult
+from ._parsing.shapes import ShapeError, mapping
+from ._resources.base import Resource, fields_of, segment
+from ._types.json import JsonValue
+from .common_types import UploadCompletionResult
 
 __all__ = ["CompleteUploadParams", "CreateUploadParams", "Upload", "Uploads"]
 

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 
 from ._blocking.portal import twin
-from ._resources.base import record, segment
+from ._parsing.shapes import record
+from ._resources.base import segment
 from ._resources.lists import ListedResource, Listing, SearchedResource
-from .common_types import JsonValue, SortDirection, StrEnum, User, UserWithDetails
+from ._types.json import JsonValue
+from ._types.str_enum import StrEnum
+from .common_types import SortDirection, User, UserWithDetails
 from .pagination import PaginationOptions
 
 __all__ = ["UserPaginationOptions", "UsersResource", "UsersSortBy"]

@@ -3,7 +3,8 @@
 from typing import TypedDict
 
 from ._blocking.portal import twin
-from ._resources.base import fields_of, record, segment
+from ._parsing.shapes import record
+from ._resources.base import fields_of, segment
 from ._resources.lists import ListedResource, Listing
 from .api import nothing
 from .pagination import PaginationOptions

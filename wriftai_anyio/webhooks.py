@@ -11,10 +11,11 @@ import anyio
 import anyio.to_thread
 
 from ._config import default_base_url
-from ._parsing.prediction import PredictionShape, PredictionWithIO
+from ._parsing.prediction import PredictionShape
+from ._parsing.shapes import ShapeError
+from ._types.prediction import PredictionWithIO
 from ._webhooks.signature import DEFAULT_TOLERANCE, secret_keys, verify_webhook
 from ._webhooks.states import SeenStates
-from .api import ShapeError
 from .errors import WebhookSignatureVerificationError
 
 __all__ = ["SIGNATURE_HEADER", "WebhookReceiver", "verify_webhook"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wriftai_anyio._parsing.prediction import PredictionWithIO
+from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio._webhooks.states import SeenStates
 
 

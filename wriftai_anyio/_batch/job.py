@@ -12,12 +12,13 @@ from anyio.lowlevel import checkpoint
 
 from wriftai_anyio._concurrency.cancellation import Sending, finish, finish_what_is_sent
 from wriftai_anyio._concurrency.threads import Worker
-from wriftai_anyio._parsing.prediction import Prediction, PredictionShape, PredictionWithIO, is_terminal
+from wriftai_anyio._parsing.prediction import PredictionShape
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
 from wriftai_anyio._predictions.operations import Follower
 from wriftai_anyio._resources.lists import Listing
-from wriftai_anyio.common_types import JsonValue
+from wriftai_anyio._types.json import JsonValue
+from wriftai_anyio._types.prediction import Prediction, PredictionWithIO, is_terminal
 from wriftai_anyio.errors import BatchJournalError, CreateOutcomeUnknown, WriftAIError
 
 from .inputs import Params

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._parsing.prediction import PredictionWithIO
 from wriftai_anyio._types.file import File
-from wriftai_anyio.common_types import JsonValue
+from wriftai_anyio._types.json import JsonValue
+from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio.errors import BatchJournalError
 
 _APPLICATION_ID: Final = 0x57524654

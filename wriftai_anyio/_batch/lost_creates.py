@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from wriftai_anyio._instrumentation.log import logger
-from wriftai_anyio._parsing.prediction import Prediction, PredictionWithIO
 from wriftai_anyio._resources.lists import Listing
-from wriftai_anyio.common_types import JsonValue
+from wriftai_anyio._types.json import JsonValue
+from wriftai_anyio._types.prediction import Prediction, PredictionWithIO
 from wriftai_anyio.errors import WriftAIError
 
 CLOCKS_APART: Final = timedelta(minutes=2)

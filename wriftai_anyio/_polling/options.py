@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
 from wriftai_anyio._blocking.portal import Caller
-from wriftai_anyio._parsing.prediction import PredictionWithIO
+from wriftai_anyio._types.prediction import PredictionWithIO
 
 
 @dataclass(frozen=True)

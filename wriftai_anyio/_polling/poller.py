@@ -15,8 +15,9 @@ from anyio.lowlevel import current_token
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
-from wriftai_anyio._parsing.prediction import PredictionShape, PredictionWithIO, is_terminal
+from wriftai_anyio._parsing.prediction import PredictionShape
 from wriftai_anyio._resources.base import segment
+from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from wriftai_anyio._parsing.prediction import RUNNING_STATUSES, Prediction, PredictionShape, is_terminal
-from wriftai_anyio._resources.base import page_of
+from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.shapes import page_of
+from wriftai_anyio._types.prediction import RUNNING_STATUSES, Prediction, is_terminal
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import UnprocessableEntityError
 from wriftai_anyio.pagination import PaginatedResponse

@@ -11,8 +11,8 @@ from wriftai_anyio._concurrency.cancellation import ungrouped
 from wriftai_anyio._concurrency.courier import Courier
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
-from wriftai_anyio._parsing.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio._transport.retries import RETRIED_STATUSES
+from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 
 from .running_list import Reading, RunningList

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Final
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._parsing.prediction import PredictionWithIO, is_terminal
+from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 
 FIRST_PATIENCE: Final = 10.0
 """Seconds for which a prediction's webhook is awaited before a poll, while no webhook has come yet at all."""

@@ -10,9 +10,10 @@ from urllib.parse import unquote
 import httpx
 
 from wriftai_anyio._concurrency.cancellation import Sending
-from wriftai_anyio._parsing.prediction import PredictionShape, PredictionWithIO
+from wriftai_anyio._parsing.prediction import PredictionShape
 from wriftai_anyio._resources.base import model_reference
 from wriftai_anyio._transport.sse import is_event_stream
+from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio.api import API, shaped
 from wriftai_anyio.errors import (
     APIConnectionError,

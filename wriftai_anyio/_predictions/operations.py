@@ -8,10 +8,11 @@ from anyio import move_on_after
 from wriftai_anyio._concurrency.cancellation import Sending, finish, finish_what_is_sent
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
-from wriftai_anyio._parsing.prediction import PredictionShape, PredictionWithIO, is_terminal
+from wriftai_anyio._parsing.prediction import PredictionShape
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._polling.poller import Poller
 from wriftai_anyio._resources.base import segment
+from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API, nothing
 from wriftai_anyio.errors import WaitTimeoutError
 

@@ -1,14 +1,12 @@
 """The base of all resources: ids and model references checked and quoted, answers checked."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
-from wriftai_anyio.api import API, Query, ShapeError
-from wriftai_anyio.common_types import JsonValue, StrEnum
-from wriftai_anyio.pagination import PaginatedResponse, PaginationOptions
+from wriftai_anyio.api import API, Query
+from wriftai_anyio.pagination import PaginationOptions
 
 T = TypeVar("T")
 
@@ -131,48 +129,6 @@ def _query_value(value: object) -> str | Sequence[str]:
     return str(value)
 
 
-def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedResponse[T]]:
-    """Makes the shape of a page from the shape of its items."""
-
-    def page(value: JsonValue) -> PaginatedResponse[T]:
-        fields = mapping(value)
-        items = fields.get("items")
-        if not isinstance(items, list):
-            raise ShapeError("it has no list `items`")
-        return PaginatedResponse(
-            items=[item(entry) for entry in items],
-            next_cursor=_optional_text(fields, "next_cursor"),
-            previous_cursor=_optional_text(fields, "previous_cursor"),
-            next_url=_optional_text(fields, "next_url"),
-            previous_url=_optional_text(fields, "previous_url"),
-        )
-
-    return page
-
-
-def record(kind: type[T], key: str, **enumerations: type[StrEnum]) -> Callable[[JsonValue], T]:
-    """Makes the shape of an object that is told by its key; all its fields are kept as they came.
-
-    Args:
-        kind: The `TypedDict` that describes it.
-        key: The field that no such object is without.
-        **enumerations: Fields whose values become members; a value that is newer than this package stays as it is.
-    """
-
-    def shape(value: JsonValue) -> T:
-        fields = dict(mapping(value))
-        if fields.get(key) is None:
-            raise ShapeError(f"it is no {kind.__name__}: it has no `{key}`")
-        for name, enumeration in enumerations.items():
-            found = fields.get(name)
-            if isinstance(found, str):
-                with suppress(ValueError):
-                    fields[name] = enumeration(found)
-        return cast("T", fields)
-
-    return shape
-
-
 def fields_of(params: Mapping[str, object], argument: str = "params") -> Mapping[str, object]:
     """Checks that what a caller wants to send is an object.
 
@@ -186,21 +142,3 @@ def fields_of(params: Mapping[str, object], argument: str = "params") -> Mapping
     if not isinstance(params, Mapping):
         raise ValueError(f"{argument} must be a mapping, not {type(params).__name__}.")  # noqa: TRY004 -- as all bad arguments
     return params
-
-
-def mapping(value: JsonValue) -> Mapping[str, JsonValue]:
-    """Checks that an answer is a JSON object.
-
-    Raises:
-        ShapeError: If it is not.
-    """
-    if not isinstance(value, Mapping):
-        raise ShapeError(f"it is a JSON {type(value).__name__}, not an object")
-    return value
-
-
-def _optional_text(fields: Mapping[str, JsonValue], name: str) -> str | None:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ShapeError(f"`{name}` is not a text")
-    return value

@@ -6,11 +6,12 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from wriftai_anyio._blocking.portal import twin
+from wriftai_anyio._parsing.shapes import page_of
+from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.api import API
-from wriftai_anyio.common_types import JsonValue
 from wriftai_anyio.pagination import AsyncItems, Items, Pages, PaginatedResponse, PaginationOptions, QueryValue
 
-from .base import Resource, page_of, page_query
+from .base import Resource, page_query
 
 T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=PaginationOptions)

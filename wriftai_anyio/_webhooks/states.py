@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Final
 
-from wriftai_anyio._parsing.prediction import RUNNING_STATUSES, TERMINAL_STATUSES, Prediction
+from wriftai_anyio._types.prediction import RUNNING_STATUSES, TERMINAL_STATUSES, Prediction
 
 _ENDED: Final = len(RUNNING_STATUSES)
 _PROGRESS: Final[dict[str, int]] = {

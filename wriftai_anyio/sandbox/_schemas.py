@@ -8,8 +8,6 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from starlette.requests import Request
 
-from wriftai_anyio.common_types import JsonValue
-
 from ._answers import ApiError, invalid
 
 
@@ -34,7 +32,7 @@ class Schema:
             raise ValueError(f"no JSON Schema: {error.message}") from None
         self._validator: _Validator = Draft202012Validator(schema)
 
-    def check(self, value: JsonValue, *location: str) -> None:
+    def check(self, value: object, *location: str) -> None:
         """Hold a value against the schema.
 
         Args:

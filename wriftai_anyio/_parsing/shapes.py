@@ -1,0 +1,75 @@
+"""Checks answers for the shapes that the API promises: objects, records and pages. It has no side effects."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TypeVar, cast
+
+from wriftai_anyio._types.json import JsonValue
+from wriftai_anyio._types.str_enum import StrEnum
+from wriftai_anyio.pagination import PaginatedResponse
+
+T = TypeVar("T")
+
+
+class ShapeError(ValueError):
+    """An answer's JSON is not of the shape that the API promises."""
+
+
+def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedResponse[T]]:
+    """Makes the shape of a page from the shape of its items."""
+
+    def page(value: JsonValue) -> PaginatedResponse[T]:
+        fields = mapping(value)
+        items = fields.get("items")
+        if not isinstance(items, list):
+            raise ShapeError("it has no list `items`")
+        return PaginatedResponse(
+            items=[item(entry) for entry in items],
+            next_cursor=_optional_text(fields, "next_cursor"),
+            previous_cursor=_optional_text(fields, "previous_cursor"),
+            next_url=_optional_text(fields, "next_url"),
+            previous_url=_optional_text(fields, "previous_url"),
+        )
+
+    return page
+
+
+def record(kind: type[T], key: str, **enumerations: type[StrEnum]) -> Callable[[JsonValue], T]:
+    """Makes the shape of an object that is told by its key; all its fields are kept as they came.
+
+    Args:
+        kind: The `TypedDict` that describes it.
+        key: The field that no such object is without.
+        **enumerations: Fields whose values become members; a value that is newer than this package stays as it is.
+    """
+
+    def shape(value: JsonValue) -> T:
+        fields = dict(mapping(value))
+        if fields.get(key) is None:
+            raise ShapeError(f"it is no {kind.__name__}: it has no `{key}`")
+        for name, enumeration in enumerations.items():
+            found = fields.get(name)
+            if isinstance(found, str):
+                with suppress(ValueError):
+                    fields[name] = enumeration(found)
+        return cast("T", fields)
+
+    return shape
+
+
+def mapping(value: JsonValue) -> Mapping[str, JsonValue]:
+    """Checks that an answer is a JSON object.
+
+    Raises:
+        ShapeError: If it is not.
+    """
+    if not isinstance(value, Mapping):
+        raise ShapeError(f"it is a JSON {type(value).__name__}, not an object")
+    return value
+
+
+def _optional_text(fields: Mapping[str, JsonValue], name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ShapeError(f"`{name}` is not a text")
+    return value
