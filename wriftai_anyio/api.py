@@ -11,7 +11,7 @@ import httpx
 
 from ._blocking.portal import Caller, Portal, Started, refuse_event_loop, twin
 from ._concurrency import system
-from ._concurrency.cancellation import Sending
+from ._concurrency.cancellation import SendShield
 from ._concurrency.forks import PerProcess
 from ._concurrency.threads import run_in_thread
 from ._concurrency.time_scale import scaled
@@ -20,6 +20,7 @@ from ._instrumentation.event_hooks import Watch
 from ._instrumentation.log import NOTICEABLE_WAIT, logger, reason
 from ._instrumentation.observer import NOBODY, Observer
 from ._parsing.shapes import ShapeError
+from ._pipeline.attempt_hooks import AttemptHooks
 from ._pipeline.encoding import encoded
 from ._rate_limits.bucket import Bucket, SharedPace
 from ._rate_limits.budget import Slot
@@ -52,7 +53,8 @@ class _Exchange(NamedTuple):
     timeout: httpx.Timeout
     repeatable: bool
     hold: str | None = None
-    sending: Sending | None = None
+    shield: SendShield | None = None
+    hooks: AttemptHooks | None = None
     urgent: bool = False
     unread: bool = False
 
@@ -71,8 +73,8 @@ class _Exchange(NamedTuple):
         return request
 
     async def failed(self) -> None:
-        if self.sending is not None:
-            await self.sending.on_failure()
+        if self.hooks is not None:
+            await self.hooks.after_failure()
 
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
@@ -157,7 +159,8 @@ class API:
         hold: str | None = None,
         timeout: httpx.Timeout | None = None,
         repeatable: bool | None = None,
-        sending: Sending | None = None,
+        shield: SendShield | None = None,
+        hooks: AttemptHooks | None = None,
         urgent: bool = False,
     ) -> T:
         """Sends a request and checks the shape of its answer; see `async_request`.
@@ -172,7 +175,8 @@ class API:
             hold: The value of the header `Prefer`, by which the server is asked to answer late.
             timeout: Instead of the client's.
             repeatable: Whether a second time does no harm. By default GET, HEAD, PUT and DELETE are.
-            sending: Entered while an attempt is under way, which is then let finish.
+            shield: Entered while an attempt is under way, which is then let finish.
+            hooks: Awaited around each attempt.
             urgent: Whether it goes before those that wait for the pace already.
 
         Returns:
@@ -192,7 +196,8 @@ class API:
             timeout=timeout or self.config.timeout,
             repeatable=method in retries.REPEATABLE_METHODS if repeatable is None else repeatable,
             hold=hold,
-            sending=sending,
+            shield=shield,
+            hooks=hooks,
             urgent=urgent,
         )
         return shaped(await self._answer(exchange), shape)
@@ -309,11 +314,16 @@ class API:
         if exchange.unread:
             response = await self.http.open(request)
             return response if response.is_success else await self.http.read(response)
-        if exchange.sending is None:
-            return await self.http.fetch(request)
-        await exchange.sending.on_attempt()
-        with exchange.sending:
-            return await self.http.fetch(request)
+        if exchange.shield is None:
+            return await self._fetch(request, exchange.hooks)
+        async with exchange.shield:
+            # What the hook notes is true then: nothing stands between it and the request.
+            return await self._fetch(request, exchange.hooks)
+
+    async def _fetch(self, request: httpx.Request, hooks: AttemptHooks | None) -> httpx.Response:
+        if hooks is not None:
+            await hooks.before()
+        return await self.http.fetch(request)
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop, and the thread of the blocking calls."""

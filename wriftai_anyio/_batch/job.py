@@ -10,9 +10,10 @@ from typing import TypeAlias
 from anyio import CancelScope, Lock
 from anyio.lowlevel import checkpoint
 
-from wriftai_anyio._concurrency.cancellation import Sending, finish, finish_what_is_sent
+from wriftai_anyio._concurrency.cancellation import SendShield, finish, finish_what_is_sent
 from wriftai_anyio._concurrency.threads import Worker
 from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
 from wriftai_anyio._predictions.operations import Follower
@@ -134,10 +135,11 @@ class JournaledJob:
     async def _create(self, number: int, create: Create, *, may_exist: bool) -> tuple[str, PredictionWithIO | None]:
         """Creates an input's prediction and returns its id, and its state unless the answer was lost."""
         intend, take_back = partial(self._note, intended(number)), partial(self._note, not_created(number))
-        sending = Sending(intend, checkpoint if may_exist else take_back)
+        hooks = AttemptHooks(intend, checkpoint if may_exist else take_back)
+        shield = SendShield()
         predictions: list[PredictionWithIO] = []
         try:
-            await finish_what_is_sent(sending, partial(self._send, number, create, sending), predictions.append)
+            await finish_what_is_sent(shield, partial(self._send, number, create, shield, hooks), predictions.append)
         except CreateOutcomeUnknown as error:
             if error.prediction_id is None:
                 raise
@@ -148,15 +150,15 @@ class JournaledJob:
             raise
         return predictions[0]["id"], predictions[0]
 
-    async def _send(self, number: int, create: Create, sending: Sending) -> PredictionWithIO:
+    async def _send(self, number: int, create: Create, shield: SendShield, hooks: AttemptHooks) -> PredictionWithIO:
         try:
-            prediction = await self._job.follower.create(create, None, sending)
+            prediction = await self._job.follower.create(create, shield, hooks)
         except CreateOutcomeUnknown as error:
             if error.prediction_id is not None:
                 await self._note(created(number, error.prediction_id))
             raise
         except WriftAIError:
-            await sending.on_failure()
+            await hooks.after_failure()
             raise
         await self._note(created(number, prediction["id"]))
         return prediction

@@ -57,50 +57,40 @@ def _parts(error: BaseException) -> Iterator[BaseException]:
         yield from _parts(each)
 
 
-class Sending:
-    """A request that is let finish once it is under way, though its caller leaves; see `finish_what_is_sent`.
+class SendShield:
+    """Shields a request from cancellation while it is under way; see `finish_what_is_sent`.
 
-    Args:
-        on_attempt: Awaited right before each attempt to send it, after all queues.
-        on_failure: Awaited after an attempt by which the server surely did nothing, and which is repeated.
+    Enter it, with `async with`, around each attempt to send the request.
 
     Attributes:
-        scope: What the request runs in; shielded while it is under way.
-        on_attempt: As given.
-        on_failure: As given.
+        scope: What the request runs in; shielded while an attempt is under way.
     """
 
     scope: CancelScope
-    on_attempt: Callable[[], Awaitable[None]]
-    on_failure: Callable[[], Awaitable[None]]
 
-    def __init__(
-        self,
-        on_attempt: Callable[[], Awaitable[None]] = checkpoint,
-        on_failure: Callable[[], Awaitable[None]] = checkpoint,
-    ) -> None:
+    def __init__(self) -> None:
         self.scope = CancelScope()
-        self.on_attempt = on_attempt
-        self.on_failure = on_failure
 
-    def __enter__(self) -> None:
+    async def __aenter__(self) -> None:
+        # The last moment at which a caller who has left already is noticed: from here on, the request goes on.
+        await checkpoint()
         self.scope.shield = True
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.scope.shield = False
 
 
 async def finish_what_is_sent(
-    sending: Sending, function: Callable[[], Awaitable[T]], keep: Callable[[T], None]
+    shield: SendShield, function: Callable[[], Awaitable[T]], keep: Callable[[T], None]
 ) -> None:
     """Runs a coroutine function whose request under way is let finish, though the caller is cancelled.
 
     It runs as a task of its own, since asyncio's own cancellation reaches through anyio's shields.
 
     Args:
-        sending: Entered by the coroutine while its request is under way.
+        shield: Entered by the coroutine while its request is under way.
         function: The coroutine function.
         keep: Called with its result, also when the caller has left meanwhile.
 
@@ -111,7 +101,7 @@ async def finish_what_is_sent(
     ended = anyio.Event()
 
     async def run() -> None:
-        with sending.scope:
+        with shield.scope:
             try:
                 keep(await function())
             except Exception as error:  # noqa: BLE001 -- raised below, out of the task group
@@ -124,7 +114,7 @@ async def finish_what_is_sent(
             try:
                 await ended.wait()
             except BaseException:  # cancelled, or Ctrl-C, which trio raises here
-                sending.scope.deadline = current_time() + LONGEST_FINISH
+                shield.scope.deadline = current_time() + LONGEST_FINISH
                 raise
     if errors:
         raise errors.pop()

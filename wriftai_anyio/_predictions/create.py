@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 import httpx
 
-from wriftai_anyio._concurrency.cancellation import Sending
+from wriftai_anyio._concurrency.cancellation import SendShield
 from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._resources.base import model_reference
 from wriftai_anyio._transport.sse import is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO
@@ -100,7 +101,12 @@ class Create:
         return "stream" in self.body
 
     async def post(
-        self, api: API, shape: PredictionShape, hold: Hold | None, sending: Sending | None = None
+        self,
+        api: API,
+        shape: PredictionShape,
+        hold: Hold | None,
+        shield: SendShield | None = None,
+        hooks: AttemptHooks | None = None,
     ) -> PredictionWithIO:
         """Sends the create.
 
@@ -108,7 +114,8 @@ class Create:
             api: What sends it.
             shape: Checks the answer.
             hold: Whether the server is asked to hold the connection until the prediction has ended.
-            sending: Entered while the request is under way, since what it creates must not be lost.
+            shield: Entered while the request is under way, since what it creates must not be lost.
+            hooks: Awaited around each attempt.
 
         Raises:
             CreateOutcomeUnknown: If the server may have taken it.
@@ -124,7 +131,8 @@ class Create:
                 headers=self.headers,
                 hold=hold.preference if hold else None,
                 timeout=hold.extended(api.config.timeout) if hold else None,
-                sending=sending,
+                shield=shield,
+                hooks=hooks,
             )
 
     async def open(

@@ -5,10 +5,11 @@ from typing import Final
 
 from anyio import move_on_after
 
-from wriftai_anyio._concurrency.cancellation import Sending, finish, finish_what_is_sent
+from wriftai_anyio._concurrency.cancellation import SendShield, finish, finish_what_is_sent
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._polling.poller import Poller
 from wriftai_anyio._resources.base import segment
@@ -71,16 +72,21 @@ class Follower:
         return await self._poller.fetch(prediction_id)
 
     async def create(
-        self, create: Create, hold: Hold | None = None, sending: Sending | None = None
+        self, create: Create, shield: SendShield | None = None, hooks: AttemptHooks | None = None
     ) -> PredictionWithIO:
         """Creates a prediction, and returns it as it is then."""
         with self._api.observer.creating(create) as created:
-            return await self._post(create, created, hold, sending)
+            return await self._post(create, created, None, shield, hooks)
 
     async def _post(
-        self, create: Create, created: Callable[[PredictionWithIO], None], hold: Hold | None, sending: Sending | None
+        self,
+        create: Create,
+        created: Callable[[PredictionWithIO], None],
+        hold: Hold | None,
+        shield: SendShield | None = None,
+        hooks: AttemptHooks | None = None,
     ) -> PredictionWithIO:
-        prediction = await create.post(self._api, self._shape, hold, sending)
+        prediction = await create.post(self._api, self._shape, hold, shield, hooks)
         created(prediction)
         if create.has_webhook and not is_terminal(prediction):
             self._poller.expect_webhook(prediction["id"])
@@ -112,11 +118,11 @@ class Follower:
         options: AsyncWaitOptions,
     ) -> PredictionWithIO:
         if not options.cancel_on_exit:
-            prediction = await self._post(create, created, None if create.streams else _hold(options), None)
+            prediction = await self._post(create, created, None if create.streams else _hold(options))
             followed.note(prediction)
             return prediction
-        sending = Sending()
-        await finish_what_is_sent(sending, lambda: self._post(create, created, None, sending), keep=followed.note)
+        shield = SendShield()
+        await finish_what_is_sent(shield, lambda: self._post(create, created, None, shield), keep=followed.note)
         if followed.last is None:
             raise AssertionError("a create ended without an outcome")
         return followed.last

@@ -1,0 +1,19 @@
+"""What is done around each attempt to send a request, such as to note in a journal that it is about to be sent."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from anyio.lowlevel import checkpoint
+
+
+@dataclass(frozen=True)
+class AttemptHooks:
+    """Called around each attempt to send a request.
+
+    Attributes:
+        before: Awaited right before each attempt, when no queue is left to wait in.
+        after_failure: Awaited after an attempt that certainly did nothing on the server and that is repeated.
+    """
+
+    before: Callable[[], Awaitable[None]] = checkpoint
+    after_failure: Callable[[], Awaitable[None]] = checkpoint
