@@ -359,7 +359,7 @@ class TestFork:
             sandbox,
             """
             def hold():
-                with client._api._portals.peek()._lock:
+                with client._api.blocking._portals.peek()._lock:
                     held.set()
                     free.wait()
 

@@ -2,18 +2,17 @@
 
 import json as json_module
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import anyio
 import httpx
 
-from ._blocking.portal import Caller, Portal, Started, refuse_event_loop, twin
+from ._blocking.runner import BlockingRunner
+from ._blocking.twins import twin
 from ._concurrency import system
 from ._concurrency.cancellation import SendShield
-from ._concurrency.forks import PerProcess
-from ._concurrency.threads import run_in_thread
 from ._concurrency.time_scale import scaled
 from ._config import Config, checked_headers
 from ._instrumentation.event_hooks import Watch
@@ -33,7 +32,6 @@ from .hooks import RequestEvent
 
 __all__ = ["API"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 Query: TypeAlias = Mapping[str, str | Sequence[str]]
@@ -95,18 +93,11 @@ class API:
         self.pace: SharedPace = SharedPace(config.base_url, config.access_token)
         self.watch: Watch = Watch(config.on_request, config.on_response)
         self.observer: Observer = NOBODY if config.tracer is None else config.tracer.observer()
-        backend, close_loop = config.backend, self.http.close_loop
-        self._portals = PerProcess(lambda: Portal(backend, close_loop))
+        self.blocking: BlockingRunner = BlockingRunner(config.backend, self.http.close_loop)
         self._headers = _base_headers(config)
 
     def __reduce__(self) -> tuple[object, ...]:
         return API, (self.config,)
-
-    def __del__(self) -> None:
-        portals = getattr(self, "_portals", None)
-        portal = portals.peek() if portals else None
-        if portal is not None:
-            portal.request_stop()
 
     async def async_request(
         self,
@@ -145,7 +136,7 @@ class API:
         headers: Mapping[str, str] | None = None,
         params: Query | None = None,
     ) -> JsonValue:
-        return self.call(self.async_request, method, path, json, headers, params)
+        return self.blocking.call(self.async_request, method, path, json, headers, params)
 
     async def ask(
         self,
@@ -327,71 +318,15 @@ class API:
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop, and the thread of the blocking calls."""
-        portal = self._portals.peek()
-        if portal is not None:
-            await run_in_thread(portal.stop)
+        await self.blocking.aclose()
         await self.http.aclose()
         self.observer.close()
 
     def close(self) -> None:
         """Closes the thread of the blocking calls, and refuses further requests on any event loop."""
-        self._portals.get().stop()
+        self.blocking.close()
         self.http.refuse()
         self.observer.close()
-
-    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs a coroutine method for a blocking caller.
-
-        Args:
-            function: The coroutine method, whose name the error gives inside an event loop.
-            *args: Its arguments.
-            **kwargs: Its keyword arguments.
-
-        Returns:
-            What it returned.
-
-        Raises:
-            RuntimeError: Inside a running event loop.
-        """
-        refuse_event_loop(function.__name__)
-        return self._portals.get().call(lambda: function(*args, **kwargs))
-
-    def call_with_callbacks(
-        self, name: str, function: Callable[[Caller], Awaitable[T]], caller: Caller | None = None
-    ) -> T:
-        """Runs a coroutine function that calls back into the thread of its blocking caller.
-
-        Args:
-            name: The name of the coroutine method, for the error inside an event loop.
-            function: Takes the `Caller` to run callbacks on.
-            caller: Given if callbacks of other coroutines, too, are to run while this thread waits.
-
-        Returns:
-            What it returned.
-
-        Raises:
-            RuntimeError: Inside a running event loop.
-        """
-        refuse_event_loop(name)
-        thread = caller or Caller()
-        return self._portals.get().call(lambda: function(thread), thread)
-
-    def start(self, name: str, function: Callable[[], Awaitable[T]], caller: Caller | None = None) -> Started[T]:
-        """Starts a coroutine function for a blocking caller, who asks for its outcome later.
-
-        Args:
-            name: The name of the coroutine method, for the error inside an event loop.
-            function: The coroutine function.
-            caller: Given if it wakes its caller; see `Started.wait_woken`.
-
-        Returns:
-            What to ask for its outcome.
-
-        Raises:
-            RuntimeError: Inside a running event loop.
-        """
-        refuse_event_loop(name)
-        return self._portals.get().start(function, caller)
 
 
 def _retry_delay(exchange: _Exchange, outcome: httpx.Response | APIConnectionError, repeats: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
 from .common_types import Model, UserWithDetails
@@ -52,7 +52,7 @@ class AuthenticatedUser(Resource):
 
     @twin(async_get)
     def get(self) -> UserWithDetails:
-        return self._api.call(self.async_get)
+        return self._api.blocking.call(self.async_get)
 
     async def async_update(self, params: UpdateUserParams) -> UserWithDetails:
         """Update the authenticated user.
@@ -72,7 +72,7 @@ class AuthenticatedUser(Resource):
 
     @twin(async_update)
     def update(self, params: UpdateUserParams) -> UserWithDetails:
-        return self._api.call(self.async_update, params)
+        return self._api.blocking.call(self.async_update, params)
 
     async def async_models(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Model]:
         """List the authenticated user's models, private ones too.
@@ -92,7 +92,7 @@ class AuthenticatedUser(Resource):
 
     @twin(async_models)
     def models(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Model]:
-        return self._api.call(self.async_models, pagination_options)
+        return self._api.blocking.call(self.async_models, pagination_options)
 
     def async_iterate_models(self, pagination_options: PaginationOptions | None = None) -> AsyncItems[Model]:
         """Iterate over all the authenticated user's models, lazily.

@@ -17,7 +17,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from ._batch.inputs import CallersInputs, Params, close
 from ._batch.job import Job, JournaledJob, Work, journaled
-from ._blocking.portal import Caller, Started, refuse_event_loop
+from ._blocking.calls import Caller, Started
+from ._blocking.guard import refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
 from ._types.prediction import PredictionWithIO
@@ -177,7 +178,7 @@ class Batch:
         if self._started is not None:
             raise RuntimeError("A batch runs once. Make a new one; with the same journal it goes on.")
         host = Caller()
-        self._started = self._api.start("async_batch", partial(self._host, host), host)
+        self._started = self._api.blocking.start("async_batch", partial(self._host, host), host)
         while not self._entered:
             if not self._started.wait_woken():
                 self._started.result()
@@ -204,7 +205,7 @@ class Batch:
             refuse_event_loop("async_batch")
             raise RuntimeError("Use a batch as `with …`, and iterate over it inside the block.")
         with self._turn:
-            result = self._api.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
+            result = self._api.blocking.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
         if result is None:
             raise StopIteration
         return result

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._files.download import download
 from ._files.multipart import PartSender, cut
 from ._files.object_store import Store, web_address
@@ -74,7 +74,7 @@ class Files(Resource):
 
     @twin(async_upload)
     def upload(self, file: File, on_progress: Callable[[int, int], object] | None = None) -> UploadCompletionResult:
-        return self._api.call_with_callbacks(
+        return self._api.blocking.call_with_callbacks(
             "async_upload", lambda caller: self.async_upload(file, on_caller(caller, on_progress))
         )
 
@@ -129,7 +129,7 @@ class Files(Resource):
         *,
         on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Path:
-        return self._api.call_with_callbacks(
+        return self._api.blocking.call_with_callbacks(
             "async_download",
             lambda caller: self.async_download(url, path, on_progress=on_caller(caller, on_progress)),
         )

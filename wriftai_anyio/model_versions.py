@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import Resource, fields_of, model_path, version_path
 from ._resources.lists import Listing
@@ -110,7 +110,7 @@ class ModelVersions(Resource):
     def list(
         self, identifier: str, pagination_options: PaginationOptions | None = None
     ) -> PaginatedResponse[ModelVersion]:
-        return self._api.call(self.async_list, identifier, pagination_options)
+        return self._api.blocking.call(self.async_list, identifier, pagination_options)
 
     def async_iterate(
         self, identifier: str, pagination_options: PaginationOptions | None = None
@@ -156,7 +156,7 @@ class ModelVersions(Resource):
 
     @twin(async_get)
     def get(self, identifier: str) -> ModelVersionWithDetails:
-        return self._api.call(self.async_get, identifier)
+        return self._api.blocking.call(self.async_get, identifier)
 
     async def async_create(
         self, identifier: str, options: CreateModelVersionParams
@@ -181,7 +181,7 @@ class ModelVersions(Resource):
 
     @twin(async_create)
     def create(self, identifier: str, options: CreateModelVersionParams) -> ModelVersionWithDetailsAndConfiguration:
-        return self._api.call(self.async_create, identifier, options)
+        return self._api.blocking.call(self.async_create, identifier, options)
 
     async def async_delete(self, identifier: str) -> None:
         """Delete a model version.
@@ -199,7 +199,7 @@ class ModelVersions(Resource):
 
     @twin(async_delete)
     def delete(self, identifier: str) -> None:
-        self._api.call(self.async_delete, identifier)
+        self._api.blocking.call(self.async_delete, identifier)
 
     async def async_get_configuration(self, identifier: str) -> ModelVersionConfiguration:
         """Get the configuration of a model version.
@@ -220,7 +220,7 @@ class ModelVersions(Resource):
 
     @twin(async_get_configuration)
     def get_configuration(self, identifier: str) -> ModelVersionConfiguration:
-        return self._api.call(self.async_get_configuration, identifier)
+        return self._api.blocking.call(self.async_get_configuration, identifier)
 
     async def async_update_configuration(
         self, identifier: str, params: UpdateModelVersionConfigurationParams
@@ -247,7 +247,7 @@ class ModelVersions(Resource):
     def update_configuration(
         self, identifier: str, params: UpdateModelVersionConfigurationParams
     ) -> ModelVersionConfiguration:
-        return self._api.call(self.async_update_configuration, identifier, params)
+        return self._api.blocking.call(self.async_update_configuration, identifier, params)
 
     def _listing(self, identifier: str) -> Listing[ModelVersion]:
         return Listing(self._api, f"{model_path(identifier)}/versions", _version)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypedDict
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import fields_of, model_path, segment
 from ._resources.lists import Listing, SearchedResource
@@ -118,7 +118,7 @@ class ModelsResource(SearchedResource[Model]):
     def list(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
     ) -> PaginatedResponse[Model]:
-        return self._api.call(self.async_list, pagination_options, owner)
+        return self._api.blocking.call(self.async_list, pagination_options, owner)
 
     def async_iterate(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
@@ -166,7 +166,7 @@ class ModelsResource(SearchedResource[Model]):
 
     @twin(async_get)
     def get(self, identifier: str) -> ModelWithDetails:
-        return self._api.call(self.async_get, identifier)
+        return self._api.blocking.call(self.async_get, identifier)
 
     async def async_create(self, params: CreateModelParams) -> ModelWithDetails:
         """Create a model.
@@ -186,7 +186,7 @@ class ModelsResource(SearchedResource[Model]):
 
     @twin(async_create)
     def create(self, params: CreateModelParams) -> ModelWithDetails:
-        return self._api.call(self.async_create, params)
+        return self._api.blocking.call(self.async_create, params)
 
     async def async_update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
         """Update a model.
@@ -208,7 +208,7 @@ class ModelsResource(SearchedResource[Model]):
 
     @twin(async_update)
     def update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
-        return self._api.call(self.async_update, identifier, params)
+        return self._api.blocking.call(self.async_update, identifier, params)
 
     async def async_delete(self, identifier: str) -> None:
         """Delete a model.
@@ -226,7 +226,7 @@ class ModelsResource(SearchedResource[Model]):
 
     @twin(async_delete)
     def delete(self, identifier: str) -> None:
-        self._api.call(self.async_delete, identifier)
+        self._api.blocking.call(self.async_delete, identifier)
 
     def _listing(self, owner: str | None) -> Listing[Model]:
         path = "/models" if owner is None else f"/models/{segment(owner, 'owner')}"

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypedDict, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from ._blocking.portal import Started
+from ._blocking.calls import Started
 from ._concurrency.cancellation import ungrouped
 from .errors import UnprocessableEntityError, WriftAIError
 

@@ -6,7 +6,8 @@ from typing import TypedDict
 
 from ._batch.inputs import CallersInputs, reader
 from ._batch.job import Job
-from ._blocking.portal import Caller, twin
+from ._blocking.calls import Caller
+from ._blocking.twins import twin
 from ._parsing.prediction import PredictionShape
 from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._polling.poller import Poller
@@ -111,7 +112,7 @@ class Predictions(Resource):
 
     @twin(async_get)
     def get(self, prediction_id: str) -> PredictionWithIO:
-        return self._api.call(self.async_get, prediction_id)
+        return self._api.blocking.call(self.async_get, prediction_id)
 
     async def async_list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
         """List predictions, newest first.
@@ -131,7 +132,7 @@ class Predictions(Resource):
 
     @twin(async_list)
     def list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
-        return self._api.call(self.async_list, pagination_options)
+        return self._api.blocking.call(self.async_list, pagination_options)
 
     async def async_create(
         self,
@@ -190,7 +191,7 @@ class Predictions(Resource):
         *,
         stream: bool = False,
     ) -> PredictionWithIO:
-        return self._api.call_with_callbacks(
+        return self._api.blocking.call_with_callbacks(
             "async_create",
             lambda caller: self.async_create(params, model, wait, wait_options.on(caller), stream=stream),
         )
@@ -234,7 +235,7 @@ class Predictions(Resource):
         predictionID: str,  # noqa: N803 -- the contract's name
         options: WaitOptions = DEFAULT_WAIT_OPTIONS,
     ) -> PredictionWithIO:
-        return self._api.call_with_callbacks(
+        return self._api.blocking.call_with_callbacks(
             "async_wait", lambda caller: self.async_wait(predictionID, options.on(caller))
         )
 
@@ -256,7 +257,7 @@ class Predictions(Resource):
 
     @twin(async_cancel)
     def cancel(self, prediction_id: str) -> None:
-        self._api.call(self.async_cancel, prediction_id)
+        self._api.blocking.call(self.async_cancel, prediction_id)
 
     def expect_webhooks(self) -> None:
         """Says that webhooks of what this client creates come to this process, so that polls may be rare.

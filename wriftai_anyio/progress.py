@@ -14,7 +14,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._progress.display import Display, Line, Unit
 from ._types.prediction import Prediction, Status, is_terminal
 from .batch import BatchResult

@@ -7,7 +7,8 @@ from functools import partial
 from types import TracebackType
 from typing import Final, TypedDict
 
-from ._blocking.portal import Caller, Started, twin
+from ._blocking.calls import Caller, Started
+from ._blocking.twins import twin
 from ._parsing.prediction import PredictionShape
 from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
@@ -184,7 +185,7 @@ class PredictionStream(_Events):
             # loop's thread and back for each takes several times as long as the reading.
             # It must not hold this stream, which lets go of it when it is dropped.
             caller = Caller()
-            reading = self._api.start("async_stream", partial(self._reader.read_ahead, caller.wake), caller)
+            reading = self._api.blocking.start("async_stream", partial(self._reader.read_ahead, caller.wake), caller)
             self._reading = reading
         elif not reading.is_of_this_process:
             raise RuntimeError("This stream is read in another process. Begin one here, with `after_id`.")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypedDict, cast
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._files.object_store import web_address
 from ._parsing.shapes import ShapeError, mapping
 from ._resources.base import Resource, fields_of, segment
@@ -70,7 +70,7 @@ class Uploads(Resource):
 
     @twin(async_create)
     def create(self, params: CreateUploadParams) -> Upload:
-        return self._api.call(self.async_create, params)
+        return self._api.blocking.call(self.async_create, params)
 
     async def async_complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
         """Complete an upload, all parts of which have been sent.
@@ -94,7 +94,7 @@ class Uploads(Resource):
 
     @twin(async_complete)
     def complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
-        return self._api.call(self.async_complete, upload_id, params)
+        return self._api.blocking.call(self.async_complete, upload_id, params)
 
 
 def _upload_of(size: int) -> Callable[[JsonValue], Upload]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import segment
 from ._resources.lists import ListedResource, Listing, SearchedResource
@@ -55,7 +55,7 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
 
     @twin(async_get)
     def get(self, name: str) -> UserWithDetails:
-        return self._api.call(self.async_get, name)
+        return self._api.blocking.call(self.async_get, name)
 
     def _listing(self) -> Listing[User]:
         return Listing(self._api, "/users", _user)

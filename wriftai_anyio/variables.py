@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from ._blocking.portal import twin
+from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import fields_of, segment
 from ._resources.lists import ListedResource, Listing
@@ -76,7 +76,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
 
     @twin(async_create)
     def create(self, params: CreateVariableParams) -> Variable:
-        return self._api.call(self.async_create, params)
+        return self._api.blocking.call(self.async_create, params)
 
     async def async_update(self, name: str, params: UpdateVariableParams) -> Variable:
         """Update a variable.
@@ -98,7 +98,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
 
     @twin(async_update)
     def update(self, name: str, params: UpdateVariableParams) -> Variable:
-        return self._api.call(self.async_update, name, params)
+        return self._api.blocking.call(self.async_update, name, params)
 
     async def async_delete(self, name: str) -> None:
         """Delete a variable.
@@ -116,7 +116,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
 
     @twin(async_delete)
     def delete(self, name: str) -> None:
-        self._api.call(self.async_delete, name)
+        self._api.blocking.call(self.async_delete, name)
 
     def _listing(self) -> Listing[Variable]:
         return Listing(self._api, "/variables", _variable)

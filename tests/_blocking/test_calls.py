@@ -397,7 +397,7 @@ class TestPortal:
             raise OSError("out of everything")
 
         client = client_of(Script())
-        monkeypatch.setattr("wriftai_anyio._blocking.portal.anyio.run", fail)
+        monkeypatch.setattr("wriftai_anyio._blocking.loop_thread.anyio.run", fail)
         with pytest.raises(RuntimeError, match="could not run"):
             client.predictions.get(ID)
 

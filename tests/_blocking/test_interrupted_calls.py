@@ -22,7 +22,7 @@ from anyio.lowlevel import checkpoint
 import wriftai_anyio
 from tests.support.clients import ID, Script, answer, client_of, prediction
 from wriftai_anyio import Client
-from wriftai_anyio._blocking import portal
+from wriftai_anyio._blocking import calls, portal
 from wriftai_anyio.predictions import WaitOptions
 
 PACKAGE = str(Path(wriftai_anyio.__file__).parent)
@@ -128,7 +128,7 @@ def test_ctrl_c_at_any_line_leaves_nothing_to_wait_for(call: Callable[[Client], 
 def test_ctrl_c_does_not_wait_for_an_event_loop_that_a_hook_blocks(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portal, "LONGEST_GOODBYE", 0.01)
+    monkeypatch.setattr(calls, "LONGEST_GOODBYE", 0.01)
     main_thread, unblocked = threading.get_ident(), threading.Event()
 
     def interrupt_and_block(_: object) -> None:

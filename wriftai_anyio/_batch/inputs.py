@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Genera
 from itertools import islice
 from typing import Any, TypeAlias, cast
 
-from wriftai_anyio._blocking.portal import Caller
+from wriftai_anyio._blocking.calls import Caller
 
 Params: TypeAlias = Any
 """A `CreatePredictionParams`, which `predictions` defines, and which is checked before it is sent."""

@@ -5,7 +5,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import TypeAlias, TypeVar
 
-from wriftai_anyio._blocking.portal import Caller
+from wriftai_anyio._blocking.calls import Caller
 
 S = TypeVar("S")
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
-from wriftai_anyio._blocking.portal import Caller
+from wriftai_anyio._blocking.calls import Caller
 from wriftai_anyio._types.prediction import PredictionWithIO
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NoReturn, TextIO
 
 from tqdm.auto import tqdm
 
-from wriftai_anyio._blocking.portal import in_notebook
+from wriftai_anyio._blocking.guard import in_notebook
 
 from .display import Display, Line, PlainDisplay, Unit, plain_line
 

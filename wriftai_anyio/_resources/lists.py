@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Generic, TypeVar
 
-from wriftai_anyio._blocking.portal import twin
+from wriftai_anyio._blocking.twins import twin
 from wriftai_anyio._parsing.shapes import page_of
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.api import API
@@ -48,7 +48,7 @@ class Listing(Generic[T]):
             async_name: The method that gives the same to coroutines.
             options: Where to begin, and how large the pages are.
         """
-        return Items(Pages(self._fetch, self._parameters(options)), partial(self._api.start, async_name))
+        return Items(Pages(self._fetch, self._parameters(options)), partial(self._api.blocking.start, async_name))
 
     async def _fetch(self, query: Mapping[str, QueryValue]) -> PaginatedResponse[T]:
         return await self._api.ask("GET", self._path, self._page, params=query)
@@ -82,7 +82,7 @@ class ListedResource(Resource, Generic[T, OptionsT]):
 
     @twin(async_list)
     def list(self, pagination_options: OptionsT | None = None) -> PaginatedResponse[T]:
-        return self._api.call(self.async_list, pagination_options)
+        return self._api.blocking.call(self.async_list, pagination_options)
 
     def async_iterate(self, pagination_options: OptionsT | None = None) -> AsyncItems[T]:
         """Iterate over the items of all pages, lazily.
@@ -132,7 +132,7 @@ class SearchedResource(Resource, Generic[T]):
 
     @twin(async_search)
     def search(self, q: str, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[T]:
-        return self._api.call(self.async_search, q, pagination_options)
+        return self._api.blocking.call(self.async_search, q, pagination_options)
 
     def async_iterate_search(self, q: str, pagination_options: PaginationOptions | None = None) -> AsyncItems[T]:
         """Iterate over all that a search finds, lazily.
