@@ -1,17 +1,21 @@
 """What every request passes on its way in: the log, the token, the rate limits, the fault plan."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._answers import ApiError, refusal
+from ._browsers import foreign
 from ._faults import FaultPlan, enact
 from ._limits import Limiter
 from ._requests import RecordedRequest, RequestLog
 from ._settings import API_PREFIX
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+NO_HEADERS: Final[Sequence[tuple[bytes, bytes]]] = ()
+_TOO_LARGE: Final = refusal(413, "too_large", f"a body may have {MAX_BODY_BYTES} bytes")
 
 
 class Gate:
@@ -35,28 +39,33 @@ class Gate:
         self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request in, or refuse it."""
-        if not scope["path"].startswith(f"{API_PREFIX}/"):
-            await self._pass_on(scope, receive, send, self._log.record(scope, b""), [])
-            return
-        body = await _read(receive)
-        if body is None:
-            return
-        recorded = self._log.record(scope, body)
-        refused, headers = self._admit(recorded)
+        """Let one request in, or refuse it before its body is read."""
+        recorded = self._log.record(scope)
+        is_api = recorded.path.startswith(f"{API_PREFIX}/")
+        refused, headers = foreign(recorded.headers, recorded.method), NO_HEADERS
+        if refused is None and is_api:
+            refused, headers = self._admit(recorded)
+        if refused is None and is_api:
+            body = await _read(receive)
+            if body is None:
+                return
+            refused = None if len(body) <= MAX_BODY_BYTES else _TOO_LARGE
+            recorded.body = body if refused is None else b""
+            receive = _replay(body, receive)
         if refused is None:
-            await self._pass_on(scope, _replay(body, receive), send, recorded, headers)
+            await self._pass_on(scope, receive, send, recorded, headers)
         else:
             await refused.answer()(scope, receive, _noting(send, recorded, headers))
 
-    def _admit(self, recorded: RecordedRequest) -> tuple[ApiError | None, list[tuple[bytes, bytes]]]:
+    def _admit(self, recorded: RecordedRequest) -> tuple[ApiError | None, Sequence[tuple[bytes, bytes]]]:
         given = recorded.headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, self._authorization):
-            return refusal(401, "unauthorized", "the access token is missing or wrong"), []
-        if len(recorded.body) > MAX_BODY_BYTES:
-            return refusal(413, "too_large", f"a body may have {MAX_BODY_BYTES} bytes"), []
+            return refusal(401, "unauthorized", "the access token is missing or wrong"), NO_HEADERS
+        size = recorded.headers.get("content-length", "0")
+        if size.isascii() and size.isdigit() and int(size[:20]) > MAX_BODY_BYTES:
+            return _TOO_LARGE, NO_HEADERS
         if self._limiter is None:
-            return None, []
+            return None, NO_HEADERS
         create = recorded.method == "POST" and recorded.path == f"{API_PREFIX}/predictions"
         allowance = self._limiter.take(create=create)
         refused = None if allowance.granted else refusal(429, "rate_limited", "too many requests")
@@ -68,7 +77,7 @@ class Gate:
         receive: Receive,
         send: Send,
         recorded: RecordedRequest,
-        headers: list[tuple[bytes, bytes]],
+        headers: Sequence[tuple[bytes, bytes]],
     ) -> None:
         answer = _noting(send, recorded, headers)
         fault = self._faults.take(recorded.method, recorded.path)
@@ -78,7 +87,7 @@ class Gate:
             await enact(fault, self._app, scope, receive, answer)
 
 
-def _noting(send: Send, recorded: RecordedRequest, headers: list[tuple[bytes, bytes]]) -> Send:
+def _noting(send: Send, recorded: RecordedRequest, headers: Sequence[tuple[bytes, bytes]]) -> Send:
     """Return a send which notes the status and adds the headers that every answer has."""
 
     async def noting_send(message: Message) -> None:

@@ -21,9 +21,9 @@ class RecordedRequest:
         path: The decoded path, with the ``/v1`` in front.
         query: The query parameters.
         headers: The headers, whose names match in any case.
-        body: The body; empty for the parts of uploads, which can be large.
         arrived_at: When it arrived, in seconds of ``time.monotonic()``.
         request_id: What the answer says as ``x-request-id``.
+        body: The body; empty for the parts of uploads, which can be large, and where the request was refused.
         status: The status answered, or ``None`` where there was no answer (yet).
     """
 
@@ -31,9 +31,9 @@ class RecordedRequest:
     path: str
     query: QueryParams
     headers: Headers = field(repr=False)
-    body: bytes = field(repr=False)
     arrived_at: float
     request_id: str
+    body: bytes = field(default=b"", repr=False)
     status: int | None = None
 
 
@@ -44,14 +44,13 @@ class RequestLog:
         self._recorded: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._serials = itertools.count(1)
 
-    def record(self, scope: Scope, body: bytes) -> RecordedRequest:
+    def record(self, scope: Scope) -> RecordedRequest:
         """Note a request that has come in."""
         recorded = RecordedRequest(
             method=scope["method"],
             path=scope["path"],
             query=QueryParams(scope["query_string"]),
             headers=Headers(raw=scope["headers"]),
-            body=body,
             arrived_at=time.monotonic(),
             request_id=f"sandbox-{next(self._serials)}",
         )

@@ -1,5 +1,6 @@
 """The sandbox as its users see it."""
 
+import secrets
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from types import TracebackType
@@ -31,7 +32,7 @@ class Sandbox:
     Args:
         models: Further models by ``owner/name``: functions that take the input, or `Model`.
         port: The port on loopback; 0 for a free one.
-        access_token: The token that it wants from its clients.
+        access_token: The token that it wants from its clients; by default a random one.
         rate_limits: The rate limits; without, there are none, and no headers about them.
         hold: Whether it honours ``Prefer: wait``; otherwise a create is answered at once.
         max_hold: The longest that it holds a connection, in seconds.
@@ -53,7 +54,7 @@ class Sandbox:
         models: Mapping[str, ModelFunction | Model] | None = None,
         *,
         port: int = 0,
-        access_token: str = "sandbox-token",  # noqa: S107 - opens nothing but the sandbox
+        access_token: str | None = None,
         rate_limits: RateLimits | None = None,
         hold: bool = True,
         max_hold: float = 60.0,
@@ -75,7 +76,9 @@ class Sandbox:
             streaming=streaming or Streaming(),
             delivery=delivery or Delivery(),
         )
-        self._state = State(access_token, settings, models or {}, rate_limits, sample_data=sample_data)
+        self._state = State(
+            access_token or secrets.token_urlsafe(16), settings, models or {}, rate_limits, sample_data=sample_data
+        )
         self._port = port
         self._base_url: str | None = None
         self._running: ServerThread | None = None
