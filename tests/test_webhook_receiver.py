@@ -125,9 +125,73 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read_to_its_end(
         read += 1
         return {"type": "http.request", "body": b"x" * 100, "more_body": True}
 
-    sent = await served(WebhookReceiver(SECRET, nothing, max_body_size=1000), endless)
+    sent = await served(WebhookReceiver(SECRET, nothing, max_body_size=1000), endless, signed(b""))
     assert sent[0]["status"] == 413
     assert read == 11
+
+
+@pytest.mark.parametrize("header", ["", "t=1,v1=aa", "v1=aa", "t=now"])
+async def test_what_its_headers_show_to_be_wrong_is_refused_before_its_body_is_read(header: str) -> None:
+    async def unread() -> Message:
+        raise AssertionError
+
+    sent = await served(WebhookReceiver(SECRET, nothing), unread, header)
+    assert sent[0]["status"] == 400
+
+
+@pytest.mark.parametrize("size", ["1001", "9" * 5000])
+async def test_a_body_that_says_it_is_too_large_is_not_read(size: str) -> None:
+    async def unread() -> Message:
+        raise AssertionError
+
+    receiver = WebhookReceiver(SECRET, nothing, max_body_size=1000)
+    scope = http_scope(signed(b""))
+    scope["headers"].append((b"content-length", size.encode()))
+    sent: list[Message] = []
+    await receiver(scope, unread, collector(sent))
+    assert sent[0]["status"] == 413
+
+
+async def test_bodies_whose_signatures_are_not_compared_yet_are_held_within_bounds() -> None:
+    receiver = WebhookReceiver(SECRET, nothing, max_body_size=1000)
+    statuses: list[int] = []
+
+    async def send_slowly() -> None:
+        async def slow() -> Message:
+            await anyio.lowlevel.checkpoint()
+            return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+        statuses.append((await served(receiver, slow, signed(b"")))[0]["status"])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(send_slowly)
+    assert len(statuses) == 20
+    assert {413, 503} == set(statuses)
+    assert (await post(receiver, payload())).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"secret": b"bytes"},
+        {"secret": None},
+        {"secret": 5},
+        {"tolerance": 0.5},
+        {"tolerance": -1},
+        {"tolerance": float("inf")},
+        {"tolerance": 10**400},
+        {"tolerance": True},
+        {"max_body_size": 0},
+        {"max_body_size": "1"},
+        {"remembered": 0},
+        {"handler": "print"},
+    ],
+    ids=str,
+)
+async def test_arguments_that_cannot_be_right_are_refused_when_they_are_given(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        WebhookReceiver(**{"secret": SECRET, "handler": nothing, **wrong})
 
 
 async def test_a_body_that_does_not_arrive_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +201,7 @@ async def test_a_body_that_does_not_arrive_in_time_is_refused(monkeypatch: pytes
         await anyio.sleep_forever()
         raise AssertionError
 
-    sent = await served(WebhookReceiver(SECRET, nothing), stalled)
+    sent = await served(WebhookReceiver(SECRET, nothing), stalled, signed(b""))
     assert sent[0]["status"] == 408
 
 
@@ -145,7 +209,7 @@ async def test_a_sender_that_disconnects_gets_no_answer() -> None:
     async def gone() -> Message:
         return {"type": "http.disconnect"}
 
-    assert await served(WebhookReceiver(SECRET, nothing), gone) == []
+    assert await served(WebhookReceiver(SECRET, nothing), gone, signed(b"")) == []
 
 
 async def test_duplicates_and_older_states_are_answered_but_not_handed_over() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -88,9 +89,29 @@ def test_a_signature_that_is_no_ascii_is_a_mismatch(noise: str) -> None:
         verify_webhook(BODY, f"t={now()},v1={noise}", SECRET)
 
 
-def test_numbers_of_any_size_are_compared() -> None:
-    with pytest.raises(WebhookSignatureMismatchError):
-        verify_webhook(BODY, "t=" + "9" * 4000 + ",v1=aa", SECRET, tolerance=10**4001)
+@pytest.mark.parametrize("timestamp", ["9" * 4000, "-" + "9" * 4000])
+def test_timestamps_of_any_size_are_compared(timestamp: str) -> None:
+    with pytest.raises(WebhookTimestampOutsideToleranceError):
+        verify_webhook(BODY, f"t={timestamp},v1=aa", SECRET)
+
+
+@pytest.mark.parametrize("tolerance", [10**4001, -1, 300.0, float("inf"), float("nan"), "300", None, True])
+def test_a_tolerance_that_cannot_be_right_is_refused_whatever_the_header_says(tolerance: Any) -> None:
+    for header in (signed(BODY), "t=1e999,v1=aa", None):
+        with pytest.raises(ValueError, match="tolerance must be a whole number"):
+            verify_webhook(BODY, header, SECRET, tolerance)
+
+
+@pytest.mark.parametrize("header", [5, ["t=1,v1=aa"], 1.5, {"t": 1}])
+def test_a_header_that_is_not_a_string_is_a_typed_error(header: Any) -> None:
+    with pytest.raises(WebhookSignatureVerificationError):
+        verify_webhook(BODY, header, SECRET)
+
+
+@pytest.mark.parametrize("scheme", ["", None, 1])
+def test_a_scheme_that_cannot_be_right_is_refused(scheme: Any) -> None:
+    with pytest.raises(ValueError, match="scheme must be a string"):
+        verify_webhook(BODY, signed(BODY), SECRET, scheme=scheme)
 
 
 def test_a_payload_that_was_decoded_is_refused() -> None:

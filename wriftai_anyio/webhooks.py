@@ -14,7 +14,7 @@ from ._config import default_base_url
 from ._parsing.prediction import PredictionShape
 from ._parsing.shapes import ShapeError
 from ._types.prediction import PredictionWithIO
-from ._webhooks.signature import DEFAULT_TOLERANCE, secret_keys, verify_webhook
+from ._webhooks.signature import DEFAULT_TOLERANCE, checked_tolerance, fresh_signature, secret_keys, verify_webhook
 from ._webhooks.states import SeenStates
 from .errors import WebhookSignatureVerificationError
 
@@ -25,6 +25,10 @@ SIGNATURE_HEADER: Final = "wriftai-webhook-signature"
 
 LONGEST_BODY: Final = 30.0
 """Seconds that the body of a request may take to arrive."""
+_BODIES_AT_ONCE: Final = 4
+"""How many bodies of the largest size are held before their signatures are compared: anyone can make a header up."""
+_MOST_DIGITS: Final = 18
+"""Digits of a content length: Python refuses to read more than 4,300, and a stranger chooses them."""
 
 _Message: TypeAlias = MutableMapping[str, Any]
 _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
@@ -98,14 +102,16 @@ class WebhookReceiver:
         max_body_size: int = 16 * 1024 * 1024,
         remembered: int = 10_000,
     ) -> None:
-        secret_keys(secret)
-        self._secret = secret
+        self._keys = secret_keys(secret)
+        self._tolerance = checked_tolerance(tolerance)
+        if handler is not None and not callable(handler):
+            raise ValueError(f"handler must be a function of a prediction, or None: not {type(handler).__name__}.")
+        self._max_body_size = _positive(max_body_size, "max_body_size")
+        self._unverified = 0
+        self._seen = SeenStates(_positive(remembered, "remembered"))
         self._handler = handler
         self._predictions = client.predictions if client else None
         self._shape = PredictionShape(client.api_base_url if client else default_base_url())
-        self._tolerance = tolerance
-        self._max_body_size = max_body_size
-        self._seen = SeenStates(remembered)
         if self._predictions is not None:
             self._predictions.expect_webhooks()
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
@@ -139,31 +145,48 @@ class WebhookReceiver:
     async def _verified(self, scope: _Message, receive: _Receive) -> PredictionWithIO:
         if scope["method"] != "POST":
             raise _Refusal(405, "webhooks are sent with POST")
-        body = await self._body(receive)
-        # Lines of the same name are one list, as HTTP says.
-        signature = b",".join(value for name, value in scope["headers"] if name.lower() == SIGNATURE_HEADER.encode())
         try:
-            verify_webhook(body, signature, self._secret, self._tolerance)
+            # What a stranger sends is not read: a body of 16 MiB in each of many requests would fill the memory.
+            signature = fresh_signature(_header(scope, SIGNATURE_HEADER.encode()), self._tolerance)
+            size = _header(scope, b"content-length")
+            if size.isdigit() and (len(size) > _MOST_DIGITS or int(size) > self._max_body_size):
+                raise self._too_large()
+            body = await self._body(receive)
+            signature.verify(body, self._keys)
         except WebhookSignatureVerificationError as error:
             raise _Refusal(400, str(error)) from None
         try:
             return self._shape.detailed(json.loads(body))
         except (ShapeError, ValueError, RecursionError):
-            raise _Refusal(400, "the body is no prediction") from None
+            raise _Refusal(400, "the body is not a prediction") from None
 
     async def _body(self, receive: _Receive) -> bytes:
         body = bytearray()
-        with anyio.move_on_after(LONGEST_BODY):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _Disconnected
-                body += message.get("body", b"")
-                if len(body) > self._max_body_size:
-                    raise _Refusal(413, f"the body has more than {self._max_body_size} bytes")
-                if not message.get("more_body", False):
-                    return bytes(body)
-        raise _Refusal(408, f"the body did not arrive within {LONGEST_BODY:g} s")
+        try:
+            with anyio.move_on_after(LONGEST_BODY):
+                while await self._more(receive, body):
+                    pass
+                return bytes(body)
+            raise _Refusal(408, f"the body did not arrive within {LONGEST_BODY:g} s")
+        finally:
+            self._unverified -= len(body)
+
+    async def _more(self, receive: _Receive, body: bytearray) -> bool:
+        """Receives a piece of a body, and returns whether another follows."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        chunk = message.get("body", b"")
+        body += chunk
+        self._unverified += len(chunk)
+        if len(body) > self._max_body_size:
+            raise self._too_large()
+        if self._unverified > _BODIES_AT_ONCE * self._max_body_size:
+            raise _Refusal(503, "too many bodies are being received: send it again later")
+        return bool(message.get("more_body", False))
+
+    def _too_large(self) -> _Refusal:
+        return _Refusal(413, f"the body has more than {self._max_body_size} bytes")
 
     async def _hand_over(self, prediction: PredictionWithIO) -> None:
         if self._handler is None:
@@ -176,6 +199,17 @@ class WebhookReceiver:
                 result = await anyio.to_thread.run_sync(self._handler, prediction)
             if isinstance(result, Awaitable):
                 await result
+
+
+def _header(scope: _Message, name: bytes) -> bytes:
+    """Returns a header's value; lines of the same name are one list, as HTTP says."""
+    return b",".join(value for key, value in scope["headers"] if key.lower() == name)
+
+
+def _positive(value: object, argument: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{argument} must be a whole number above 0.")
+    return value
 
 
 def _is_coroutine_function(function: Callable[..., object]) -> bool:

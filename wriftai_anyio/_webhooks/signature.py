@@ -1,8 +1,9 @@
-"""The signature of a webhook: whether a payload comes from who knows the secret, and is fresh."""
+"""The signature of a webhook: whether its sender knows the secret, and whether it is fresh."""
 
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple, cast
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio.errors import (
@@ -15,6 +16,8 @@ from wriftai_anyio.errors import (
 
 DEFAULT_TOLERANCE = 300
 """Seconds that a signature's timestamp may be off, either way."""
+LONGEST_TOLERANCE = 100 * 365 * 86_400
+"""Seconds, a century: enough for tests that replay recorded webhooks, and far from overflowing."""
 
 
 def verify_webhook(
@@ -29,17 +32,18 @@ def verify_webhook(
     Args:
         payload: The raw body of the request, before any decoding.
         signature: The value of the header `wriftai-webhook-signature`; `None` if there is none.
-        secret: The webhook's secret; during a change of secrets all that are valid.
-        tolerance: Seconds that the timestamp may be off, either way.
+        secret: The webhook's secret; while you change secrets, all that are valid.
+        tolerance: Seconds that the timestamp may be off, either way: a whole number, a century at most.
         scheme: The key of the signatures in the header; each signature under it is tried.
 
     Raises:
-        WebhookNoTimestampError: If the header holds no timestamp, or one that is no whole number.
+        WebhookNoTimestampError: If the header holds no timestamp, or one that is not a whole number.
         WebhookNoSignatureError: If the header holds no signature of the scheme.
         WebhookTimestampOutsideToleranceError: If the timestamp is off by more than the tolerance.
         WebhookSignatureMismatchError: If no signature belongs to the payload and a secret.
-        WebhookSignatureVerificationError: If the payload is not bytes.
-        ValueError: If a secret is empty, since anyone could have signed with that, or there is none.
+        WebhookSignatureVerificationError: If the payload is not bytes, or the header not a string.
+        ValueError: If the secret, the tolerance or the scheme cannot be right: an empty secret is one with which
+            anyone could have signed.
 
     Example:
         ```python
@@ -47,8 +51,50 @@ def verify_webhook(
         ```
     """
     keys = secret_keys(secret)
+    seconds = checked_tolerance(tolerance)
+    if not isinstance(scheme, str) or not scheme:
+        raise ValueError('scheme must be a string that is not empty, such as "v1".')
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise WebhookSignatureVerificationError("The payload must be the raw bytes of the body, before any decoding.")
+    fresh_signature(signature, seconds, scheme).verify(payload, keys)
+
+
+class FreshSignature(NamedTuple):
+    """A signature header whose timestamp is right, and whose signatures are not yet compared.
+
+    Attributes:
+        signed_at: The timestamp, in seconds.
+        signatures: The signatures, one of which must be right.
+    """
+
+    signed_at: int
+    signatures: Sequence[str]
+
+    def verify(self, payload: bytes, keys: Sequence[bytes]) -> None:
+        """Checks that one of the signatures belongs to a payload and a key.
+
+        Args:
+            payload: The raw body.
+            keys: The keys, see `secret_keys`.
+
+        Raises:
+            WebhookSignatureMismatchError: If none does.
+        """
+        if not _any_matches(self.signatures, [_signature_of(payload, self.signed_at, key) for key in keys]):
+            raise WebhookSignatureMismatchError("No signature in the header belongs to this payload and secret.")
+
+
+def fresh_signature(signature: str | bytes | None, tolerance: int, scheme: str = "v1") -> FreshSignature:
+    """Checks all that the header alone can show, so that a body need not be read first.
+
+    Args:
+        signature: The value of the header; `None` if there is none.
+        tolerance: Seconds that the timestamp may be off, either way.
+        scheme: The key of the signatures in the header.
+
+    Raises:
+        WebhookSignatureVerificationError: One of its kinds, as `verify_webhook` says.
+    """
     fields = _fields(signature)
     timestamp = next((value for name, value in fields if name == "t"), None)
     if timestamp is None:
@@ -59,29 +105,55 @@ def verify_webhook(
     signed_at = _whole_number(timestamp)
     if not signed_at - tolerance <= system.wall_time() <= signed_at + tolerance:
         raise WebhookTimestampOutsideToleranceError("The signature's timestamp is too old or too far ahead.")
-    if not _any_matches(signatures, [_signature_of(payload, signed_at, key) for key in keys]):
-        raise WebhookSignatureMismatchError("No signature in the header belongs to this payload and secret.")
+    return FreshSignature(signed_at, signatures)
 
 
-def secret_keys(secret: str | Sequence[str]) -> list[bytes]:
-    """Makes the keys of signatures of one or more secrets.
+def checked_tolerance(tolerance: object) -> int:
+    """Checks a tolerance when it is given: a float would overflow beside a timestamp that a stranger chooses.
+
+    Args:
+        tolerance: What the caller gave.
+
+    Raises:
+        ValueError: If it is not a whole number of seconds from 0 to a century.
+    """
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int) or not 0 <= tolerance <= LONGEST_TOLERANCE:
+        raise ValueError(f"tolerance must be a whole number of seconds from 0 to {LONGEST_TOLERANCE}.")
+    return tolerance
+
+
+def secret_keys(secret: object) -> list[bytes]:
+    """Returns the keys of signatures for one or more secrets.
 
     Args:
         secret: A secret, or all that are valid.
 
     Raises:
-        ValueError: If there is none, or one is empty or not text; the message shows no secret.
+        ValueError: If there is none, or one is empty or not a string; the message shows no secret.
     """
-    secrets = [secret] if isinstance(secret, str) else list(secret)
-    if not secrets or not all(isinstance(value, str) and value for value in secrets):
-        raise ValueError("secret must be a text that is not empty, or a sequence of such.")
+    given: object = [secret] if isinstance(secret, str) else secret
+    secrets = list(cast("Sequence[object]", given)) if isinstance(given, (list, tuple)) else []
+    keys = [_key(value) for value in secrets]
+    if not keys:
+        raise ValueError(_WRONG_SECRET)
+    return keys
+
+
+_WRONG_SECRET = "secret must be a string that is not empty, or a list or tuple of such strings."  # noqa: S105
+
+
+def _key(secret: object) -> bytes:
+    if not isinstance(secret, str) or not secret:
+        raise ValueError(_WRONG_SECRET)
     try:
-        return [value.encode() for value in secrets]
+        return secret.encode()
     except UnicodeEncodeError:
-        raise ValueError("secret must be text that UTF-8 can express.") from None
+        raise ValueError("secret must be a string that UTF-8 can express.") from None
 
 
 def _fields(signature: str | bytes | None) -> list[tuple[str, str]]:
+    if not isinstance(signature, (str, bytes, type(None))):
+        raise WebhookSignatureVerificationError("The signature must be the header's value: a string, or bytes.")
     text = signature.decode("latin-1") if isinstance(signature, bytes) else signature or ""
     parts = [item.partition("=") for item in text.split(",")]
     return [(name, value) for name, equals, value in parts if equals]
@@ -91,7 +163,7 @@ def _whole_number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise WebhookNoTimestampError("The timestamp of the signature header is no whole number.") from None
+        raise WebhookNoTimestampError("The timestamp of the signature header is not a whole number.") from None
 
 
 def _signature_of(payload: bytes, signed_at: int, key: bytes) -> bytes:
