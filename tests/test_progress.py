@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from tests.support.clients import ID, TOKEN
 from tests.support.clients import prediction as fields
 from wriftai_anyio import BatchResult, Client, File
-from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._progress import display
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO, WaitOptions
 from wriftai_anyio.progress import Progress, RichProgress, TqdmProgress
@@ -66,7 +66,7 @@ def progress(request: pytest.FixtureRequest, screen: Screen, monkeypatch: pytest
 
 def prediction(status: str, prediction_id: str = ID) -> PredictionWithIO:
     value: Any = {**fields(status), "id": prediction_id}
-    return PredictionShape("https://api.example/v1").detailed(value)
+    return PredictionParser("https://api.example/v1").detailed(value)
 
 
 def results(*statuses: str) -> Iterator[BatchResult]:

@@ -8,7 +8,7 @@ from ._batch.inputs import CallersInputs, reader
 from ._batch.job import Job
 from ._blocking.calls import Caller
 from ._blocking.twins import twin
-from ._parsing.prediction import PredictionShape
+from ._parsing.prediction import PredictionParser
 from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._polling.poller import Poller
 from ._predictions.create import Create
@@ -87,8 +87,8 @@ class Predictions(Resource):
 
     def __init__(self, api: API) -> None:
         super().__init__(api)
-        self._shape = PredictionShape(api.config.base_url, api.observer.seen)
-        self._listing = Listing(api, "/predictions", self._shape.listed)
+        self._shape = PredictionParser(api.config.base_url)
+        self._listing = Listing(api, "/predictions", self._shape.listed, seen=api.observer.seen)
         self._files = Files(api)
         self._poller = Poller(api, self._shape)
         self._follower = Follower(api, self._shape, self._poller)

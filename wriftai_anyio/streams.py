@@ -9,7 +9,7 @@ from typing import Final, TypedDict
 
 from ._blocking.calls import Caller, Started
 from ._blocking.twins import twin
-from ._parsing.prediction import PredictionShape
+from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
 from ._types.json import JsonValue
@@ -55,7 +55,7 @@ _FAILURE: Final = PredictionStreamEventType.ERROR.value
 class _Events:
     """Hands out what a reader has read, and keeps what it tells of the prediction."""
 
-    def __init__(self, reader: EventReader, shape: PredictionShape) -> None:
+    def __init__(self, reader: EventReader, shape: PredictionParser) -> None:
         self._reader = reader
         self._shape = shape
         self._prediction: PredictionWithIO | None = None
@@ -74,6 +74,7 @@ class _Events:
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
                 self._prediction = self._shape.detailed(data)
+                self._reader.tell_state(self._prediction)
         elif kind == _FAILURE:
             self._reader.tell_failure()
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
@@ -156,7 +157,7 @@ class PredictionStream(_Events):
         ```
     """
 
-    def __init__(self, api: API, reader: EventReader, shape: PredictionShape) -> None:
+    def __init__(self, api: API, reader: EventReader, shape: PredictionParser) -> None:
         super().__init__(reader, shape)
         self._api = api
         self._reading: Started[None] | None = None

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from ._config import default_base_url
-from ._parsing.prediction import PredictionShape
+from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._types.prediction import PredictionWithIO
 from ._webhooks.signature import DEFAULT_TOLERANCE, checked_tolerance, fresh_signature, secret_keys, verify_webhook
@@ -111,7 +111,7 @@ class WebhookReceiver:
         self._seen = SeenStates(_positive(remembered, "remembered"))
         self._handler = handler
         self._predictions = client.predictions if client else None
-        self._shape = PredictionShape(client.api_base_url if client else default_base_url())
+        self._shape = PredictionParser(client.api_base_url if client else default_base_url())
         if self._predictions is not None:
             self._predictions.expect_webhooks()
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()

@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 
 from wriftai_anyio._concurrency.cancellation import SendShield, finish, finish_what_is_sent
 from wriftai_anyio._concurrency.threads import Worker
-from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
@@ -46,7 +46,7 @@ class Job:
     """
 
     follower: Follower
-    shape: PredictionShape
+    shape: PredictionParser
     prepare: Callable[[Params, str], Awaitable[Create]]
     model: str
     options: AsyncWaitOptions

@@ -15,7 +15,7 @@ from anyio.lowlevel import current_token
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
-from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._resources.base import segment
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
@@ -36,7 +36,7 @@ class Poller:
         shape: Checks predictions.
     """
 
-    def __init__(self, api: API, shape: PredictionShape) -> None:
+    def __init__(self, api: API, shape: PredictionParser) -> None:
         self._api = api
         self._shape = shape
         self._running = RunningList(api, shape)
@@ -46,7 +46,9 @@ class Poller:
     async def fetch(self, prediction_id: str) -> PredictionWithIO:
         """Gets a prediction with its details."""
         path = f"/predictions/{segment(prediction_id, 'prediction_id')}"
-        return await self._api.ask("GET", path, self._shape.detailed)
+        prediction = await self._api.ask("GET", path, self._shape.detailed)
+        self._api.observer.seen(prediction)
+        return prediction
 
     async def wait(
         self,

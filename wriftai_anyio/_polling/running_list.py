@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._parsing.shapes import page_of
 from wriftai_anyio._types.prediction import RUNNING_STATUSES, Prediction, is_terminal
 from wriftai_anyio.api import API
@@ -24,7 +24,7 @@ class RunningList:
         shape: Checks predictions.
     """
 
-    def __init__(self, api: API, shape: PredictionShape) -> None:
+    def __init__(self, api: API, shape: PredictionParser) -> None:
         self._api = api
         self._shape = page_of(shape.listed)
         self._largest_is_refused = False
@@ -75,7 +75,10 @@ class RunningList:
             query["page_size"] = str(LARGEST_PAGE)
         if cursor is not None:
             query["cursor"] = cursor
-        return await self._api.ask("GET", "/predictions", self._shape, params=query)
+        page = await self._api.ask("GET", "/predictions", self._shape, params=query)
+        for prediction in page.items:
+            self._api.observer.seen(prediction)
+        return page
 
 
 class Reading:

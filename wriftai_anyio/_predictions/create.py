@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import httpx
 
 from wriftai_anyio._concurrency.cancellation import SendShield
-from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._resources.base import model_reference
 from wriftai_anyio._transport.sse import is_event_stream
@@ -103,7 +103,7 @@ class Create:
     async def post(
         self,
         api: API,
-        shape: PredictionShape,
+        shape: PredictionParser,
         hold: Hold | None,
         shield: SendShield | None = None,
         hooks: AttemptHooks | None = None,
@@ -136,7 +136,7 @@ class Create:
             )
 
     async def open(
-        self, api: API, shape: PredictionShape, headers: Mapping[str, str], timeout: httpx.Timeout
+        self, api: API, shape: PredictionParser, headers: Mapping[str, str], timeout: httpx.Timeout
     ) -> httpx.Response | PredictionWithIO:
         """Sends the create, to be answered with the prediction's events; raises what `post` raises.
 

@@ -12,12 +12,12 @@ from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
-from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._resources.base import segment
 from wriftai_anyio._transport.connections import abandon, close, connection_error
 from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
-from wriftai_anyio._types.prediction import Status
+from wriftai_anyio._types.prediction import PredictionWithIO, Status
 from wriftai_anyio.api import API, response_error
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APITimeoutError, InternalServerError
 
@@ -131,7 +131,7 @@ class EventReader:
     def __init__(
         self,
         api: API,
-        shape: PredictionShape,
+        shape: PredictionParser,
         source: str | Callable[[], Awaitable[Create]],
         *,
         after_id: str | None = None,
@@ -227,6 +227,10 @@ class EventReader:
         self._ended = True
         if self._prediction_id is not None:
             self._api.observer.left(self._prediction_id)
+
+    def tell_state(self, prediction: PredictionWithIO) -> None:
+        """Tells those who look on the state that an event has brought."""
+        self._api.observer.seen(prediction)
 
     def tell_failure(self) -> None:
         """Tells those who look on that the prediction has failed: an event said so, without the prediction."""

@@ -8,7 +8,7 @@ from anyio import move_on_after
 from wriftai_anyio._concurrency.cancellation import SendShield, finish, finish_what_is_sent
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
-from wriftai_anyio._parsing.prediction import PredictionShape
+from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._polling.poller import Poller
@@ -44,7 +44,7 @@ class Follower:
         poller: What the waits share.
     """
 
-    def __init__(self, api: API, shape: PredictionShape, poller: Poller) -> None:
+    def __init__(self, api: API, shape: PredictionParser, poller: Poller) -> None:
         self._api = api
         self._shape = shape
         self._poller = poller

@@ -24,13 +24,23 @@ class Listing(Generic[T]):
         api: What sends the requests.
         path: The list's path below the base URL.
         item: The shape of its items.
+        seen: Called with each item that an answer brings.
         **query: Query parameters of the list itself, such as what a search looks for.
     """
 
-    def __init__(self, api: API, path: str, item: Callable[[JsonValue], T], **query: str) -> None:
+    def __init__(
+        self,
+        api: API,
+        path: str,
+        item: Callable[[JsonValue], T],
+        *,
+        seen: Callable[[T], None] | None = None,
+        **query: str,
+    ) -> None:
         self._api = api
         self._path = path
         self._page = page_of(item)
+        self._seen = seen
         self._query = query
 
     async def page(self, options: PaginationOptions | None) -> PaginatedResponse[T]:
@@ -51,7 +61,11 @@ class Listing(Generic[T]):
         return Items(Pages(self._fetch, self._parameters(options)), partial(self._api.blocking.start, async_name))
 
     async def _fetch(self, query: Mapping[str, QueryValue]) -> PaginatedResponse[T]:
-        return await self._api.ask("GET", self._path, self._page, params=query)
+        page = await self._api.ask("GET", self._path, self._page, params=query)
+        if self._seen is not None:
+            for item in page.items:
+                self._seen(item)
+        return page
 
     def _parameters(self, options: PaginationOptions | None) -> Mapping[str, QueryValue]:
         return {**(page_query(options) or {}), **self._query}
