@@ -93,6 +93,12 @@ def types(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/project/test_typing.py")
 
 
+@nox.session(python=False)
+def twins(session: nox.Session) -> None:
+    """Writes the blocking twins of the coroutine methods."""
+    session.run("python", "-m", "tests.support.twins", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks, beside the published client and plain httpx."""

@@ -37,7 +37,6 @@ def simplify(documented: pdoc.doc.Doc[object], names: PublicNames) -> None:
         for member in documented.members.values():
             simplify(member, names)
     elif isinstance(documented, pdoc.doc.Function):
-        documented.decorators = [mark for mark in documented.decorators if not mark.startswith("@twin(")]
         documented.signature = _spelled_signature(documented.signature, names)
     elif isinstance(documented, pdoc.doc.Variable):
         documented.annotation_str = _short(documented.annotation_str, names)

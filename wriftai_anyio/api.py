@@ -10,7 +10,6 @@ import anyio
 import httpx
 
 from ._blocking.runner import BlockingRunner
-from ._blocking.twins import twin
 from ._concurrency import system
 from ._concurrency.cancellation import SendShield
 from ._concurrency.time_scale import scaled
@@ -127,7 +126,6 @@ class API:
         """
         return await self.ask(method, path, _as_it_is, json=json, headers=headers, params=params)
 
-    @twin(async_request)
     def request(
         self,
         method: str,
@@ -136,6 +134,24 @@ class API:
         headers: Mapping[str, str] | None = None,
         params: Query | None = None,
     ) -> JsonValue:
+        """Sends a request of your own, again where that is safe, and returns its decoded answer.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL, with a leading slash, its segments quoted.
+            json: The body, if there is one.
+            headers: More headers, for this request alone.
+            params: Query parameters.
+
+        Returns:
+            The decoded answer, `None` for an empty body.
+
+        Raises:
+            ValueError: If the path, the headers or the body cannot be right; nothing was sent.
+            APIStatusError: If the API refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If the answer is not JSON.
+        """
         return self.blocking.call(self.async_request, method, path, json, headers, params)
 
     async def ask(

@@ -2,7 +2,6 @@
 
 from typing import TypedDict
 
-from ._blocking.twins import twin
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
 from .common_types import Model, UserWithDetails
@@ -50,8 +49,17 @@ class AuthenticatedUser(Resource):
         """
         return await self._api.ask("GET", "/user", user_with_details)
 
-    @twin(async_get)
     def get(self) -> UserWithDetails:
+        """Get the authenticated user.
+
+        Returns:
+            The user, with details.
+
+        Raises:
+            AuthenticationError: If there is no access token, or it is wrong.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_get)
 
     async def async_update(self, params: UpdateUserParams) -> UserWithDetails:
@@ -70,8 +78,20 @@ class AuthenticatedUser(Resource):
         """
         return await self._api.ask("PATCH", "/user", user_with_details, json=fields_of(params))
 
-    @twin(async_update)
     def update(self, params: UpdateUserParams) -> UserWithDetails:
+        """Update the authenticated user.
+
+        Args:
+            params: The fields to update.
+
+        Returns:
+            The updated user.
+
+        Raises:
+            ValueError: If `params` is no mapping; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+        """
         return self._api.blocking.call(self.async_update, params)
 
     async def async_models(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Model]:
@@ -90,8 +110,20 @@ class AuthenticatedUser(Resource):
         """
         return await self._models().page(pagination_options)
 
-    @twin(async_models)
     def models(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Model]:
+        """List the authenticated user's models, private ones too.
+
+        Args:
+            pagination_options: Optional settings to control pagination behavior.
+
+        Returns:
+            Paginated response containing models and navigation metadata.
+
+        Raises:
+            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_models, pagination_options)
 
     def async_iterate_models(self, pagination_options: PaginationOptions | None = None) -> AsyncItems[Model]:
@@ -109,11 +141,24 @@ class AuthenticatedUser(Resource):
             APIStatusError: While iterating, if the API refuses.
             APIConnectionError: While iterating, if nothing came back.
         """
-        return self._models().async_items(pagination_options)
+        return self._models().items(pagination_options)
 
-    @twin(async_iterate_models)
     def iterate_models(self, pagination_options: PaginationOptions | None = None) -> Items[Model]:
-        return self._models().items("async_iterate_models", pagination_options)
+        """Iterate over all the authenticated user's models, lazily.
+
+        Args:
+            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
+                taken.
+
+        Returns:
+            An iterator over models.
+
+        Raises:
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._models().blocking_items("async_iterate_models", pagination_options)
 
     def _models(self) -> Listing[Model]:
         return Listing(self._api, "/user/models", model)

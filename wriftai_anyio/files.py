@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ._blocking.twins import twin
 from ._files.download import download
 from ._files.multipart import PartSender, cut
 from ._files.object_store import Store, web_address
@@ -37,14 +36,13 @@ class Files(Resource):
         """Upload a file, in parts, several at once; each that fails is sent again by itself.
 
         A stream that cannot seek is first copied to disk. However large the file, a few megabytes of memory are
-        used, and it is read off the event loop. Files in a prediction's input are uploaded by `async_create`.
+        used, and it is read in worker threads. Files in a prediction's input are uploaded by `async_create`.
 
         Args:
             file: The file to upload.
             on_progress: Called after each chunk with the number of bytes sent and the size of the file. Before a
                 part is sent again, what was sent of it is taken back with a negative number, so that the sum is
-                the size at the end. A coroutine function is awaited; a blocking call takes a plain function, and
-                calls it in its own thread.
+                the size at the end. A coroutine function is awaited.
 
         Returns:
             The URL from which the file can be downloaded for a while.
@@ -72,8 +70,35 @@ class Files(Resource):
             await source.check_size()
         return await self._uploads.async_complete(upload["id"], {"etags": etags})
 
-    @twin(async_upload)
     def upload(self, file: File, on_progress: Callable[[int, int], object] | None = None) -> UploadCompletionResult:
+        """Upload a file, in parts, several at once; each that fails is sent again by itself.
+
+        A stream that cannot seek is first copied to disk. However large the file, a few megabytes of memory are used,
+        and it is read in worker threads. Files in a prediction's input are uploaded by `create`.
+
+        Args:
+            file: The file to upload.
+            on_progress: Called after each chunk with the number of bytes sent and the size of the file. Before a part
+                is sent again, what was sent of it is taken back with a negative number, so that the sum is the size at
+                the end. It is called in the calling thread.
+
+        Returns:
+            The URL from which the file can be downloaded for a while.
+
+        Raises:
+            ValueError: If it is no file, or a stream that does not give bytes; nothing was sent.
+            OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
+                while it is uploaded (the upload is not completed).
+            APIStatusError: If the API or the store refuses.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If an answer is not what the API promises.
+
+        Example:
+            ```python
+            uploaded = client.files.upload(File(Path("talk.mp3")))
+            print(uploaded["download_url"])
+            ```
+        """
         return self._api.blocking.call_with_callbacks(
             "async_upload", lambda caller: self.async_upload(file, on_caller(caller, on_progress))
         )
@@ -97,8 +122,7 @@ class Files(Resource):
             path: The file to write. Its folder must exist.
             on_progress: Called after each block with the number of bytes written and the size of the whole, `None`
                 if the server does not tell it. If the download must begin anew, what was written is taken back
-                with a negative number. A coroutine function is awaited; a blocking call takes a plain function,
-                and calls it in its own thread.
+                with a negative number. A coroutine function is awaited.
 
         Returns:
             The path.
@@ -121,7 +145,6 @@ class Files(Resource):
         await download(self._store, address, target, on_progress)
         return target
 
-    @twin(async_download)
     def download(
         self,
         url: str,
@@ -129,6 +152,36 @@ class Files(Resource):
         *,
         on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Path:
+        """Download a file, such as an output that is a URL.
+
+        The file appears at its path when it is whole, in place of one that is there; until then it has a
+        temporary name in the same folder, which is removed if the download ends early. After a drop it is
+        resumed where the server can, else begun anew. The access token is sent to the API's own origin alone.
+        Redirects are followed, but not from HTTPS to plain HTTP. The bytes are kept as the server sends them.
+
+        Args:
+            url: The address.
+            path: The file to write. Its folder must exist.
+            on_progress: Called after each block with the number of bytes written and the size of the whole, `None` if
+                the server does not tell it. If the download must begin anew, what was written is taken back with a
+                negative number. It is called in the calling thread.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If the URL is no web address; nothing was sent.
+            OSError: If the path is a folder or a device, its folder does not exist, or the file cannot be written.
+            NotFoundError: If there is no such file, or not any more.
+            APIStatusError: If the server refuses otherwise.
+            APIConnectionError: If the connection breaks again and again without anything new in between.
+            APIResponseError: If a redirect is not followed, or the answer cannot be right.
+
+        Example:
+            ```python
+            picture = client.files.download(prediction["output"]["url"], "picture.png")
+            ```
+        """
         return self._api.blocking.call_with_callbacks(
             "async_download",
             lambda caller: self.async_download(url, path, on_progress=on_caller(caller, on_progress)),

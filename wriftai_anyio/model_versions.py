@@ -2,7 +2,6 @@
 
 from typing import TypedDict
 
-from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import Resource, fields_of, model_path, version_path
 from ._resources.lists import Listing
@@ -106,10 +105,25 @@ class ModelVersions(Resource):
         """
         return await self._listing(identifier).page(pagination_options)
 
-    @twin(async_list)
     def list(
         self, identifier: str, pagination_options: PaginationOptions | None = None
     ) -> PaginatedResponse[ModelVersion]:
+        """List the versions of a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            pagination_options: Optional settings to control pagination behavior.
+
+        Returns:
+            Paginated response containing model versions and navigation metadata.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model.
+            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_list, identifier, pagination_options)
 
     def async_iterate(
@@ -131,11 +145,26 @@ class ModelVersions(Resource):
             APIStatusError: While iterating, if the API refuses.
             APIConnectionError: While iterating, if nothing came back.
         """
-        return self._listing(identifier).async_items(pagination_options)
+        return self._listing(identifier).items(pagination_options)
 
-    @twin(async_iterate)
     def iterate(self, identifier: str, pagination_options: PaginationOptions | None = None) -> Items[ModelVersion]:
-        return self._listing(identifier).items("async_iterate", pagination_options)
+        """Iterate over all versions of a model, lazily.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
+                taken.
+
+        Returns:
+            An iterator over model versions.
+
+        Raises:
+            ValueError: If the identifier cannot be one.
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._listing(identifier).blocking_items("async_iterate", pagination_options)
 
     async def async_get(self, identifier: str) -> ModelVersionWithDetails:
         """Get a model version.
@@ -154,8 +183,21 @@ class ModelVersions(Resource):
         """
         return await self._api.ask("GET", version_path(identifier), _version_with_details)
 
-    @twin(async_get)
     def get(self, identifier: str) -> ModelVersionWithDetails:
+        """Get a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+
+        Returns:
+            The model version, with details.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_get, identifier)
 
     async def async_create(
@@ -179,8 +221,22 @@ class ModelVersions(Resource):
         path = f"{model_path(identifier)}/versions"
         return await self._api.ask("POST", path, _created_version, json=fields_of(options, "options"))
 
-    @twin(async_create)
     def create(self, identifier: str, options: CreateModelVersionParams) -> ModelVersionWithDetailsAndConfiguration:
+        """Create a version of a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            options: Model version creation params.
+
+        Returns:
+            The new model version, with its configuration.
+
+        Raises:
+            ValueError: If the identifier cannot be one, or `options` is no mapping; nothing was sent.
+            NotFoundError: If there is no such model.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+        """
         return self._api.blocking.call(self.async_create, identifier, options)
 
     async def async_delete(self, identifier: str) -> None:
@@ -197,8 +253,18 @@ class ModelVersions(Resource):
         """
         await self._api.ask("DELETE", version_path(identifier), nothing)
 
-    @twin(async_delete)
     def delete(self, identifier: str) -> None:
+        """Delete a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         self._api.blocking.call(self.async_delete, identifier)
 
     async def async_get_configuration(self, identifier: str) -> ModelVersionConfiguration:
@@ -218,8 +284,21 @@ class ModelVersions(Resource):
         """
         return await self._api.ask("GET", f"{version_path(identifier)}/configuration", _configuration)
 
-    @twin(async_get_configuration)
     def get_configuration(self, identifier: str) -> ModelVersionConfiguration:
+        """Get the configuration of a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+
+        Returns:
+            The configuration.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_get_configuration, identifier)
 
     async def async_update_configuration(
@@ -243,10 +322,24 @@ class ModelVersions(Resource):
         path = f"{version_path(identifier)}/configuration"
         return await self._api.ask("PATCH", path, _configuration, json=fields_of(params))
 
-    @twin(async_update_configuration)
     def update_configuration(
         self, identifier: str, params: UpdateModelVersionConfigurationParams
     ) -> ModelVersionConfiguration:
+        """Update the configuration of a model version.
+
+        Args:
+            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+            params: The fields to update.
+
+        Returns:
+            The updated configuration.
+
+        Raises:
+            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            NotFoundError: If there is no such model version.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+        """
         return self._api.blocking.call(self.async_update_configuration, identifier, params)
 
     def _listing(self, identifier: str) -> Listing[ModelVersion]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TypedDict
 
-from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import fields_of, model_path, segment
 from ._resources.lists import Listing, SearchedResource
@@ -114,10 +113,24 @@ class ModelsResource(SearchedResource[Model]):
         """
         return await self._listing(owner).page(pagination_options)
 
-    @twin(async_list)
     def list(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
     ) -> PaginatedResponse[Model]:
+        """List models.
+
+        Args:
+            pagination_options: Optional settings to control pagination behavior and sorting.
+            owner: The name of the owner whose models are listed; by default all models are.
+
+        Returns:
+            Paginated response containing models and navigation metadata.
+
+        Raises:
+            ValueError: If the owner's name cannot be one; nothing was sent.
+            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_list, pagination_options, owner)
 
     def async_iterate(
@@ -139,13 +152,28 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: While iterating, if the API refuses.
             APIConnectionError: While iterating, if nothing came back.
         """
-        return self._listing(owner).async_items(pagination_options)
+        return self._listing(owner).items(pagination_options)
 
-    @twin(async_iterate)
     def iterate(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
     ) -> Items[Model]:
-        return self._listing(owner).items("async_iterate", pagination_options)
+        """Iterate over all models of all pages, lazily.
+
+        Args:
+            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
+                its default is taken.
+            owner: The name of the owner whose models are listed; by default all models are.
+
+        Returns:
+            An iterator over models.
+
+        Raises:
+            ValueError: If the owner's name cannot be one.
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._listing(owner).blocking_items("async_iterate", pagination_options)
 
     async def async_get(self, identifier: str) -> ModelWithDetails:
         """Get a model.
@@ -164,8 +192,21 @@ class ModelsResource(SearchedResource[Model]):
         """
         return await self._api.ask("GET", model_path(identifier), _model_with_details)
 
-    @twin(async_get)
     def get(self, identifier: str) -> ModelWithDetails:
+        """Get a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+
+        Returns:
+            The model, with details.
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model, or it is not visible with this access token.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_get, identifier)
 
     async def async_create(self, params: CreateModelParams) -> ModelWithDetails:
@@ -184,8 +225,20 @@ class ModelsResource(SearchedResource[Model]):
         """
         return await self._api.ask("POST", "/models", _model_with_details, json=fields_of(params))
 
-    @twin(async_create)
     def create(self, params: CreateModelParams) -> ModelWithDetails:
+        """Create a model.
+
+        Args:
+            params: Model creation params.
+
+        Returns:
+            The new model.
+
+        Raises:
+            ValueError: If `params` is no mapping; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+        """
         return self._api.blocking.call(self.async_create, params)
 
     async def async_update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
@@ -206,8 +259,22 @@ class ModelsResource(SearchedResource[Model]):
         """
         return await self._api.ask("PATCH", model_path(identifier), _model_with_details, json=fields_of(params))
 
-    @twin(async_update)
     def update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
+        """Update a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            params: The fields to update.
+
+        Returns:
+            The updated model.
+
+        Raises:
+            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            NotFoundError: If there is no such model, or it is not visible with this access token.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+        """
         return self._api.blocking.call(self.async_update, identifier, params)
 
     async def async_delete(self, identifier: str) -> None:
@@ -224,8 +291,18 @@ class ModelsResource(SearchedResource[Model]):
         """
         await self._api.ask("DELETE", model_path(identifier), nothing)
 
-    @twin(async_delete)
     def delete(self, identifier: str) -> None:
+        """Delete a model.
+
+        Args:
+            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+
+        Raises:
+            ValueError: If the identifier cannot be one; nothing was sent.
+            NotFoundError: If there is no such model, or it is not visible with this access token.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         self._api.blocking.call(self.async_delete, identifier)
 
     def _listing(self, owner: str | None) -> Listing[Model]:

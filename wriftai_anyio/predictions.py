@@ -7,7 +7,6 @@ from typing import TypedDict
 from ._batch.inputs import CallersInputs, reader
 from ._batch.job import Job
 from ._blocking.calls import Caller
-from ._blocking.twins import twin
 from ._parsing.prediction import PredictionParser
 from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._polling.poller import Poller
@@ -110,8 +109,21 @@ class Predictions(Resource):
         """
         return await self._poller.fetch(prediction_id)
 
-    @twin(async_get)
     def get(self, prediction_id: str) -> PredictionWithIO:
+        """Get a prediction by id.
+
+        Args:
+            prediction_id: The unique identifier of the prediction.
+
+        Returns:
+            The prediction, with its input, and output or error once it has ended.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            NotFoundError: If there is no such prediction.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_get, prediction_id)
 
     async def async_list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
@@ -130,8 +142,20 @@ class Predictions(Resource):
         """
         return await self._listing.page(pagination_options)
 
-    @twin(async_list)
     def list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
+        """List predictions, newest first.
+
+        Args:
+            pagination_options: Optional settings to control pagination behavior; with
+                `PredictionPaginationOptions` also `statuses`.
+
+        Returns:
+            Paginated response containing predictions (without input and output) and navigation metadata.
+
+        Raises:
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_list, pagination_options)
 
     async def async_create(
@@ -181,7 +205,6 @@ class Predictions(Resource):
             return await self._follower.create(create)
         return await self._follower.create_and_wait(create, wait_options)
 
-    @twin(async_create)
     def create(
         self,
         params: CreatePredictionParams,
@@ -191,6 +214,39 @@ class Predictions(Resource):
         *,
         stream: bool = False,
     ) -> PredictionWithIO:
+        """Create a prediction. It is never sent twice.
+
+        Args:
+            params: Prediction creation params; they are not changed. Each `File` in the input is uploaded first
+                (see `Files`), before the time of `wait_options` begins.
+            model: The model reference in either owner/name or owner/name:version-number format (for example:
+                deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
+            wait: If True, waits until the prediction reaches a terminal state: the server holds the connection
+                while it can, then it is polled. If False, returns the prediction immediately.
+            wait_options: Options for customizing wait behavior.
+            stream: Whether the prediction's events can be read with `stream`.
+
+        Returns:
+            The new prediction; ended if `wait` is True (unless the options say not to poll).
+
+        Raises:
+            ValueError: If the model reference or the params cannot be right; nothing was sent.
+            CreateOutcomeUnknown: If the create was sent and its answer was lost, or the server failed: the
+                prediction may run. Look before you create it again.
+            WaitTimeoutError: If `wait_options.timeout` passes first.
+            APIStatusError: If the API refuses; nothing was created.
+            APIConnectionError: If the create surely did not reach the server, or nothing comes back from a
+                poll for a minute.
+            OSError: If a file in the input cannot be read; nothing was created.
+
+        Example:
+            ```python
+            prediction = client.predictions.create(
+                {"input": {"text": "to be or not to be"}}, "sandbox/word-count", wait=True
+            )
+            print(prediction["output"])
+            ```
+        """
         return self._api.blocking.call_with_callbacks(
             "async_create",
             lambda caller: self.async_create(params, model, wait, wait_options.on(caller), stream=stream),
@@ -229,12 +285,36 @@ class Predictions(Resource):
         segment(predictionID, "predictionID")
         return await self._follower.wait(predictionID, options)
 
-    @twin(async_wait)
     def wait(
         self,
         predictionID: str,  # noqa: N803 -- the contract's name
         options: WaitOptions = DEFAULT_WAIT_OPTIONS,
     ) -> PredictionWithIO:
+        """Wait for a prediction to complete.
+
+        Many waits at once share their polls. A wait outlives passing faults: it ends early only on its
+        timeout, when the API refuses (404: at once), or after a minute of nothing but failures.
+
+        Args:
+            predictionID: Unique identifier of the prediction.
+            options: Options for customizing wait behavior.
+
+        Returns:
+            Prediction after completion, in whatever terminal status.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            WaitTimeoutError: If `options.timeout` passes first; the prediction runs on unless
+                `cancel_on_exit` is set.
+            APIStatusError: If the API refuses, or fails for a minute on end.
+            APIConnectionError: If nothing comes back for a minute on end.
+
+        Example:
+            ```python
+            prediction = client.predictions.wait(prediction_id, WaitOptions(timeout=600))
+            print(prediction["status"], prediction["output"])
+            ```
+        """
         return self._api.blocking.call_with_callbacks(
             "async_wait", lambda caller: self.async_wait(predictionID, options.on(caller))
         )
@@ -255,8 +335,20 @@ class Predictions(Resource):
         """
         await self._follower.cancel(prediction_id)
 
-    @twin(async_cancel)
     def cancel(self, prediction_id: str) -> None:
+        """Ask the server to cancel a prediction.
+
+        It takes effect a little later: the status stays until then. Asking again does no harm.
+
+        Args:
+            prediction_id: The unique identifier of the prediction.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            NotFoundError: If there is no such prediction.
+            APIStatusError: If the API refuses, since the prediction has already ended.
+            APIConnectionError: If nothing came back.
+        """
         self._api.blocking.call(self.async_cancel, prediction_id)
 
     def expect_webhooks(self) -> None:
@@ -298,11 +390,30 @@ class Predictions(Resource):
                 print(prediction["id"], prediction["status"])
             ```
         """
-        return self._listing.async_items(pagination_options)
+        return self._listing.items(pagination_options)
 
-    @twin(async_iterate)
     def iterate(self, pagination_options: PaginationOptions | None = None) -> Items[Prediction]:
-        return self._listing.items("async_iterate", pagination_options)
+        """Iterate over all predictions of all pages, newest first, lazily.
+
+        Args:
+            pagination_options: Where to begin, and which statuses. A `page_size` is a wish: where the API refuses
+                it, its default is taken.
+
+        Returns:
+            An iterator over predictions, without input and output.
+
+        Raises:
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+
+        Example:
+            ```python
+            for prediction in client.predictions.iterate({"page_size": 50}):
+                print(prediction["id"], prediction["status"])
+            ```
+        """
+        return self._listing.blocking_items("async_iterate", pagination_options)
 
     def async_stream(
         self, prediction_id: str, *, after_id: str | None = None, wait: float | None = None
@@ -329,8 +440,27 @@ class Predictions(Resource):
         """
         return AsyncPredictionStream(self._stream_reader(prediction_id, after_id, wait), self._shape)
 
-    @twin(async_stream)
     def stream(self, prediction_id: str, *, after_id: str | None = None, wait: float | None = None) -> PredictionStream:
+        """Read a prediction's events as they happen, until `done` or `error`.
+
+        The prediction must have been created with `stream=True`. Streams expire some time after its end.
+
+        Args:
+            prediction_id: The unique identifier of the prediction.
+            after_id: The id of the event to begin after; by default the stream begins with the first.
+            wait: Seconds without an event after which the server is asked to close the connection; the stream then
+                connects again. By default the server decides.
+
+        Returns:
+            An iterator over the events, which connects when the first is asked for; also a context manager.
+
+        Raises:
+            ValueError: If an argument cannot be right; nothing was sent.
+            NotFoundError: While iterating, if there is no such stream, or not any more.
+            APIStatusError: While iterating, if the API refuses otherwise.
+            APIConnectionError: While iterating, if connections break again and again without an event.
+            APIResponseError: While iterating, if an answer is not what the API promises.
+        """
         return PredictionStream(self._api, self._stream_reader(prediction_id, after_id, wait), self._shape)
 
     def async_create_stream(
@@ -368,10 +498,39 @@ class Predictions(Resource):
         """
         return AsyncPredictionStream(self._create_reader(params, model, wait), self._shape)
 
-    @twin(async_create_stream)
     def create_stream(
         self, params: CreatePredictionParams, model: str, *, wait: float | None = None
     ) -> PredictionStream:
+        """Create a prediction and read its events as they happen, until `done` or `error`.
+
+        It is created when the first event is asked for, and never sent twice.
+
+        Args:
+            params: Prediction creation params; they are not changed.
+            model: The model reference in either owner/name or owner/name:version-number format.
+            wait: Seconds without an event after which the server is asked to close the connection; the stream then
+                connects again. By default the server decides.
+
+        Returns:
+            An iterator over the events; also a context manager.
+
+        Raises:
+            ValueError: If an argument cannot be right; nothing was sent.
+            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first
+                event: the prediction may run.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if the create surely did not reach the server, or connections
+                break again and again without an event.
+            APIResponseError: While iterating, if an answer is not what the API promises.
+
+        Example:
+            ```python
+            with client.predictions.create_stream({"input": {"text": "to be"}}, "o/text") as stream:
+                for event in stream:
+                    if event["event"] == "output":
+                        print(event["data"], end="")
+            ```
+        """
         return PredictionStream(self._api, self._create_reader(params, model, wait), self._shape)
 
     def async_batch(
@@ -389,7 +548,7 @@ class Predictions(Resource):
 
         Args:
             inputs: Prediction creation params, taken in only as fast as they are worked off. An iterable that
-                blocks, blocks the event loop.
+                blocks also blocks the event loop.
             model: The model reference in either owner/name or owner/name:version-number format.
             journal: Path of a file that the job survives a kill with: run it again with the same inputs and
                 journal, and it goes on, and gives the results of earlier runs, too. Creates are not held then.
@@ -422,7 +581,6 @@ class Predictions(Resource):
         job = self._job(model, wait_options, recreate_unknown, find_unknown)
         return AsyncBatch(job, reader(inputs), max_in_flight, journal)
 
-    @twin(async_batch)
     def batch(
         self,
         inputs: Iterable[CreatePredictionParams],
@@ -434,6 +592,40 @@ class Predictions(Resource):
         recreate_unknown: bool = False,
         find_unknown: bool = False,
     ) -> Batch:
+        """Run many predictions as one job.
+
+        Args:
+            inputs: Prediction creation params, taken in only as fast as they are worked off. They are read in the
+                calling thread.
+            model: The model reference in either owner/name or owner/name:version-number format.
+            journal: Path of a file that the job survives a kill with: run it again with the same inputs and
+                journal, and it goes on, and gives the results of earlier runs, too. Creates are not held then.
+            max_in_flight: How many inputs are taken in at most and their results not yet taken out.
+            wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also
+                cancels on the server what is under way, as far as the rate limit allows within five seconds. With
+                a journal, `timeout` begins after the create.
+            recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
+                `CreateOutcomeUnknown`.
+            find_unknown: Whether to look for it first among the newest predictions, on entering the block: one of
+                this model with the same input, which the journal does not know, is taken for it.
+
+        Returns:
+            A context manager, and in it an iterator over each `BatchResult`, as they end. One failure does not stop
+            the others.
+
+        Raises:
+            ValueError: If an argument cannot be right; nothing was sent.
+            BatchJournalError: On entering the block, if the journal is none, damaged or in use; while iterating,
+                if it is that of other inputs. It is left as it was.
+
+        Example:
+            ```python
+            inputs = ({"input": {"text": line}} for line in open("lines.txt"))
+            with client.predictions.batch(inputs, "sandbox/word-count") as results:
+                for result in results:
+                    print(result.index, result.error or result.prediction["output"])
+            ```
+        """
         caller = Caller()
         read = CallersInputs(iter(inputs), caller)
         job = self._job(model, wait_options.on(caller), recreate_unknown, find_unknown)

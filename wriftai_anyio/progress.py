@@ -14,7 +14,6 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from ._blocking.twins import twin
 from ._progress.display import Display, Line, Unit
 from ._types.prediction import Prediction, Status, is_terminal
 from .batch import BatchResult
@@ -62,8 +61,17 @@ class Progress(ABC):
         """
         self.on_poll(prediction)
 
-    @twin(async_on_poll)
     def on_poll(self, prediction: Prediction) -> None:
+        """Show the status of a prediction, and for how long it was polled; for `WaitOptions`.
+
+        A held create is not polled: give `duration=0`, too, to see something from the start.
+
+        Args:
+            prediction: The prediction.
+
+        Raises:
+            RuntimeError: Outside the `with` block.
+        """
         with self._lock:
             line = self._waits.get(prediction["id"])
             if line is None:
@@ -121,10 +129,30 @@ class Progress(ABC):
         """
         return _CountedResults(results, self._count(total, name))
 
-    @twin(async_batch)
     def batch(
         self, results: Iterable[BatchResult], total: int | None = None, name: str = "batch"
     ) -> Iterator[BatchResult]:
+        """Show how many predictions of a batch have ended, and how many of them did not succeed.
+
+        Args:
+            results: The batch.
+            total: The number of its inputs, if known.
+            name: What to call it.
+
+        Returns:
+            An iterator over the results as they come.
+
+        Raises:
+            RuntimeError: Outside the `with` block.
+
+        Example:
+            ```python
+            with RichProgress() as progress:
+                with client.predictions.batch(inputs, "sandbox/word-count") as results:
+                    for result in progress.batch(results, total=len(inputs)):
+                        print(result.index, result.error)
+            ```
+        """
         return _counted(results, self._count(total, name))
 
     def _count(self, total: int | None, name: str) -> "_Count":

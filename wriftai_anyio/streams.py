@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Final, TypedDict
 
 from ._blocking.calls import Caller, Started
-from ._blocking.twins import twin
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
@@ -201,13 +200,22 @@ class PredictionStream(_Events):
             self._reading = None
             reading.result()
 
-    @twin(AsyncPredictionStream.async_text)
     def text(self) -> str:
+        """Reads the stream to its end, and joins the output of a text model.
+
+        Returns:
+            The text of all output events that were not taken before.
+
+        Raises:
+            ValueError: If an output is not a text.
+            WriftAIError: If the prediction ends with an error, or the stream does; its subclasses as in
+                `Predictions.stream`.
+        """
         with self:
             return "".join([_text(event) for event in self])
 
-    @twin(AsyncPredictionStream.aclose)
     def close(self) -> None:
+        """Closes the connection. Safe to call twice; events that were read already still come."""
         self._reader.end()
         reading, self._reading = self._reading, None
         if reading is not None:

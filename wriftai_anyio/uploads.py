@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TypedDict, cast
 
-from ._blocking.twins import twin
 from ._files.object_store import web_address
 from ._parsing.shapes import ShapeError, mapping
 from ._resources.base import Resource, fields_of, segment
@@ -68,8 +67,21 @@ class Uploads(Resource):
             raise ValueError(f"size must be a number of bytes, not {size!r}.")
         return await self._api.ask("POST", "/uploads", _upload_of(size), json=fields)
 
-    @twin(async_create)
     def create(self, params: CreateUploadParams) -> Upload:
+        """Create an upload.
+
+        Args:
+            params: Upload creation parameters.
+
+        Returns:
+            The new upload, with a presigned URL for each part.
+
+        Raises:
+            ValueError: If the size is no whole number of bytes; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If the answer is no upload of this size.
+        """
         return self._api.blocking.call(self.async_create, params)
 
     async def async_complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
@@ -92,8 +104,23 @@ class Uploads(Resource):
         path = f"/uploads/{segment(upload_id, 'upload_id')}/complete"
         return await self._api.ask("POST", path, _completed, json=fields_of(params), repeatable=True)
 
-    @twin(async_complete)
     def complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
+        """Complete an upload, all parts of which have been sent.
+
+        It is sent again after a lost answer: the same parts make the same file, and the answer holds its URL.
+
+        Args:
+            upload_id: The unique identifier of the upload.
+            params: Parameters to complete an upload.
+
+        Returns:
+            Where the file can be downloaded from.
+
+        Raises:
+            ValueError: If the id cannot be one; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_complete, upload_id, params)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import segment
 from ._resources.lists import ListedResource, Listing, SearchedResource
@@ -53,8 +52,21 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
         """
         return await self._api.ask("GET", f"/users/{segment(name, 'name')}", user_with_details)
 
-    @twin(async_get)
     def get(self, name: str) -> UserWithDetails:
+        """Get a user by name.
+
+        Args:
+            name: The unique name of the user.
+
+        Returns:
+            The user, with details.
+
+        Raises:
+            ValueError: If the name cannot be one; nothing was sent.
+            NotFoundError: If there is no such user.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_get, name)
 
     def _listing(self) -> Listing[User]:

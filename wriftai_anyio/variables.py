@@ -2,7 +2,6 @@
 
 from typing import TypedDict
 
-from ._blocking.twins import twin
 from ._parsing.shapes import record
 from ._resources.base import fields_of, segment
 from ._resources.lists import ListedResource, Listing
@@ -74,8 +73,20 @@ class Variables(ListedResource[Variable, PaginationOptions]):
         """
         return await self._api.ask("POST", "/variables", _variable, json=fields_of(params))
 
-    @twin(async_create)
     def create(self, params: CreateVariableParams) -> Variable:
+        """Create a variable.
+
+        Args:
+            params: Variable creation params.
+
+        Returns:
+            The new variable.
+
+        Raises:
+            ValueError: If `params` is no mapping; nothing was sent.
+            APIStatusError: If the API refuses.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+        """
         return self._api.blocking.call(self.async_create, params)
 
     async def async_update(self, name: str, params: UpdateVariableParams) -> Variable:
@@ -96,8 +107,22 @@ class Variables(ListedResource[Variable, PaginationOptions]):
         """
         return await self._api.ask("PATCH", _path(name), _variable, json=fields_of(params))
 
-    @twin(async_update)
     def update(self, name: str, params: UpdateVariableParams) -> Variable:
+        """Update a variable.
+
+        Args:
+            name: The name of the variable.
+            params: The fields to update.
+
+        Returns:
+            The updated variable.
+
+        Raises:
+            ValueError: If the name cannot be one, or `params` is no mapping; nothing was sent.
+            NotFoundError: If there is no such variable.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+        """
         return self._api.blocking.call(self.async_update, name, params)
 
     async def async_delete(self, name: str) -> None:
@@ -114,8 +139,18 @@ class Variables(ListedResource[Variable, PaginationOptions]):
         """
         await self._api.ask("DELETE", _path(name), nothing)
 
-    @twin(async_delete)
     def delete(self, name: str) -> None:
+        """Delete a variable.
+
+        Args:
+            name: The name of the variable.
+
+        Raises:
+            ValueError: If the name cannot be one; nothing was sent.
+            NotFoundError: If there is no such variable.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         self._api.blocking.call(self.async_delete, name)
 
     def _listing(self) -> Listing[Variable]:

@@ -73,3 +73,24 @@ def test_blocking_twin_is_documented_in_blocking_terms() -> None:
     assert text is not None
     assert "async" not in text
     assert "client.predictions.create(" in text
+
+
+def literal_docstrings(kind: type) -> dict[str, str | None]:
+    """The docstrings that stand in the source of a class and its public methods."""
+    module = ast.parse(inspect.getsource(importlib.import_module(kind.__module__)))
+    (found,) = [each for each in module.body if isinstance(each, ast.ClassDef) and each.name == kind.__name__]
+    functions = [each for each in found.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    public = [each for each in functions if not each.name.startswith("_")]
+    # Of a property that can be set, the getter is documented.
+    methods = {each.name: ast.get_docstring(each) for each in reversed(public)}
+    return {"": ast.get_docstring(found), **methods}
+
+
+@pytest.mark.parametrize("module", list(public_modules()))
+def test_docstrings_stand_in_the_source_as_help_shows_them(module: str) -> None:
+    classes = [value for value in exported(module).values() if is_class(value) and value.__module__.startswith(PACKAGE)]
+    for kind in (each for value in classes for each in value.__mro__ if each.__module__.startswith(PACKAGE)):
+        for name, docstring in literal_docstrings(kind).items():
+            assert docstring or kind.__name__.startswith("_"), f"{kind.__name__}.{name}"
+            shown = inspect.getdoc(getattr(kind, name) if name else kind)
+            assert shown == docstring or not docstring, f"{kind.__name__}.{name}"

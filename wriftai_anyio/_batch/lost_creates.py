@@ -64,7 +64,7 @@ async def find_lost_creates(
     earliest = (since - CLOCKS_APART).isoformat()
     try:
         listed = 0
-        async for prediction in listing.async_items({"page_size": 50}):
+        async for prediction in listing.items({"page_size": 50}):
             listed += 1
             # Both in UTC, so that they compare as texts, whatever digits of a second follow.
             created_at = prediction.get("created_at")

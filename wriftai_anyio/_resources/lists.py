@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Generic, TypeVar
 
-from wriftai_anyio._blocking.twins import twin
 from wriftai_anyio._parsing.shapes import page_of
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.api import API
@@ -47,11 +46,11 @@ class Listing(Generic[T]):
         """Gets one page."""
         return await self._fetch(self._parameters(options))
 
-    def async_items(self, options: PaginationOptions | None) -> AsyncItems[T]:
+    def items(self, options: PaginationOptions | None) -> AsyncItems[T]:
         """Iterates over the items of all pages."""
         return AsyncItems(Pages(self._fetch, self._parameters(options)))
 
-    def items(self, async_name: str, options: PaginationOptions | None) -> Items[T]:
+    def blocking_items(self, async_name: str, options: PaginationOptions | None) -> Items[T]:
         """Iterates over the items of all pages for a blocking caller.
 
         Args:
@@ -94,8 +93,20 @@ class ListedResource(Resource, Generic[T, OptionsT]):
         """
         return await self._listing().page(pagination_options)
 
-    @twin(async_list)
     def list(self, pagination_options: OptionsT | None = None) -> PaginatedResponse[T]:
+        """List them, one page at a time.
+
+        Args:
+            pagination_options: Optional settings to control pagination behavior.
+
+        Returns:
+            Paginated response containing the items and navigation metadata.
+
+        Raises:
+            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_list, pagination_options)
 
     def async_iterate(self, pagination_options: OptionsT | None = None) -> AsyncItems[T]:
@@ -113,11 +124,24 @@ class ListedResource(Resource, Generic[T, OptionsT]):
             APIStatusError: While iterating, if the API refuses.
             APIConnectionError: While iterating, if nothing came back.
         """
-        return self._listing().async_items(pagination_options)
+        return self._listing().items(pagination_options)
 
-    @twin(async_iterate)
     def iterate(self, pagination_options: OptionsT | None = None) -> Items[T]:
-        return self._listing().items("async_iterate", pagination_options)
+        """Iterate over the items of all pages, lazily.
+
+        Args:
+            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
+                its default is taken.
+
+        Returns:
+            An iterator over the items.
+
+        Raises:
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._listing().blocking_items("async_iterate", pagination_options)
 
 
 class SearchedResource(Resource, Generic[T]):
@@ -144,8 +168,21 @@ class SearchedResource(Resource, Generic[T]):
         """
         return await self._found(q).page(pagination_options)
 
-    @twin(async_search)
     def search(self, q: str, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[T]:
+        """Search them, one page at a time.
+
+        Args:
+            q: The search query.
+            pagination_options: Optional settings to control pagination behavior.
+
+        Returns:
+            Paginated response containing what was found and navigation metadata.
+
+        Raises:
+            UnprocessableEntityError: If the query or the options cannot be right.
+            APIStatusError: If the API refuses otherwise.
+            APIConnectionError: If nothing came back.
+        """
         return self._api.blocking.call(self.async_search, q, pagination_options)
 
     def async_iterate_search(self, q: str, pagination_options: PaginationOptions | None = None) -> AsyncItems[T]:
@@ -164,8 +201,22 @@ class SearchedResource(Resource, Generic[T]):
             APIStatusError: While iterating, if the API refuses.
             APIConnectionError: While iterating, if nothing came back.
         """
-        return self._found(q).async_items(pagination_options)
+        return self._found(q).items(pagination_options)
 
-    @twin(async_iterate_search)
     def iterate_search(self, q: str, pagination_options: PaginationOptions | None = None) -> Items[T]:
-        return self._found(q).items("async_iterate_search", pagination_options)
+        """Iterate over all that a search finds, lazily.
+
+        Args:
+            q: The search query.
+            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
+                taken.
+
+        Returns:
+            An iterator over what was found.
+
+        Raises:
+            WriftAIError: While iterating, if the server's pages go in a circle.
+            APIStatusError: While iterating, if the API refuses.
+            APIConnectionError: While iterating, if nothing came back.
+        """
+        return self._found(q).blocking_items("async_iterate_search", pagination_options)
