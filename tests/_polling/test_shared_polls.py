@@ -14,7 +14,7 @@ from anyio.lowlevel import current_token
 from tests.support.clients import client_of, in_virtual_time, prediction, until
 from tests.support.running_predictions import RunningPredictions, named
 from wriftai_anyio import Client, NotFoundError, WaitTimeoutError
-from wriftai_anyio._polling.shared_polls import Rounds
+from wriftai_anyio._polling.shared_polls import SharedPolls
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ def ended(prediction_id: str, status: str = "succeeded") -> PredictionWithIO:
     return cast("PredictionWithIO", prediction(status, id=prediction_id, output="told"))
 
 
-def rounds_of(client: Client) -> Rounds | None:
+def polls_of(client: Client) -> SharedPolls | None:
     return client.predictions._poller._loops.get().get(current_token().native_token)
 
 
@@ -58,8 +58,8 @@ class Waits:
                     tasks.start_soon(meanwhile)
 
     def leader(self) -> str | None:
-        rounds = rounds_of(self.client)
-        return rounds._leader.prediction_id if rounds is not None and rounds._leader is not None else None
+        polls = polls_of(self.client)
+        return polls._leader.prediction_id if polls is not None and polls._leader is not None else None
 
 
 def three_hundred(latency: float = 0.3) -> RunningPredictions:
@@ -154,7 +154,7 @@ class TestHandOver:
             await waits.run()
         assert {task.id for task in get_running_tasks()} == before
         assert waits.api.under_way == 0
-        assert rounds_of(waits.client) is None
+        assert polls_of(waits.client) is None
         assert waits.client.rate_limits.others.queued == 0
 
     async def test_a_wait_that_is_left_while_it_fetches_leaves_the_others_alone(self) -> None:

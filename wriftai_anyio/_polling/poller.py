@@ -22,8 +22,9 @@ from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 
 from .running_list import RunningList
-from .shared_polls import Rounds, Wait
-from .webhook_hints import WebhookArrivals
+from .shared_polls import SharedPolls
+from .wait import Wait
+from .webhook_hints import WebhookHints
 
 OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None]]
 
@@ -40,8 +41,8 @@ class Poller:
         self._api = api
         self._shape = shape
         self._running = RunningList(api, shape)
-        self._loops: PerProcess[dict[object, Rounds]] = PerProcess(dict)
-        self._arrivals: PerProcess[WebhookArrivals] = PerProcess(WebhookArrivals)
+        self._loops: PerProcess[dict[object, SharedPolls]] = PerProcess(dict)
+        self._hints: PerProcess[WebhookHints] = PerProcess(WebhookHints)
 
     async def fetch(self, prediction_id: str) -> PredictionWithIO:
         """Gets a prediction with its details."""
@@ -72,53 +73,53 @@ class Poller:
             APIStatusError: If the API refuses, or fails for a minute on end.
             APIConnectionError: If nothing comes back for a minute on end.
         """
-        arrivals = self._arrivals.get()
-        silence = 0.0 if just_seen else arrivals.silence(prediction_id)
+        hints = self._hints.get()
+        silence = 0.0 if just_seen else hints.silence(prediction_id)
         wait = Wait(
             prediction_id,
-            lambda: max(poll_interval, scaled(arrivals.patience(prediction_id))),
+            lambda: max(poll_interval, scaled(hints.patience(prediction_id))),
             seen_at=None if silence is None else current_time() - silence,
-            tells_each=on_poll is not None,
+            wants_each=on_poll is not None,
         )
         loops = self._loops.get()
         loop = current_token()
-        rounds = loops.get(loop.native_token)
-        if rounds is None:
-            rounds = loops[loop.native_token] = Rounds(loop, self._running)
-        rounds.join(wait)
+        polls = loops.get(loop.native_token)
+        if polls is None:
+            polls = loops[loop.native_token] = SharedPolls(loop, self._running)
+        polls.join(wait)
         # Only now: a webhook that comes in another thread must find either the wait or its reader.
-        told = arrivals.told(prediction_id)
+        told = hints.ended(prediction_id)
         if told is not None:
-            wait.tell(told)
+            wait.note_told(told)
         try:
-            return await self._follow(rounds, wait, on_poll, note)
+            return await self._follow(polls, wait, on_poll, note)
         finally:
-            rounds.leave(wait)
-            if rounds.idle and loops.get(loop.native_token) is rounds:
+            polls.leave(wait)
+            if polls.idle and loops.get(loop.native_token) is polls:
                 del loops[loop.native_token]
 
     async def _follow(
-        self, rounds: Rounds, wait: Wait, on_poll: OnPoll | None, note: Callable[[PredictionWithIO], None]
+        self, polls: SharedPolls, wait: Wait, on_poll: OnPoll | None, note: Callable[[PredictionWithIO], None]
     ) -> PredictionWithIO:
-        arrivals = self._arrivals.get()
+        hints = self._hints.get()
         while True:
-            arrived = arrivals.count
-            await (rounds.until_due(wait) if on_poll is None else wait.until_due())
-            prediction = wait.take_told() or await self._poll(rounds, wait)
+            told_so_far = hints.count
+            await (polls.until_ready(wait) if on_poll is None else wait.sleep_until_ready())
+            prediction = wait.take_told() or await self._poll(polls, wait)
             if prediction is None:
                 continue
             note(prediction)
             if on_poll is not None:
                 await on_poll(prediction)
             if is_terminal(prediction):
-                arrivals.end_seen(wait.prediction_id, arrived)
+                hints.note_ended(wait.prediction_id, told_so_far)
                 return prediction
 
-    async def _poll(self, rounds: Rounds, wait: Wait) -> PredictionWithIO | None:
+    async def _poll(self, polls: SharedPolls, wait: Wait) -> PredictionWithIO | None:
         """Fetches a wait's prediction; `None` if a passing fault prevented it."""
         try:
-            async with rounds.fetches:
-                wait.polled(current_time())
+            async with polls.fetches:
+                wait.note_fetch(current_time())
                 prediction = await self.fetch(wait.prediction_id)
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             if not wait.outlives(error):
@@ -131,11 +132,11 @@ class Poller:
 
     def expect_webhooks(self) -> None:
         """Notes that webhooks are received in this process."""
-        self._arrivals.get().announce()
+        self._hints.get().announce()
 
     def expect_webhook(self, prediction_id: str) -> None:
         """Notes that a prediction that has just been seen has a webhook; if it comes here, polls may be rare."""
-        self._arrivals.get().expect(prediction_id)
+        self._hints.get().expect(prediction_id)
 
     def notify(self, prediction: PredictionWithIO) -> None:
         """Tells the waits of a prediction its state, from whatever thread; never blocks.
@@ -144,7 +145,7 @@ class Poller:
             prediction: The prediction as its webhook has it.
         """
         self._api.observer.seen(prediction)
-        self._arrivals.get().take(prediction)
-        for rounds in list(self._loops.get().values()):
-            if rounds.awaits(prediction["id"]):
-                rounds.courier.carry(partial(rounds.tell, prediction))
+        self._hints.get().note_told(prediction)
+        for polls in list(self._loops.get().values()):
+            if polls.awaits(prediction["id"]):
+                polls.courier.carry(partial(polls.deliver, prediction))

@@ -1,8 +1,19 @@
-"""The listing rounds that the waits on one event loop share."""
+"""The rounds of polls that the waits on one event loop share, and who leads them.
 
-from collections.abc import Callable
+One round asks for the list of running predictions, once for all waits; those that are missing from it are made
+ready, and each fetches its own prediction. There is no task of the poller's own that could outlive the waits:
+
+    wait A ── leads: its task group runs the rounds ──── leaves │
+    wait B ── sleeps ───────────────────────────────── signal ──► leads ──── ends │
+    wait C ── sleeps ────── made ready: fetches ── sleeps ──────────────── signal ──► leads …
+
+The leader is any one of those that sleep. It leaves by being made ready, by its timeout, by a cancellation or by an
+error, all of which go through one `finally`, where the next one is signalled. A round that is broken off with its
+leader is not asked for again at once, or leaders that leave one after another would each ask for a list.
+"""
+
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
 from anyio.lowlevel import EventLoopToken, checkpoint
@@ -11,14 +22,12 @@ from wriftai_anyio._concurrency.cancellation import ungrouped
 from wriftai_anyio._concurrency.courier import Courier
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
-from wriftai_anyio._transport.retries import RETRIED_STATUSES
-from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
+from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 
 from .running_list import Reading, RunningList
+from .wait import Wait, is_passing
 
-FAULT_PATIENCE: Final = 60.0
-"""Seconds of nothing but failures that a wait outlives."""
 FETCHES: Final = 100
 """Predictions fetched side by side on one event loop: more would gain nothing and cost memory."""
 PROBES: Final = 10
@@ -26,113 +35,8 @@ PROBES: Final = 10
 LIST_REST: Final = 30.0
 """Seconds for which no list is asked for, when lists alone fail."""
 
-Fault: TypeAlias = APIConnectionError | APIResponseError | APIStatusError
 
-
-class Wait:
-    """One wait for one prediction.
-
-    Args:
-        prediction_id: The prediction's id.
-        interval: Says how many seconds lie between two polls, at least.
-        seen_at: When its state was last seen, if the first poll shall come an interval after that.
-        tells_each: Whether it wants every state that is told, and not the end alone.
-    """
-
-    def __init__(
-        self, prediction_id: str, interval: Callable[[], float], *, seen_at: float | None, tells_each: bool
-    ) -> None:
-        self.prediction_id = prediction_id
-        self.failing_since: float | None = None
-        self._interval = interval
-        self._seen_at = self._polled_at = float("-inf") if seen_at is None else seen_at
-        self._tells_each = tells_each
-        self._told: PredictionWithIO | None = None
-        self._woken = False
-        self._event = Event()
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two polls, at least, as things stand."""
-        return self._interval()
-
-    @property
-    def due(self) -> float:
-        """When it must be polled."""
-        return self._seen_at + self._interval()
-
-    def polled(self, now: float) -> None:
-        """Notes that a poll of this wait alone begins."""
-        self._seen_at = self._polled_at = now
-
-    def listed(self, now: float) -> None:
-        """Notes that a round which tells of this wait begins."""
-        self._seen_at = now
-
-    def missing(self, round_began: float) -> None:
-        """Notes that the round's list did not have it: it has ended, or the list lags behind a poll of its own."""
-        if round_began - self._polled_at >= self.interval:
-            self.wake()
-        else:
-            self._seen_at = self._polled_at
-
-    def outlives(self, error: Fault) -> bool:
-        """Takes a fault in, and says whether the wait goes on: while it may pass, and for a minute."""
-        now = current_time()
-        self.failing_since = now if self.failing_since is None else self.failing_since
-        return is_passing(error) and now - self.failing_since <= scaled(FAULT_PATIENCE)
-
-    def tell(self, prediction: PredictionWithIO) -> None:
-        """Tells it the state of its prediction, so that it needs no poll."""
-        self._seen_at = current_time()
-        if self._tells_each or is_terminal(prediction):
-            self._told = prediction
-            self.wake()
-
-    def take_told(self) -> PredictionWithIO | None:
-        """Returns what it was told, once."""
-        told, self._told = self._told, None
-        return told
-
-    def wake(self) -> None:
-        """Ends `until_woken`."""
-        self._woken = True
-        self._event.set()
-
-    def nudge(self) -> None:
-        """Has the waiter look whether it leads now."""
-        self._event.set()
-
-    @property
-    def woken(self) -> bool:
-        """Whether there is something to do for the waiter: a poll, or a state that was told."""
-        return self._woken
-
-    async def until_nudged(self) -> None:
-        """Waits for `wake` or `nudge`."""
-        await self._event.wait()
-        self._event = Event()
-
-    async def until_due(self) -> None:
-        """Waits until the next poll of this wait alone is due, or its state was told."""
-        await checkpoint()
-        while not self._woken and (pause := self.due - current_time()) > 0:
-            with move_on_after(pause):
-                await self.until_nudged()
-        self.rest()
-
-    def rest(self) -> None:
-        """Begins another interval."""
-        self._woken = False
-        self._event = Event()
-
-
-def is_passing(error: Fault) -> bool:
-    """Whether a fault may pass, so that a wait goes on: all but an API that refuses (4xx)."""
-    return not isinstance(error, APIStatusError) or error.status_code in RETRIED_STATUSES
-
-
-class Rounds:
+class SharedPolls:
     """The waits on one event loop, and the rounds that one of them leads for all.
 
     Args:
@@ -175,57 +79,57 @@ class Rounds:
         """Whether somebody waits here for a prediction; safe from any thread."""
         return prediction_id in self._joined
 
-    def tell(self, prediction: PredictionWithIO) -> None:
-        """Tells the waits of a prediction its state, so that they need no poll."""
+    def deliver(self, prediction: PredictionWithIO) -> None:
+        """Delivers a state of a prediction to its waits, so that they need no poll."""
         for wait in self._joined.get(prediction["id"], ()):
-            wait.tell(prediction)
+            wait.note_told(prediction)
 
-    async def until_due(self, wait: Wait) -> None:
-        """Waits until the wait must poll by itself, or its state was told; leads the rounds if nobody else does."""
+    async def until_ready(self, wait: Wait) -> None:
+        """Sleeps until the wait must fetch its prediction, or was told its state; leads the rounds if nobody does."""
         self._waiting[wait] = None
         if wait.due < self._next_due:
             self._sooner.set()
         try:
-            while not wait.woken:
+            while not wait.ready:
                 if self._leader is None:
                     self._leader = wait
                 if self._leader is wait:
                     await self._lead(wait)
                 else:
-                    await wait.until_nudged()
+                    await wait.signalled()
         finally:
             del self._waiting[wait]
             if self._leader is wait:
                 self._hand_over()
-        wait.rest()
+        wait.begin_work()
 
     def _hand_over(self) -> None:
         self._leader = next(iter(self._waiting), None)
         if self._leader is not None:
-            self._leader.nudge()
+            self._leader.signal()
 
     async def _lead(self, wait: Wait) -> None:
         errors: list[Exception] = []
 
         async def run() -> None:
             try:
-                await self._run()
+                await self._hold_rounds()
             except Exception as error:  # noqa: BLE001 -- raised below, out of the task group
                 errors.append(error)
-                wait.nudge()
+                wait.signal()
 
         with ungrouped():
             async with create_task_group() as tasks:
                 tasks.start_soon(run)
-                await wait.until_nudged()
+                await wait.signalled()
                 tasks.cancel_scope.cancel()
         if errors:
             raise errors.pop()
 
-    async def _run(self) -> None:
+    async def _hold_rounds(self) -> None:
         while True:
             self._sooner = Event()
-            waiting = [wait for wait in self._waiting if not wait.woken]
+            waiting = [wait for wait in self._waiting if not wait.ready]
             self._next_due = min((wait.due for wait in waiting), default=float("inf"))
             pause = self._next_due - current_time()
             if pause > 0:
@@ -234,10 +138,10 @@ class Rounds:
                 continue
             due = [wait for wait in waiting if wait.due <= current_time()]
             if self._worth_a_list(due, len(waiting)):
-                await self._round(waiting)
+                await self._hold_round(waiting)
             else:
                 for wait in due:
-                    wait.wake()
+                    wait.make_ready()
             # A server with answers ready at hand must not keep the event loop busy.
             await checkpoint()
 
@@ -253,15 +157,15 @@ class Rounds:
         fallow = now - self._listed_at
         return len(due) > pages or fallow >= min(wait.interval for wait in due)
 
-    async def _round(self, waits: list[Wait]) -> None:
+    async def _hold_round(self, waits: list[Wait]) -> None:
         began = self._listed_at = current_time()
         for wait in waits:
             # Before the request: a round that is broken off with its leader counts, it is not asked for again.
-            wait.listed(began)
+            wait.note_listing(began)
         reading = Reading(self._last_reading)
         awaited = {wait.prediction_id for wait in waits}
         try:
-            await self._running_list.read(reading, awaited, partial(self._miss, began))
+            await self._running_list.read(reading, awaited, partial(self._note_gone, began))
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             self._listable = self._listable and is_passing(error)
             self._probes = waits[:PROBES]
@@ -269,18 +173,18 @@ class Rounds:
             ended = current_time()
             for number, wait in enumerate(waits):
                 # What was asked for again and again took time: the probes have an interval to tell whether all fails.
-                wait.listed(ended)
+                wait.note_listing(ended)
                 if not (self._listable and wait.outlives(error)) or number < PROBES:
-                    wait.wake()
+                    wait.make_ready()
             return
         self._last_reading = reading
         for wait in waits:
             wait.failing_since = None
             if wait.prediction_id not in reading.ids and wait in self._waiting:
-                wait.missing(began)
+                wait.note_missing(began)
 
-    def _miss(self, began: float, prediction_id: str) -> None:
+    def _note_gone(self, began: float, prediction_id: str) -> None:
         for wait in self._joined.get(prediction_id, ()):
-            # If the leader woke now, it would break the round off.
+            # Not the leader: if it were made ready now, it would break the round off. It is looked at after the round.
             if wait in self._waiting and wait is not self._leader:
-                wait.missing(began)
+                wait.note_missing(began)

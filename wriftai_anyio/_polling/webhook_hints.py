@@ -16,7 +16,7 @@ LARGEST_EXPECTATION: Final = 100_000
 """Predictions whose webhook is expected, at most; those that were expected for longest are forgotten."""
 
 
-class WebhookArrivals:
+class WebhookHints:
     """Remembers what webhooks told, so that waits need no poll; any thread may use it.
 
     Attributes:
@@ -39,7 +39,7 @@ class WebhookArrivals:
         if len(self._expected) > LARGEST_EXPECTATION:
             self._expected.popitem(last=False)
 
-    def take(self, prediction: PredictionWithIO) -> None:
+    def note_told(self, prediction: PredictionWithIO) -> None:
         """Takes in the state that a webhook told."""
         self.count += 1
         self._patience = PATIENCE
@@ -52,7 +52,7 @@ class WebhookArrivals:
         elif prediction_id not in self._told:
             self.expect(prediction_id)
 
-    def told(self, prediction_id: str) -> PredictionWithIO | None:
+    def ended(self, prediction_id: str) -> PredictionWithIO | None:
         """Returns the prediction if its webhook told that it has ended."""
         return self._told.get(prediction_id)
 
@@ -65,7 +65,7 @@ class WebhookArrivals:
         seen_at = self._expected.get(prediction_id) if self._patience else None
         return None if seen_at is None else system.monotonic() - seen_at
 
-    def end_seen(self, prediction_id: str, count: int) -> None:
+    def note_ended(self, prediction_id: str, count: int) -> None:
         """Notes that a prediction is known to have ended.
 
         Args:

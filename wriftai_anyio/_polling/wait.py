@@ -1,0 +1,135 @@
+"""One wait for one prediction: when it must be polled, and what there is to do for its waiter.
+
+A wait alone and a wait among others go through the same states; what ends the pause differs:
+
+    joined ──► waiting ──────────────────────────► ready ──────► fetching ──► left
+                 ▲        - its poll is due          │              │
+                 │        - a list misses it         │ was told     │ not ended, or
+                 │        - lists fail for it        ▼              │ a passing fault
+                 │        - a webhook told     takes what was told  │
+                 └───────────────────────────────────┴──────────────┘
+
+While it is `waiting`, the waiter may be the one that leads the rounds (see `shared_polls`). That is a role and not a
+state: it is taken and handed over at any time. So there are two reasons to end the waiter's sleep, and one event for
+both: something makes it ready, or it is to look whether it leads now.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from anyio import Event, current_time, move_on_after
+from anyio.lowlevel import checkpoint
+
+from wriftai_anyio._concurrency.time_scale import scaled
+from wriftai_anyio._transport.retries import RETRIED_STATUSES
+from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
+
+FAULT_PATIENCE: Final = 60.0
+"""Seconds of nothing but failures that a wait outlives."""
+
+Fault: TypeAlias = APIConnectionError | APIResponseError | APIStatusError
+
+
+class Wait:
+    """One wait for one prediction.
+
+    Args:
+        prediction_id: The prediction's id.
+        interval: Returns how many seconds lie between two polls, at least.
+        seen_at: When its state was last seen, if the first poll is to come an interval after that.
+        wants_each: Whether it wants every state that is told, and not only the end.
+    """
+
+    def __init__(
+        self, prediction_id: str, interval: Callable[[], float], *, seen_at: float | None, wants_each: bool
+    ) -> None:
+        self.prediction_id = prediction_id
+        self.failing_since: float | None = None
+        self._interval = interval
+        # Two times, since a list that tells of this wait saves its poll, but is not as fresh as one: it may lag.
+        self._seen_at = self._fetched_at = float("-inf") if seen_at is None else seen_at
+        self._wants_each = wants_each
+        self._told: PredictionWithIO | None = None
+        self._ready = False
+        self._signal = Event()
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls, at least, at this moment."""
+        return self._interval()
+
+    @property
+    def due(self) -> float:
+        """When it must be polled."""
+        return self._seen_at + self._interval()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to do for the waiter: a fetch, or a state that was told."""
+        return self._ready
+
+    def note_fetch(self, now: float) -> None:
+        """Notes that a fetch of this prediction alone begins."""
+        self._seen_at = self._fetched_at = now
+
+    def note_listing(self, now: float) -> None:
+        """Notes that a list which tells of this prediction is asked for."""
+        self._seen_at = now
+
+    def note_missing(self, listing_began: float) -> None:
+        """Notes that a list did not have it: it has ended, or the list lags behind a fetch of its own."""
+        if listing_began - self._fetched_at >= self.interval:
+            self.make_ready()
+        else:
+            self._seen_at = self._fetched_at
+
+    def note_told(self, prediction: PredictionWithIO) -> None:
+        """Notes the state of the prediction that a webhook told, which saves the poll."""
+        self._seen_at = current_time()
+        if self._wants_each or is_terminal(prediction):
+            self._told = prediction
+            self.make_ready()
+
+    def outlives(self, error: Fault) -> bool:
+        """Takes a fault in, and returns whether the wait goes on: while it may pass, and for a minute."""
+        now = current_time()
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        return is_passing(error) and now - self.failing_since <= scaled(FAULT_PATIENCE)
+
+    def take_told(self) -> PredictionWithIO | None:
+        """Returns what it was told, once."""
+        told, self._told = self._told, None
+        return told
+
+    def make_ready(self) -> None:
+        """Gives the waiter something to do, and ends its sleep."""
+        self._ready = True
+        self._signal.set()
+
+    def signal(self) -> None:
+        """Ends the waiter's sleep, so that it looks whether it leads now."""
+        self._signal.set()
+
+    async def signalled(self) -> None:
+        """Sleeps until `make_ready` or `signal` is called."""
+        await self._signal.wait()
+        self._signal = Event()
+
+    async def sleep_until_ready(self) -> None:
+        """Sleeps until the next poll of this wait alone is due, or its state was told."""
+        await checkpoint()
+        while not self._ready and (pause := self.due - current_time()) > 0:
+            with move_on_after(pause):
+                await self.signalled()
+        self.begin_work()
+
+    def begin_work(self) -> None:
+        """Notes that the waiter has begun what it was made ready for."""
+        self._ready = False
+        self._signal = Event()
+
+
+def is_passing(error: Fault) -> bool:
+    """Returns whether a fault may pass, so that a wait goes on: all but an API that refuses (4xx)."""
+    return not isinstance(error, APIStatusError) or error.status_code in RETRIED_STATUSES
