@@ -11,15 +11,12 @@ import anyio
 import httpx
 
 from ._instrumentation.observer import ObserverSource
+from ._transport.addresses import UNREACHABLE, can_be_reached
 from .hooks import OnRequest, OnResponse
 
 DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"
 DEFAULT_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 """Seconds for each attempt: 10 to connect, 60 for each read and write."""
-
-LAST_PORT: Final = 65535
-UNREACHABLE: Final = f"must begin with http:// or https:// and name a host, and no port above {LAST_PORT}."
-"""What is said of an address that `can_be_reached` refuses."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -87,11 +84,6 @@ class Config:
 def default_base_url() -> str:
     """Returns the API's base URL where none is given."""
     return os.environ.get("WRIFTAI_API_BASE_URL", "").strip().rstrip("/") or DEFAULT_BASE_URL
-
-
-def can_be_reached(address: httpx.URL) -> bool:
-    """Whether connections can go to an address: httpx takes any."""
-    return address.scheme in {"http", "https"} and address.host != "" and (address.port or 0) <= LAST_PORT
 
 
 def _checked_token(token: object) -> str | None:

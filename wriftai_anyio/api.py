@@ -23,7 +23,9 @@ from ._pipeline.encoding import encoded
 from ._rate_limits.bucket import Bucket, SharedPace
 from ._rate_limits.budget import Slot
 from ._transport import retries
-from ._transport.connections import Body, Http, without_secrets
+from ._transport.bodies import Body
+from ._transport.connections import Http
+from ._transport.failures import without_secrets
 from ._types.json import JsonValue
 from ._version import __version__
 from .errors import APIConnectionError, APIResponseError, APIStatusError, status_error

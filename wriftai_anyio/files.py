@@ -6,10 +6,11 @@ from pathlib import Path
 
 from ._files.download import download
 from ._files.multipart import PartSender, cut
-from ._files.object_store import Store, web_address
+from ._files.object_store import Store
 from ._files.progress import on_caller
 from ._files.source import open_source
 from ._resources.base import Resource
+from ._transport.addresses import web_address
 from ._types.file import File, FileContent
 from .api import API
 from .common_types import UploadCompletionResult

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TypedDict, cast
 
-from ._files.object_store import web_address
 from ._parsing.shapes import ShapeError, mapping
 from ._resources.base import Resource, fields_of, segment
+from ._transport.addresses import web_address
 from ._types.json import JsonValue
 from .common_types import UploadCompletionResult
 

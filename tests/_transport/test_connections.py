@@ -12,8 +12,8 @@ import pytest
 from tests.support.clients import ID, TOKEN, Script, answer, client_of
 from tests.support.subprocesses import run_python, settings_for
 from wriftai_anyio import Client
-from wriftai_anyio._transport.connections import CANCELS_PER_POOL, REQUESTS_PER_POOL, Connections
 from wriftai_anyio._transport.network import Network
+from wriftai_anyio._transport.pools import CANCELS_PER_POOL, REQUESTS_PER_POOL, Connections
 from wriftai_anyio.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -1,6 +1,6 @@
 """Leaving a wait early: what is still finished then, shielded and bounded."""
 
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, TypeVar
@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 import anyio
 from anyio import CancelScope, create_task_group, current_time, get_cancelled_exc_class, move_on_after
 from anyio.lowlevel import checkpoint
+
+from .causes import members
 
 T = TypeVar("T")
 
@@ -42,19 +44,11 @@ def reason_to_leave(error: BaseException) -> BaseException:
     Returns:
         `KeyboardInterrupt`, if it is anywhere in a group; or the cancellation, if nothing else is in it; or the error.
     """
-    parts = list(_parts(error))
+    parts = list(members(error))
     for part in parts:
         if isinstance(part, KeyboardInterrupt):
             return part
     return parts[0] if all(isinstance(part, get_cancelled_exc_class()) for part in parts) else error
-
-
-def _parts(error: BaseException) -> Iterator[BaseException]:
-    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # of a group, which Python 3.10 does not know
-    if not inner:
-        yield error
-    for each in inner:
-        yield from _parts(each)
 
 
 class SendShield:

@@ -10,7 +10,7 @@ from anyio import sleep
 
 from wriftai_anyio._concurrency.threads import Job, Worker
 from wriftai_anyio._instrumentation.log import logger, reason
-from wriftai_anyio._transport.connections import abandon, close
+from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.retries import whole
 from wriftai_anyio.errors import APIConnectionError, APIStatusError
 

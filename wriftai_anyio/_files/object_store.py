@@ -6,33 +6,15 @@ from typing import Final
 import httpx
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._config import UNREACHABLE, can_be_reached
 from wriftai_anyio._transport import retries
-from wriftai_anyio._transport.connections import StreamedBody, close, connection_error, without_secrets
+from wriftai_anyio._transport.addresses import web_address
+from wriftai_anyio._transport.bodies import StreamedBody, close
+from wriftai_anyio._transport.failures import connection_error, without_secrets
 from wriftai_anyio.api import API, USER_AGENT
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from wriftai_anyio.hooks import RequestEvent
 
 MOST_REDIRECTS: Final = 10
-
-
-def web_address(url: str, argument: str) -> httpx.URL:
-    """Takes an address that can be fetched.
-
-    Args:
-        url: The address.
-        argument: What the caller calls it.
-
-    Raises:
-        ValueError: If it is none; it does not show the address, whose query may be a secret.
-    """
-    try:
-        address = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
-        address = httpx.URL()
-    if not can_be_reached(address):
-        raise ValueError(f"{argument} {UNREACHABLE}")
-    return address
 
 
 class Store:

@@ -14,7 +14,8 @@ from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._resources.base import segment
-from wriftai_anyio._transport.connections import abandon, close, connection_error
+from wriftai_anyio._transport.bodies import abandon, close
+from wriftai_anyio._transport.failures import connection_error
 from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, Status

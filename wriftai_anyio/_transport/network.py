@@ -1,6 +1,5 @@
 """How this machine reaches the network: TLS, proxies, sockets and their number, as httpx honours them."""
 
-import errno
 import importlib
 import logging
 import os
@@ -9,7 +8,7 @@ import socket
 import ssl
 import sys
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -185,23 +184,3 @@ def _open_descriptors() -> int:
         return len(os.listdir("/dev/fd"))  # noqa: PTH208 -- names alone, no paths are made of them
     except OSError:
         return 64
-
-
-def out_of_descriptors(error: BaseException) -> bool:
-    """Whether an error comes from a want of file descriptors, in this process or in the whole system."""
-    return any(isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE} for cause in causes(error))
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Goes through an error and all that led to it."""
-    seen: set[int] = set()
-    pending = [error]
-    while pending:
-        cause = pending.pop()
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        pending.extend(link for link in (cause.__cause__, cause.__context__) if link is not None)
-        inner = getattr(cause, "exceptions", ())
-        pending.extend(link for link in inner if isinstance(link, BaseException))

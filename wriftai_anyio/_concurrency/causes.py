@@ -1,0 +1,31 @@
+"""Walks through what an error is made of: the members of groups, and the errors that led to others."""
+
+from collections.abc import Iterator
+
+
+def members(error: BaseException) -> Iterator[BaseException]:
+    """Returns the errors in a group and in the groups inside it; of an error that is not a group, that error."""
+    inner = _in_group(error)
+    if not inner:
+        yield error
+    for each in inner:
+        yield from members(each)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Returns an error, and all that led to it: its cause, its context and, of a group, its members."""
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        cause = pending.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        pending.extend(link for link in (cause.__cause__, cause.__context__, *_in_group(cause)) if link is not None)
+
+
+def _in_group(error: BaseException) -> tuple[BaseException, ...]:
+    # Python 3.10 does not know groups: anyio brings them there.
+    inner: object = getattr(error, "exceptions", ())
+    return tuple(each for each in inner if isinstance(each, BaseException)) if isinstance(inner, tuple) else ()

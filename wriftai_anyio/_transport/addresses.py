@@ -1,0 +1,33 @@
+"""Checks of addresses: those that are configured, and those that come from a store or a redirect."""
+
+from typing import Final
+
+import httpx
+
+LAST_PORT: Final = 65535
+UNREACHABLE: Final = f"must begin with http:// or https:// and name a host, and no port above {LAST_PORT}."
+"""What is said of an address that `can_be_reached` refuses."""
+
+
+def can_be_reached(address: httpx.URL) -> bool:
+    """Whether connections can go to an address: httpx takes any."""
+    return address.scheme in {"http", "https"} and address.host != "" and (address.port or 0) <= LAST_PORT
+
+
+def web_address(url: str, argument: str) -> httpx.URL:
+    """Returns an address that can be fetched.
+
+    Args:
+        url: The address.
+        argument: What the caller calls it.
+
+    Raises:
+        ValueError: If it cannot; the error does not show the address, whose query may be a secret.
+    """
+    try:
+        address = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        address = httpx.URL()
+    if not can_be_reached(address):
+        raise ValueError(f"{argument} {UNREACHABLE}")
+    return address

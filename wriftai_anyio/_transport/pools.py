@@ -1,0 +1,161 @@
+"""The connections of one client on one event loop, spread over pools that are guarded against httpcore's windows.
+
+httpcore 1.0.9 can lose the slot of a request that is cancelled while it queues for a connection, so its pools are
+not capped here and never queue; our own limiter bounds the requests under way. Its pool also looks through all
+of its connections at each request, so many requests are spread over several pools. See `Pool` for the one
+window that is left.
+"""
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Final
+
+import httpx
+from anyio import Semaphore, get_cancelled_exc_class, move_on_after
+from anyio.lowlevel import current_token
+
+from wriftai_anyio._concurrency.cancellation import reason_to_leave
+
+from .bodies import LONGEST_CLOSE, close
+from .failures import closed_error
+
+REQUESTS_PER_POOL: Final = 8
+"""httpcore's work for each request grows with the square of its pool: 1,000 held creates took 12 s of processor
+time with 64 in a pool, and 4 s with 8."""
+CANCELS_PER_POOL: Final = 32
+
+
+class Pool:
+    """One inner transport, and what is under way on it.
+
+    A request that is cancelled between its connect and the lock of the HTTP/1.1 state leaves a connection in
+    httpcore's pool that is neither used nor closed again. So a pool retires after some cancels that came
+    before an answer's head, and is closed when the last answer on it has been read.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self.transport = transport
+        self.active = 0
+        self.cancels = 0
+
+    @property
+    def retired(self) -> bool:
+        return self.cancels >= CANCELS_PER_POOL
+
+    async def aclose(self) -> None:
+        with move_on_after(LONGEST_CLOSE, shield=True):
+            await self.transport.aclose()
+
+
+class _CountedStream(httpx.AsyncByteStream):
+    """An answer's body that gives its place in the pool back when it is closed."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, connections: "Connections", pool: Pool) -> None:
+        self._stream = stream
+        self._connections = connections
+        self._pool: Pool | None = pool
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await self._stream.aclose()
+        finally:
+            await self._connections.leave(pool)
+
+    def __del__(self) -> None:
+        if self._pool is not None:
+            self._connections.lose(self._pool)
+
+
+class Connections:
+    """The connections of one client on one event loop.
+
+    Args:
+        make_transport: Makes an inner transport.
+        limit: How many requests may be under way at once; more wait for their turn, first come, first served.
+        shared: Whether all requests go through one transport, which the user gave and which is not guarded.
+    """
+
+    def __init__(self, make_transport: Callable[[], httpx.AsyncBaseTransport], limit: int, *, shared: bool) -> None:
+        self._make_transport = make_transport
+        self._limiter = Semaphore(limit, fast_acquire=True)
+        self._shared = shared
+        self._pools: list[Pool] = []
+        self._closed = False
+        self._loop = current_token()
+
+    async def enter(self) -> Pool:
+        """Takes a place in a pool, when there is one."""
+        await self._limiter.acquire()
+        try:
+            pool = self._pool_with_room()
+        except BaseException:
+            self._limiter.release()
+            raise
+        pool.active += 1
+        return pool
+
+    def _pool_with_room(self) -> Pool:
+        if self._closed:
+            raise closed_error()
+        room = math.inf if self._shared else REQUESTS_PER_POOL
+        for pool in self._pools:
+            if pool.active < room and not pool.retired:
+                return pool
+        pool = Pool(self._make_transport())
+        self._pools.append(pool)
+        return pool
+
+    async def send(self, pool: Pool, request: httpx.Request) -> httpx.Response:
+        """Sends a request in the place taken; the caller must close the answer, or read it to its end."""
+        try:
+            response = await pool.transport.handle_async_request(request)
+        except BaseException as error:
+            reason = reason_to_leave(error)  # trio connects in a nursery
+            if isinstance(reason, get_cancelled_exc_class()):
+                pool.cancels += 1
+            await self.leave(pool)
+            if reason is error:
+                raise
+            raise reason from None
+        response.request = request
+        if self._closed:
+            # Its connection was only being opened then: httpcore has forgotten it, and it would stay open.
+            await close(response)
+            await self.leave(pool)
+            raise httpx.ReadError("the client was closed meanwhile", request=request)
+        if response.is_closed or not isinstance(response.stream, httpx.AsyncByteStream):
+            await self.leave(pool)
+        else:
+            response.stream = _CountedStream(response.stream, self, pool)
+        return response
+
+    def lose(self, pool: Pool) -> None:
+        """Gives back the place of an answer that was dropped unclosed, in a finalizer: elsewhere it is lost."""
+        with suppress(RuntimeError):
+            if current_token().native_token is self._loop.native_token:
+                self._limiter.release()
+                pool.active -= 1
+
+    async def leave(self, pool: Pool) -> None:
+        """Gives a place back; closes the pool if it is retired, or idle beside another idle one."""
+        self._limiter.release()
+        pool.active -= 1
+        if pool.active or self._shared or pool not in self._pools:
+            return
+        if pool.retired or any(other.active == 0 for other in self._pools if other is not pool):
+            self._pools.remove(pool)
+            await pool.aclose()
+
+    async def aclose(self) -> None:
+        """Closes all connections, also those in use; who waits for a place gets none any more."""
+        self._closed = True
+        pools, self._pools = self._pools, []
+        for pool in pools:
+            await pool.aclose()
