@@ -2,9 +2,11 @@
 
 import dataclasses
 import gc
+import math
 import pickle
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -325,3 +327,40 @@ class TestRateLimits:
                 tasks.start_soon(client.predictions.async_get, prediction_id)
                 await wait_all_tasks_blocked()
         assert [path[-1] for path in script.paths] == ["a", "a", "b", "c"]
+
+
+class LimitedByTheMinute(httpx.AsyncBaseTransport):
+    """Lets 60 requests through in each whole minute, and takes its time.
+
+    Args:
+        latency: Seconds from a request to its answer.
+    """
+
+    def __init__(self, latency: float) -> None:
+        self._latency = latency
+        self._windows: Counter[int] = Counter()
+        self.refused = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(self._latency / 2)
+        window = int(current_time() // 60)
+        granted = self._windows[window] < 60
+        self._windows[window] += granted
+        self.refused += not granted
+        headers = {
+            "x-ratelimit-limit": "60",
+            "x-ratelimit-remaining": str(60 - self._windows[window]),
+            "x-ratelimit-reset": str(math.ceil((window + 1) * 60 - current_time())),
+        }
+        await anyio.sleep(self._latency / 2)
+        return httpx.Response(200 if granted else 429, headers=headers, json={"items": []})
+
+
+@pytest.mark.parametrize("latency", [0.1, 0.6, 2.0])
+async def test_limits_by_the_minute_are_kept_though_answers_are_slow(latency: float) -> None:
+    api = LimitedByTheMinute(latency)
+    async with client_of(api) as client, create_task_group() as tasks:
+        for _ in range(180):
+            tasks.start_soon(client.hardware.async_list)
+    assert current_time() < 180
+    assert api.refused == 0

@@ -13,6 +13,8 @@ from tests.support.pace_simulation import EPOCH, Outcome, Scenario, simulate
 from wriftai_anyio._rate_limits.budget import FEW, RECHECK, Budget, Slot
 
 ROUND_TRIP = 0.01
+SPACED = 1.1
+"""Seconds after which the next request may go out, as far as an allowance goes that has only just begun."""
 SENDING = 0.0005
 """Seconds that it takes to send a request."""
 
@@ -34,6 +36,14 @@ class Driven:
         slot = self.budget.take(self.now, held)
         assert isinstance(slot, Slot)
         return slot
+
+    def take_spaced(self, count: int) -> list[Slot]:
+        """Takes slots so far from one another that no second's allowance is used up."""
+        slots: list[Slot] = []
+        for _ in range(count):
+            self.now += SPACED
+            slots.append(self.take())
+        return slots
 
     def delay(self) -> float:
         """Says how long there is no slot."""
@@ -98,6 +108,21 @@ class TestBeforeTheFirstAnswer:
             sent += isinstance(driven.budget.take(driven.now, held=False), Slot)
             driven.now += RECHECK
         assert sent < 2 * FEW
+
+    @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 404])
+    def test_a_failure_without_headers_does_not_say_that_there_are_no_limits(self, status: int) -> None:
+        driven = Driven()
+        for _ in range(FEW):
+            driven.answer(driven.take(), status)
+        for _ in range(FEW):
+            driven.take()
+        assert driven.delay() == RECHECK
+
+    def test_a_first_answer_that_is_a_refusal_without_headers_sets_an_allowance(self) -> None:
+        driven = Driven()
+        driven.answer(driven.take(), 429)
+        driven.now += 1.0
+        assert 1 <= len(driven.run(0.9)) <= 10
 
     def test_all_go_out_once_an_answer_states_no_limits(self) -> None:
         driven = Driven()
@@ -275,12 +300,60 @@ class TestRemainingAndReset:
         driven.answer(driven.take(), x_ratelimit_remaining=7, x_ratelimit_reset=30)
         assert driven.budget.reset == EPOCH + 130
 
-    def test_late_answers_do_not_count(self) -> None:
+    def test_late_answers_of_short_windows_do_not_count(self) -> None:
+        driven = Driven(50)
+        slot = driven.take()
+        driven.now += 3.0
+        driven.answer(slot, x_ratelimit_remaining=0, x_ratelimit_reset=1)
+        assert (driven.budget.limit, driven.budget.remaining) == (50, None)
+        driven.take()
+
+    def test_late_answers_of_a_long_window_count_until_its_end(self) -> None:
         driven = Driven(50)
         slot = driven.take()
         driven.now += 3.0
         driven.answer(slot, x_ratelimit_remaining=0, x_ratelimit_reset=58)
-        assert (driven.budget.limit, driven.budget.remaining) == (50, None)
+        assert (driven.budget.limit, driven.budget.remaining) == (50, 0)
+        assert driven.delay() == pytest.approx(58)
+        driven.now += 58.1
+        driven.take()
+
+    def test_no_more_are_under_way_in_a_long_window_than_remain(self) -> None:
+        driven = Driven(4)
+        driven.answer(driven.take(), x_ratelimit_remaining=3, x_ratelimit_reset=40)
+        slots = driven.take_spaced(3)
+        assert driven.delay() == pytest.approx(40 - 3 * SPACED)
+        driven.budget.ended(slots[0])
+        assert driven.delay() > 30
+        driven.answer(slots[1], x_ratelimit_remaining=2, x_ratelimit_reset=math.ceil(40 - 3 * SPACED))
+        driven.now += SPACED
+        driven.take()
+        assert driven.delay() > 30
+
+    def test_held_requests_that_outlast_a_long_window_do_not_hold_up_the_next(self) -> None:
+        driven = Driven(1)
+        driven.answer(driven.take(), x_ratelimit_remaining=0, x_ratelimit_reset=10)
+        for _ in range(3):
+            driven.now += 10.1
+            assert driven.take(held=True).held
+            assert driven.delay() > 9
+
+    def test_an_answer_of_the_window_before_says_nothing_of_this_one(self) -> None:
+        driven = Driven(2)
+        slot = driven.take()
+        driven.answer(driven.take(), x_ratelimit_remaining=1, x_ratelimit_reset=10)
+        driven.now += 10.1
+        driven.take()
+        driven.answer(slot, x_ratelimit_remaining=0, x_ratelimit_reset=0)
+        driven.now += 1.1
+        driven.take()
+
+    def test_windows_that_are_short_again_are_not_waited_for(self) -> None:
+        driven = Driven(50)
+        driven.answer(driven.take(), x_ratelimit_remaining=0, x_ratelimit_reset=40)
+        driven.now += 40.1
+        driven.answer(driven.take(), x_ratelimit_remaining=0, x_ratelimit_reset=1)
+        driven.now += SPACED
         driven.take()
 
     @pytest.mark.parametrize("reset", [40, int(EPOCH) + 140])
@@ -388,6 +461,14 @@ class TestRefusals:
         assert 10 <= slowed < 200
         driven.run(10.0)
         assert len(driven.run(1.0)) > 200
+
+    def test_without_any_headers_a_refusal_is_forgotten_in_the_end(self) -> None:
+        driven = Driven()
+        driven.begin()
+        driven.answer(driven.take(), 429)
+        driven.run(20.0)
+        for _ in range(5000):
+            driven.take()
 
     def test_one_request_that_is_refused_does_not_stop_all(self) -> None:
         driven = Driven(1)

@@ -23,8 +23,14 @@ LONGEST_LAG: Final = 0.1
 """The part of a window by which ours grows at most for the time that a request takes to arrive."""
 LONG_WINDOW: Final = 2.5
 """Seconds until a reset from which on it is waited for: whole seconds say nothing of shorter windows."""
+LONGEST_WAIT: Final = 60.0
+"""Seconds after which a reset that lies further ahead is not waited for any longer."""
+SAME_WINDOW: Final = 1.5
+"""Seconds by which two resets of one window may seem to differ: they are whole, and answers take time."""
 FEW: Final = 4
 """Requests under way until the first answer has told whether there are limits."""
+UNLIMITED: Final = 1e6
+"""An allowance from which on nothing is held back where no limit is stated."""
 RECHECK: Final = 0.05
 """Seconds until the first in a queue looks again, when it waits for what another event loop may change."""
 BUSY_SHARE: Final = 0.1
@@ -67,8 +73,60 @@ class Slot(NamedTuple):
 
     granted_at: float
     held: bool
+    number: int = 0
+    """Which one it is, counted from 1."""
     waited: float = 0.0
     """Seconds from asking for it until it was granted."""
+
+
+class _LongWindow:
+    """A window of which the resets show that it is longer than a second: what its answers say holds until its end.
+
+    Of `remaining`, as the answers of this window told it at its lowest, everything goes that was granted after the
+    request which was answered so, and at least what is under way: any of it may be counted after that answer.
+
+    Args:
+        began_at: When it was first known.
+        end: When it ends.
+        length: Seconds, at least, that such windows last.
+        remaining: What the server lets through until its end.
+        number: How many requests were granted until then.
+    """
+
+    def __init__(self, began_at: float, end: float, length: float, remaining: int, number: int) -> None:
+        self.began_at = began_at
+        self.end = end
+        self.length = length
+        self.remaining = remaining
+        self.number = number
+
+    def free_at(self, now: float, granted: int, under_way: int) -> float:
+        """Says when a request may go out as far as this window goes."""
+        return now if self.remaining > max(granted - self.number, under_way) else self.end
+
+    def next(self, now: float, limit: int, granted: int) -> "_LongWindow":
+        """Makes the window that follows, of which no answer has told yet."""
+        return _LongWindow(now, max(now, self.end + self.length), self.length, limit, granted)
+
+    def take_in(self, slot: "Slot", end: float, remaining: int, now: float) -> "_LongWindow | None":
+        """Takes in what an answer says, and returns the window that holds from then on.
+
+        Args:
+            slot: The slot of the request that was answered.
+            end: When its window ends.
+            remaining: What it left.
+            now: The time.
+        """
+        if abs(end - self.end) <= SAME_WINDOW:
+            self.end = max(self.end, end)
+            if remaining <= self.remaining:
+                self.remaining, self.number = remaining, slot.number
+            return self
+        if end < self.end and slot.granted_at < self.began_at:
+            return self
+        if end - now <= LONG_WINDOW:
+            return None
+        return _LongWindow(now, end, max(self.length, end - now), remaining, slot.number)
 
 
 class Budget:
@@ -93,6 +151,8 @@ class Budget:
         self._allowance = math.inf
         self._grown_at = -math.inf
         self._granted: deque[float] = deque()
+        self._granted_count = 0
+        self._window: _LongWindow | None = None
         self._under_way = 0
         self._held = 0
         self._first_at = math.inf
@@ -110,17 +170,18 @@ class Budget:
         hold = held and not self._wants_probe(now)
         if not self._stated and self._under_way >= self._few(now):
             return RECHECK
-        free_at = max(self._paused_until, self._free_at(now))
+        free_at = max(self._paused_until, self._window_free_at(now), self._free_at(now))
         if free_at > now:
             return free_at - now
         if not self._stated and self._first_at == math.inf:
             self._first_at = now
         self._granted.append(now)
+        self._granted_count += 1
         self._under_way += 1
         self._held += hold
         if not hold:
             self._probed_at = now
-        return Slot(now, hold)
+        return Slot(now, hold, self._granted_count)
 
     def _wants_probe(self, now: float) -> bool:
         """Whether an answer is needed sooner than a held request brings it."""
@@ -142,12 +203,23 @@ class Budget:
         waited = now - self._first_at
         return int(FEW * 2.0 ** min(waited / 4.0, 30.0)) if waited > 0 else FEW
 
+    def _window_free_at(self, now: float) -> float:
+        window = self._window
+        if window is None or self.limit is None:
+            return now
+        if now >= window.end:
+            window = self._window = window.next(now, self.limit, self._granted_count)
+        # Those that are held were counted when they arrived, and may last for many windows.
+        return window.free_at(now, self._granted_count, self._under_way - self._held)
+
     def _free_at(self, now: float) -> float:
         self._forget_granted(now)
         granted = self._granted
         if self._allowance == math.inf or not granted:
             return now
         self._grow(now)
+        if self._allowance == math.inf:
+            return now
         full = int(self._allowance)
         # After refusals the requests are spread over the whole window: bursts of several processes collide.
         spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
@@ -174,7 +246,10 @@ class Budget:
         elif now - self._grown_at >= (START_STEP if self.limit is None else max(self._step, UNPROBED_STEP)):
             self._allowance *= START_GROWTH
             self._grown_at = now
-        self._allowance = min(self._allowance, self.limit or math.inf)
+        if self.limit is not None:
+            self._allowance = min(self._allowance, self.limit)
+        elif self._allowance > UNLIMITED:
+            self._allowance = math.inf
 
     def _grow_carefully(self, now: float) -> None:
         steps = int(min((now - self._grown_at) / CAREFUL_STEP, 64))
@@ -186,8 +261,8 @@ class Budget:
                 self._allowance += SLOW_GROWTH * self._allowance + 0.1
 
     def pause(self, now: float) -> float:
-        """Says how many seconds nothing goes out, since something was refused."""
-        return max(0.0, self._paused_until - now)
+        """Says how many seconds nothing goes out, since something was refused or nothing remains."""
+        return max(0.0, self._paused_until - now, self._window_free_at(now) - now)
 
     def ended(self, slot: Slot) -> None:
         """Counts a request as no longer under way."""
@@ -204,7 +279,8 @@ class Budget:
         limit = whole(headers.get("x-ratelimit-limit"))
         if limit:
             self._take_in(slot, limit, headers, fresh=fresh, now=now)
-        self._stated = True
+        # A failure without these headers may be a gateway's, which knows nothing of limits; a refusal sets one.
+        self._stated = self._stated or limit is not None or status == 429 or 200 <= status < 300
         if status == 429:
             self._refuse(slot, headers, now)
         elif slot.granted_at > self._paused_until:
@@ -213,17 +289,25 @@ class Budget:
     def _take_in(self, slot: Slot, limit: int, headers: Mapping[str, str], *, fresh: bool, now: float) -> None:
         wall_time = self._wall_clock()
         delay = reset_delay(headers, wall_time)
-        if fresh:
-            self.remaining = whole(headers.get("x-ratelimit-remaining"))
+        remaining = whole(headers.get("x-ratelimit-remaining"))
+        is_long = delay is not None and delay > LONG_WINDOW
+        if fresh or is_long:
+            self.remaining = remaining
             self.reset = None if delay is None else wall_time + delay
+        if remaining is not None and delay is not None:
+            self._take_in_window(slot, now + min(delay, LONGEST_WAIT), remaining, now)
         known, self.limit = self.limit, limit
         if known is None:
             self._allowance = max(1.0, limit * START * self._own_share(limit, now))
             self._grown_at = now
         elif fresh and self._is_starting(now) and slot.granted_at >= self._grown_at + self._step:
             self._take_in_probe(limit, now)
-        if fresh and self.remaining == 0 and delay is not None and delay > LONG_WINDOW:
-            self._paused_until = max(self._paused_until, now + min(delay, 60.0))
+
+    def _take_in_window(self, slot: Slot, end: float, remaining: int, now: float) -> None:
+        if self._window is not None:
+            self._window = self._window.take_in(slot, end, remaining, now)
+        elif end - now > LONG_WINDOW:
+            self._window = _LongWindow(now, end, end - now, remaining, slot.number)
 
     def _take_in_probe(self, limit: int, now: float) -> None:
         share = self._own_share(limit, now)
