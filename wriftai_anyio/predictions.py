@@ -13,7 +13,7 @@ from ._polling.poller import Poller
 from ._predictions.create import Create
 from ._predictions.event_reader import EventReader
 from ._predictions.file_inputs import with_files_uploaded
-from ._predictions.operations import Follower
+from ._predictions.operations import Operations
 from ._resources.base import Resource, model_reference, segment
 from ._resources.lists import Listing
 from ._types.prediction import ErrorSource, Prediction, PredictionModel, PredictionWithIO, Status, TaskError
@@ -90,7 +90,7 @@ class Predictions(Resource):
         self._listing = Listing(api, "/predictions", self._shape.listed, seen=api.observer.seen)
         self._files = Files(api)
         self._poller = Poller(api, self._shape)
-        self._follower = Follower(api, self._shape, self._poller)
+        self._operations = Operations(api, self._shape, self._poller)
 
     async def async_get(self, prediction_id: str) -> PredictionWithIO:
         """Get a prediction by id.
@@ -107,7 +107,7 @@ class Predictions(Resource):
             APIStatusError: If the API refuses otherwise.
             APIConnectionError: If nothing came back.
         """
-        return await self._poller.fetch(prediction_id)
+        return await self._operations.get(prediction_id)
 
     def get(self, prediction_id: str) -> PredictionWithIO:
         """Get a prediction by id.
@@ -202,8 +202,8 @@ class Predictions(Resource):
         """
         create = await with_files_uploaded(Create.checked(params, model, stream=stream), self._files.async_upload)
         if not wait:
-            return await self._follower.create(create)
-        return await self._follower.create_and_wait(create, wait_options)
+            return await self._operations.create(create)
+        return await self._operations.create_and_wait(create, wait_options)
 
     def create(
         self,
@@ -283,7 +283,7 @@ class Predictions(Resource):
             ```
         """
         segment(predictionID, "predictionID")
-        return await self._follower.wait(predictionID, options)
+        return await self._operations.wait(predictionID, options)
 
     def wait(
         self,
@@ -333,7 +333,7 @@ class Predictions(Resource):
             APIStatusError: If the API refuses, since the prediction has already ended.
             APIConnectionError: If nothing came back.
         """
-        await self._follower.cancel(prediction_id)
+        await self._operations.cancel(prediction_id)
 
     def cancel(self, prediction_id: str) -> None:
         """Ask the server to cancel a prediction.
@@ -634,7 +634,7 @@ class Predictions(Resource):
     def _job(self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool) -> Job:
         model_reference(model)
         return Job(
-            self._follower, self._shape, self._prepare, model, options, recreate_unknown, find_unknown, self._listing
+            self._operations, self._shape, self._prepare, model, options, recreate_unknown, find_unknown, self._listing
         )
 
     async def _prepare(self, params: CreatePredictionParams, model: str) -> Create:
@@ -642,10 +642,10 @@ class Predictions(Resource):
 
     def _stream_reader(self, prediction_id: str, after_id: str | None, wait: float | None) -> EventReader:
         segment(prediction_id, "prediction_id")
-        return EventReader(self._api, self._shape, prediction_id, after_id=after_id, wait=wait)
+        return EventReader(self._api, self._operations, prediction_id, after_id=after_id, wait=wait)
 
     def _create_reader(self, params: CreatePredictionParams, model: str, wait: float | None) -> EventReader:
         create = Create.checked(params, model, stream=True)
         return EventReader(
-            self._api, self._shape, lambda: with_files_uploaded(create, self._files.async_upload), wait=wait
+            self._api, self._operations, lambda: with_files_uploaded(create, self._files.async_upload), wait=wait
         )

@@ -16,7 +16,7 @@ from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
-from wriftai_anyio._predictions.operations import Follower
+from wriftai_anyio._predictions.operations import Operations
 from wriftai_anyio._resources.lists import Listing
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import Prediction, PredictionWithIO, is_terminal
@@ -35,7 +35,7 @@ class Job:
     """What all inputs of a batch have in common.
 
     Attributes:
-        follower: What creates and waits.
+        operations: What creates and waits.
         shape: Checks predictions.
         prepare: Makes a create of params and a model, files uploaded.
         model: The model's reference.
@@ -45,7 +45,7 @@ class Job:
         listing: The list of predictions.
     """
 
-    follower: Follower
+    operations: Operations
     shape: PredictionParser
     prepare: Callable[[Params, str], Awaitable[Create]]
     model: str
@@ -57,7 +57,7 @@ class Job:
     async def run(self, params: Params) -> PredictionWithIO:
         """Brings one input to its end, without a journal."""
         create = await self.prepare(params, self.model)
-        return await self.follower.create_and_wait(create, self.options)
+        return await self.operations.create_and_wait(create, self.options)
 
 
 class JournaledJob:
@@ -123,11 +123,11 @@ class JournaledJob:
         return await self._follow(number, prediction_id, seen)
 
     async def _follow(self, number: int, prediction_id: str, seen: PredictionWithIO | None) -> PredictionWithIO:
-        follower, options = self._job.follower, self._job.options
+        operations, options = self._job.operations, self._job.options
         if options.poll:
-            prediction = await follower.wait(prediction_id, options, seen)
+            prediction = await operations.wait(prediction_id, options, seen)
         else:
-            prediction = seen or await follower.look(prediction_id)
+            prediction = seen or await operations.get(prediction_id)
         if is_terminal(prediction):
             await self._note(ended(number, prediction))
         return prediction
@@ -146,13 +146,13 @@ class JournaledJob:
             return error.prediction_id, None
         except BaseException:
             if predictions and self._job.options.cancel_on_exit:
-                await self._job.follower.cancel_left_behind(predictions[0]["id"])
+                await self._job.operations.cancel_left_behind(predictions[0]["id"])
             raise
         return predictions[0]["id"], predictions[0]
 
     async def _send(self, number: int, create: Create, shield: SendShield, hooks: AttemptHooks) -> PredictionWithIO:
         try:
-            prediction = await self._job.follower.create(create, shield, hooks)
+            prediction = await self._job.operations.create(create, shield, hooks)
         except CreateOutcomeUnknown as error:
             if error.prediction_id is not None:
                 await self._note(created(number, error.prediction_id))
@@ -215,7 +215,7 @@ async def _find_lost(job: Job, journal: Journal, thread: Worker) -> LostCreates:
     since = await thread.run(journal.unknown_since) if job.find_unknown else None
     if since is None:
         return LostCreates([])
-    return await find_lost_creates(job.listing, job.follower.look, is_known, job.model, since)
+    return await find_lost_creates(job.listing, job.operations.get, is_known, job.model, since)
 
 
 def _open(path: str | PathLike[str], cleanup: ExitStack) -> Journal:

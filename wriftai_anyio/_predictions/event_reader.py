@@ -12,7 +12,6 @@ from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
-from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._resources.base import segment
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.failures import connection_error
@@ -22,7 +21,9 @@ from wriftai_anyio._types.prediction import PredictionWithIO, Status
 from wriftai_anyio.api import API, response_error
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APITimeoutError, InternalServerError
 
-from .create import Create, Hold, outcome_told, outcome_unknown
+from .create import Create, Hold
+from .create_outcome import outcome_told, outcome_unknown
+from .operations import Operations
 
 TERMINAL_EVENTS: Final = frozenset({"done", "error"})
 FRUITLESS_CONNECTIONS: Final = 8
@@ -117,7 +118,7 @@ class EventReader:
 
     Args:
         api: What sends the requests.
-        shape: Checks predictions.
+        operations: Sends the create.
         source: The id of the prediction, or what makes the create whose answer begins the stream.
         after_id: The id of the event to begin after.
         wait: Seconds without an event after which the server is asked to close the connection.
@@ -132,7 +133,7 @@ class EventReader:
     def __init__(
         self,
         api: API,
-        shape: PredictionParser,
+        operations: Operations,
         source: str | Callable[[], Awaitable[Create]],
         *,
         after_id: str | None = None,
@@ -144,7 +145,7 @@ class EventReader:
             raise ValueError(f"wait must be seconds, more than 0, or None, not {wait!r}.")
         self.events: deque[ServerSentEvent] = deque()
         self._api = api
-        self._shape = shape
+        self._operations = operations
         self._prepare = None if isinstance(source, str) else source
         self._prediction_id = source if isinstance(source, str) else None
         self._first_id: str | None = None
@@ -285,7 +286,7 @@ class EventReader:
     async def _open(self, create: Create) -> list[ServerSentEvent]:
         """Sends the create, and returns its first events; none where the server answers with the prediction."""
         headers = {**_HEADERS, "prefer": Hold(self._wait).preference}
-        answer = await create.open(self._api, self._shape, headers, self._timeout)
+        answer = await self._operations.open(create, headers, self._timeout)
         self._accepted = True
         if not isinstance(answer, httpx.Response):
             self._prediction_id = answer["id"]

@@ -1,8 +1,13 @@
-"""One wait from its beginning to its end: the held create, the polls, the deadline, and leaving early."""
+"""What is done with predictions: create, wait, look, cancel; their deadlines, and what is finished on leaving early.
 
-from collections.abc import Awaitable, Callable
+The way of a create: the value (`create`) is sent through the pipeline, which paces, tries and parses it; the observer
+is told; the poller waits if that is wanted.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import httpx
 from anyio import move_on_after
 
 from wriftai_anyio._concurrency.cancellation import SendShield, finish, finish_what_is_sent
@@ -13,11 +18,13 @@ from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._polling.poller import Poller
 from wriftai_anyio._resources.base import segment
+from wriftai_anyio._transport.sse import is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
-from wriftai_anyio.api import API, nothing
+from wriftai_anyio.api import API, nothing, shaped
 from wriftai_anyio.errors import WaitTimeoutError
 
 from .create import Create, Hold
+from .create_outcome import outcome_told
 
 ANSWER_MARGIN: Final = 1.0
 """Seconds that a hold ends before the wait's deadline, so that its answer, with the id, is there in time."""
@@ -35,18 +42,18 @@ class _Followed:
         self.last = prediction
 
 
-class Follower:
-    """Follows predictions for those who wait.
+class Operations:
+    """Creates predictions, and follows them for those who wait.
 
     Args:
         api: What sends the requests.
-        shape: Checks predictions.
+        parser: Makes predictions of answers.
         poller: What the waits share.
     """
 
-    def __init__(self, api: API, shape: PredictionParser, poller: Poller) -> None:
+    def __init__(self, api: API, parser: PredictionParser, poller: Poller) -> None:
         self._api = api
-        self._shape = shape
+        self._parser = parser
         self._poller = poller
 
     async def wait(
@@ -67,7 +74,7 @@ class Follower:
                 followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=seen is not None)
             )
 
-    async def look(self, prediction_id: str) -> PredictionWithIO:
+    async def get(self, prediction_id: str) -> PredictionWithIO:
         """Gets a prediction as it is now."""
         return await self._poller.fetch(prediction_id)
 
@@ -78,6 +85,32 @@ class Follower:
         with self._api.observer.creating(create) as created:
             return await self._post(create, created, None, shield, hooks)
 
+    async def open(
+        self, create: Create, headers: Mapping[str, str], timeout: httpx.Timeout
+    ) -> httpx.Response | PredictionWithIO:
+        """Creates a prediction whose events are to be the answer.
+
+        Args:
+            create: The create.
+            headers: Those of an event stream.
+            timeout: Those of an event stream.
+
+        Returns:
+            The answer, unread; or the prediction, from a server that answers with it at once.
+
+        Raises:
+            CreateOutcomeUnknown: If the server may have taken it.
+            APIStatusError: If the API refused; nothing was created.
+            APIConnectionError: If it certainly did not reach the server.
+        """
+        with outcome_told():
+            response = await self._api.open(
+                "POST", "/predictions", json=create.body, headers={**create.headers, **headers}, timeout=timeout
+            )
+            if is_event_stream(response.headers.get("content-type")):
+                return response
+            return shaped(await self._api.http.read(response), self._parser.detailed)
+
     async def _post(
         self,
         create: Create,
@@ -86,7 +119,19 @@ class Follower:
         shield: SendShield | None = None,
         hooks: AttemptHooks | None = None,
     ) -> PredictionWithIO:
-        prediction = await create.post(self._api, self._shape, hold, shield, hooks)
+        """Sends a create, and tells the observer and the poller what it made."""
+        with outcome_told():
+            prediction = await self._api.ask(
+                "POST",
+                "/predictions",
+                self._parser.detailed,
+                json=create.body,
+                headers=create.headers,
+                hold=hold.preference if hold else None,
+                timeout=hold.extended(self._api.config.timeout) if hold else None,
+                shield=shield,
+                hooks=hooks,
+            )
         created(prediction)
         if create.has_webhook and not is_terminal(prediction):
             self._poller.expect_webhook(prediction["id"])

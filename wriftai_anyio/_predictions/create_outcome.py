@@ -1,0 +1,71 @@
+"""What became of a create that failed: certainly nothing, or perhaps a prediction that runs and costs money."""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import unquote
+
+import httpx
+
+from wriftai_anyio.errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    CreateOutcomeUnknown,
+    request_id_of,
+)
+
+_REQUEST_TIMEOUT: Final = 408
+
+
+@contextmanager
+def outcome_told() -> Generator[None]:
+    """Raises what a create that failed in the block has done.
+
+    Raises:
+        CreateOutcomeUnknown: If the server may have taken it.
+    """
+    try:
+        yield
+    except APIConnectionError as error:
+        if not error.request_sent:
+            raise
+        raise outcome_unknown(error) from error
+    except APIResponseError as error:
+        if error.response.is_redirect:
+            raise
+        raise outcome_unknown(error, error.response) from error
+    except APIStatusError as error:
+        if error.status_code < 500 and error.status_code != _REQUEST_TIMEOUT:
+            raise
+        raise outcome_unknown(error, error.response) from error
+
+
+def outcome_unknown(seen: object, response: httpx.Response | None = None) -> CreateOutcomeUnknown:
+    """Makes the error for a create that the server may have taken.
+
+    Args:
+        seen: What was seen of it, for the message.
+        response: Its answer, if there was any.
+    """
+    prediction_id = None if response is None else _located(response.headers.get("location", ""))
+    look = (
+        f"Look at it with predictions.get({prediction_id!r})."
+        if prediction_id
+        else "Look with predictions.list() before you create it again."
+    )
+    return CreateOutcomeUnknown(
+        f"The create was sent, and whether the server took it is unknown. It is not sent again. {look} ({seen})",
+        prediction_id=prediction_id,
+        request_id=request_id_of(response) if response is not None else None,
+    )
+
+
+_LOCATION: Final = re.compile(r"(?:^|/)predictions/([^/?#]+)/?(?:[?#].*)?")
+
+
+def _located(location: str) -> str | None:
+    # A proxy's answer may lead anywhere.
+    match = _LOCATION.search(location)
+    return unquote(match[1]) if match and match.end() == len(location) else None
