@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from ._parsing.shapes import record
+from ._pipeline.responses import nothing
 from ._resources.base import fields_of, model_path, segment
 from ._resources.lists import Listing, SearchedResource
 from ._types.json import JsonValue
 from ._types.str_enum import StrEnum
-from .api import nothing
 from .common_types import Model, ModelVersionWithDetails, ModelVisibility, SortDirection
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 

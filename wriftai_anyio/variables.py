@@ -3,9 +3,9 @@
 from typing import TypedDict
 
 from ._parsing.shapes import record
+from ._pipeline.responses import nothing
 from ._resources.base import fields_of, segment
 from ._resources.lists import ListedResource, Listing
-from .api import nothing
 from .pagination import PaginationOptions
 
 __all__ = ["CreateVariableParams", "UpdateVariableParams", "Variable", "Variables"]

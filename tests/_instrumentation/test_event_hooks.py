@@ -202,7 +202,7 @@ def test_a_client_whose_hook_cannot_be_pickled_says_so() -> None:
 
 
 async def test_without_hooks_and_debug_nothing_is_made_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wriftai_anyio.api.RequestEvent", None)
+    monkeypatch.setattr("wriftai_anyio._pipeline.pipeline.RequestEvent", None)
     await client_of(Script(answer())).predictions.async_get(ID)
 
 

@@ -1,16 +1,19 @@
 """Requests to presigned URLs and other addresses outside the API, which get no access token."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 import httpx
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._pipeline.redirects import follow_redirects
+from wriftai_anyio._pipeline.request import USER_AGENT
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.addresses import web_address
 from wriftai_anyio._transport.bodies import StreamedBody, close
 from wriftai_anyio._transport.failures import connection_error, without_secrets
-from wriftai_anyio.api import API, USER_AGENT
+from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from wriftai_anyio.hooks import RequestEvent
 
@@ -69,19 +72,20 @@ class Store:
             APIResponseError: If a redirect is not followed: to no address, to plain HTTP from HTTPS, or the
                 eleventh.
         """
-        redirects = 0
-        while True:
-            request = self._request("GET", address, {"accept-encoding": "identity", **headers})
-            response = await self._answer(self._http.open, request, attempt)
-            if response.is_success:
-                return response
+        send = partial(self._ask, headers, attempt)
+        response = await follow_redirects(await send(address), _redirected, send, MOST_REDIRECTS)
+        if response.is_success:
+            return response
+        if response.has_redirect_location:
+            raise _not_followed(response, f"there are more than {MOST_REDIRECTS}")
+        raise _refused(response)
+
+    async def _ask(self, headers: Mapping[str, str], attempt: int, address: httpx.URL) -> httpx.Response:
+        request = self._request("GET", address, {"accept-encoding": "identity", **headers})
+        response = await self._answer(self._http.open, request, attempt)
+        if not response.is_success:
             await close(response)
-            if not response.has_redirect_location:
-                raise _refused(response)
-            redirects += 1
-            if redirects > MOST_REDIRECTS:
-                raise _not_followed(response, f"there are more than {MOST_REDIRECTS}")
-            address = _redirected(response)
+        return response
 
     async def _answer(
         self, send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request, attempt: int
@@ -117,12 +121,7 @@ class Store:
         """
         if repeats >= self._config.max_retries:
             return None
-        if isinstance(error, APIConnectionError):
-            return retries.backoff(repeats)
-        if error.status_code not in retries.RETRIED_STATUSES:
-            return None
-        asked = retries.failure_delay(error.response.headers, system.wall_time())
-        return retries.backoff(repeats) if asked is None else asked
+        return retries.retry_delay(error, repeats, system.wall_time(), repeatable=True)
 
 
 def broken(response: httpx.Response, error: httpx.RequestError) -> APIConnectionError:
@@ -159,7 +158,9 @@ def _origin(address: httpx.URL) -> tuple[str, str, int | None]:
     return address.scheme, address.host, address.port
 
 
-def _redirected(response: httpx.Response) -> httpx.URL:
+def _redirected(response: httpx.Response) -> httpx.URL | None:
+    if not response.has_redirect_location:
+        return None
     here = response.request.url
     try:
         there = web_address(str(here.join(response.headers["location"])), "Location")

@@ -12,13 +12,14 @@ from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
+from wriftai_anyio._pipeline.responses import response_error
 from wriftai_anyio._resources.base import segment
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.failures import connection_error
 from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, Status
-from wriftai_anyio.api import API, response_error
+from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APITimeoutError, InternalServerError
 
 from .create import Create, Hold

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
-from wriftai_anyio.api import API, Query
+from wriftai_anyio._pipeline.request import Query
+from wriftai_anyio.api import API
 from wriftai_anyio.pagination import PaginationOptions
 
 T = TypeVar("T")

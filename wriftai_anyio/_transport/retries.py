@@ -10,13 +10,13 @@ import httpx
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.time_scale import scaled
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_OF_ANYTHING = frozenset({307, 308})
 """Those after which the method and the body stay the same, and the server surely did nothing."""
-MOST_REDIRECTS = 3
 
 FIRST_BACKOFF = 0.5
 """Seconds."""
@@ -53,6 +53,28 @@ def redirection(response: httpx.Response) -> httpx.URL | None:
         return None
     stays = (target.scheme, target.netloc, target.userinfo) == (request.url.scheme, request.url.netloc, b"")
     return target if stays else None
+
+
+def retry_delay(
+    failure: APIConnectionError | APIStatusError | APIResponseError, repeats: int, now: float, *, repeatable: bool
+) -> float | None:
+    """Returns how long to wait before a request that failed is sent again.
+
+    Args:
+        failure: How it failed.
+        repeats: How often it was sent again already.
+        now: The time of this machine, a Unix timestamp.
+        repeatable: Whether it is safe to repeat although the server may have seen it.
+
+    Returns:
+        Seconds; `None` if it must not be sent again.
+    """
+    if isinstance(failure, APIConnectionError):
+        return backoff(repeats) if repeatable or not failure.request_sent else None
+    if failure.response.status_code not in RETRIED_STATUSES or not repeatable:
+        return None
+    asked = failure_delay(failure.response.headers, now)
+    return backoff(repeats) if asked is None else asked
 
 
 def backoff(attempt: int, uniform: Callable[[float, float], float] | None = None) -> float:

@@ -1,0 +1,157 @@
+"""The way of a request to the API: it waits for the rate limit, is sent, and is sent again where that is safe.
+
+retry loop ── attempt ── rate limit ── redirects ── hooks and log ── shield ── connections
+    ▲                                                                              │
+    └────────────── a connection error, or an answer that is not a success ◀───────┘
+"""
+
+import math
+from functools import partial
+from typing import Final
+
+import anyio
+import httpx
+
+from wriftai_anyio._concurrency import system
+from wriftai_anyio._concurrency.time_scale import scaled
+from wriftai_anyio._config import Config
+from wriftai_anyio._instrumentation.event_hooks import Watch
+from wriftai_anyio._instrumentation.log import NOTICEABLE_WAIT, logger, reason
+from wriftai_anyio._rate_limits.bucket import Bucket, SharedPace
+from wriftai_anyio._rate_limits.budget import Slot
+from wriftai_anyio._transport import retries
+from wriftai_anyio._transport.connections import Http
+from wriftai_anyio.errors import RateLimitError
+from wriftai_anyio.hooks import RequestEvent
+
+from .attempt_hooks import AttemptHooks
+from .redirects import follow_redirects
+from .request import APIRequest, base_headers
+from .responses import refusal
+from .retry_loop import Failure, try_until_done
+
+MOST_REDIRECTS: Final = 3
+
+
+class Pipeline:
+    """Sends requests to the API.
+
+    Args:
+        config: The client's configuration.
+        http: The client's connections.
+        pace: The rate limits of the account.
+        watch: The client's hooks.
+    """
+
+    def __init__(self, config: Config, http: Http, pace: SharedPace, watch: Watch) -> None:
+        self._max_retries = config.max_retries
+        self._headers = base_headers(config)
+        self._http = http
+        self._pace = pace
+        self._watch = watch
+
+    async def answer(self, request: APIRequest) -> httpx.Response:
+        """Sends a request until it succeeds or must not be sent again.
+
+        Returns:
+            The answer, a success; read, unless the request is `unread`: the caller closes it then.
+
+        Raises:
+            APIStatusError: If the API refused.
+            APIConnectionError: If nothing came back.
+            APIResponseError: If the answer is a redirect out of the API's origin.
+        """
+        bucket = self._pace.get().bucket(request.method, request.path)
+        return await try_until_done(_Sending(self, request, bucket, self._max_retries))
+
+    async def attempt(
+        self, request: APIRequest, bucket: Bucket, number: int, *, first_in_queue: bool
+    ) -> httpx.Response:
+        """Sends a request once: when the rate limit allows it, and over redirects; see `answer`.
+
+        Args:
+            request: The request.
+            bucket: The rate limit that it counts in.
+            number: 1, and one more each time that it is sent again.
+            first_in_queue: Whether it goes before the requests that wait for the rate limit already.
+        """
+        slot = await bucket.acquire(held=request.hold is not None, first=first_in_queue)
+        if slot.waited >= NOTICEABLE_WAIT:
+            logger.info("%s %s waited %.2f s for the pace", request.method, request.path, slot.waited)
+        try:
+            response = await self._tell(request, slot, number)
+            if response.is_redirect:
+                again = partial(self._redirected, request, slot, number)
+                response = await follow_redirects(response, retries.redirection, again, MOST_REDIRECTS)
+        except BaseException:
+            bucket.unanswered(slot)
+            raise
+        bucket.answered(slot, response.status_code, response.headers)
+        if response.is_success:
+            return response
+        raise refusal(response)
+
+    async def _redirected(self, request: APIRequest, slot: Slot, number: int, address: httpx.URL) -> httpx.Response:
+        if request.hooks is not None:
+            await request.hooks.after_failure()
+        return await self._tell(request._replace(url=address), slot, number)
+
+    async def _tell(self, request: APIRequest, slot: Slot, number: int) -> httpx.Response:
+        built = request.build(self._headers, held=slot.held)
+        if self._watch.idle:
+            return await self._send(built, request)
+        event = RequestEvent(request.method, request.url.host, request.path, number, slot.waited)
+        return await self._watch.answer(event, lambda: self._send(built, request))
+
+    async def _send(self, built: httpx.Request, request: APIRequest) -> httpx.Response:
+        if request.unread:
+            response = await self._http.open(built)
+            return response if response.is_success else await self._http.read(response)
+        if request.shield is None:
+            return await self._fetch(built, request.hooks)
+        async with request.shield:
+            # What the hook notes is true then: nothing stands between it and the request.
+            return await self._fetch(built, request.hooks)
+
+    async def _fetch(self, built: httpx.Request, hooks: AttemptHooks | None) -> httpx.Response:
+        if hooks is not None:
+            await hooks.before()
+        return await self._http.fetch(built)
+
+
+class _Sending:
+    """One request over all of its attempts.
+
+    Refusals for too many requests (429) do not count as retries: they certainly did nothing, and the rate limit
+    says when to go on. They are repeated for two minutes.
+    """
+
+    def __init__(self, pipeline: Pipeline, request: APIRequest, bucket: Bucket, max_retries: int) -> None:
+        self._pipeline = pipeline
+        self._request = request
+        self._bucket = bucket
+        self._max_retries = max_retries
+        self._repeats = 0
+        self._give_up = math.inf
+
+    async def attempt(self, number: int) -> httpx.Response:
+        first = self._request.urgent or self._give_up != math.inf
+        return await self._pipeline.attempt(self._request, self._bucket, number, first_in_queue=first)
+
+    def retry_delay(self, failure: Failure) -> float | None:
+        if isinstance(failure, RateLimitError):
+            now = anyio.current_time()
+            self._give_up = min(self._give_up, now + scaled(retries.RATE_LIMIT_PATIENCE))
+            # The next attempt waits in the queue of the rate limit, which knows how long.
+            return 0.0 if self._max_retries > 0 and now <= self._give_up else None
+        if self._repeats >= self._max_retries:
+            return None
+        self._repeats += 1
+        return retries.retry_delay(failure, self._repeats - 1, system.wall_time(), repeatable=self._request.repeatable)
+
+    async def before_retry(self, failure: Failure, delay: float) -> None:
+        request = self._request
+        shown = self._bucket.pause if isinstance(failure, RateLimitError) else delay
+        logger.info("retrying %s %s after %.2f s: %s", request.method, request.path, shown, reason(failure))
+        if request.hooks is not None:
+            await request.hooks.after_failure()

@@ -1,0 +1,145 @@
+"""A request to the API as it was asked for, checked, from which each attempt makes its own."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
+
+import httpx
+
+from wriftai_anyio._concurrency.cancellation import SendShield
+from wriftai_anyio._config import Config, checked_headers
+from wriftai_anyio._transport.bodies import Body
+from wriftai_anyio._transport.retries import REPEATABLE_METHODS
+from wriftai_anyio._version import __version__
+
+from .attempt_hooks import AttemptHooks
+from .encoding import encoded
+
+Query: TypeAlias = Mapping[str, str | Sequence[str]]
+"""Query parameters; a sequence is sent as one parameter for each of its values."""
+
+USER_AGENT: Final = f"wriftai-anyio/{__version__}"
+
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
+
+
+class APIRequest(NamedTuple):
+    """A request to the API, checked.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the base URL.
+        url: The whole address.
+        content: The body, if there is one.
+        headers: Headers of this request alone.
+        timeout: The timeouts of each attempt.
+        repeatable: Whether it is safe to repeat although the server may have seen it.
+        hold: The value of the header `Prefer`, by which the server is asked to answer late.
+        shield: Entered while an attempt is under way, which is then let finish.
+        hooks: Awaited around each attempt.
+        urgent: Whether it goes before the requests that wait for the rate limit already.
+        unread: Whether the answer is wanted as soon as it begins.
+    """
+
+    method: str
+    path: str
+    url: httpx.URL
+    content: bytes | None
+    headers: Mapping[str, str]
+    timeout: httpx.Timeout
+    repeatable: bool
+    hold: str | None = None
+    shield: SendShield | None = None
+    hooks: AttemptHooks | None = None
+    urgent: bool = False
+    unread: bool = False
+
+    @classmethod
+    def checked(
+        cls,
+        config: Config,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Query | None = None,
+        timeout: httpx.Timeout | None = None,
+        repeatable: bool | None = None,
+    ) -> "APIRequest":
+        """Returns the request that a caller asks for.
+
+        Args:
+            config: The client's configuration.
+            method: The HTTP method.
+            path: The path below the base URL.
+            json: The body, if there is one.
+            headers: More headers, for this request alone.
+            params: Query parameters.
+            timeout: Instead of the client's.
+            repeatable: Whether it is safe to repeat. By default GET, HEAD, PUT and DELETE are.
+
+        Raises:
+            ValueError: If the path, the headers or the body cannot be right.
+        """
+        return cls(
+            method,
+            path,
+            _address(config.base_url, path, params),
+            None if json is None else encoded(json),
+            checked_headers(headers) if headers else {},
+            timeout or config.timeout,
+            method in REPEATABLE_METHODS if repeatable is None else repeatable,
+        )
+
+    def build(self, base_headers: httpx.Headers, *, held: bool) -> httpx.Request:
+        """Returns what one attempt sends.
+
+        Args:
+            base_headers: Those of all requests of the client.
+            held: Whether this attempt may ask the server to answer late.
+        """
+        body = httpx.ByteStream(b"") if self.content is None else Body(self.content)
+        extensions = {"timeout": self.timeout.as_dict()}
+        request = httpx.Request(self.method, self.url, headers=base_headers, stream=body, extensions=extensions)
+        if self.hold is not None and held:
+            request.headers["prefer"] = self.hold
+        if self.content is not None:
+            request.headers["content-type"] = "application/json"
+        if self.content is not None or self.method not in _BODILESS:
+            request.headers["content-length"] = str(len(self.content or b""))
+        if self.headers:
+            request.headers.update(self.headers)
+        return request
+
+
+def base_headers(config: Config) -> httpx.Headers:
+    """Returns the headers that all requests of a client carry."""
+    headers = httpx.Headers(
+        {
+            "host": httpx.URL(config.base_url).netloc.decode("ascii"),
+            "accept": "application/json",
+            "accept-encoding": "gzip, deflate",
+            "user-agent": USER_AGENT,
+        }
+    )
+    if config.access_token:
+        headers["authorization"] = f"Bearer {config.access_token}"
+    headers.update(config.headers)
+    return headers
+
+
+def _address(base_url: str, path: str, params: Query | None) -> httpx.URL:
+    if not path.startswith("/"):
+        raise ValueError(f"path must begin with a slash, not {path[:80]!r}.")
+    url = base_url + path
+    try:
+        return httpx.URL(url, params=params) if params else _parsed(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"path cannot be sent: {error}.") from None
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    # To parse a URL costs httpx a third of what the rest of a call costs us; creates and polls repeat theirs.
+    return httpx.URL(url)
