@@ -389,7 +389,7 @@ async def test_upload_of_a_stream_that_hangs_can_be_cancelled(sandbox: Sandbox) 
             return 0
 
     async with client_for(sandbox) as client, anyio.create_task_group() as tasks:
-        tasks.start_soon(client.files.async_upload, File(Hanging(b"")))  # type: ignore[arg-type]
+        tasks.start_soon(client.files.async_upload, File(Hanging(b"")))
         await until(hanging.is_set)
         began = time.perf_counter()
         tasks.cancel_scope.cancel()
@@ -409,7 +409,7 @@ async def test_spool_is_on_disk_and_is_closed(sandbox: Sandbox, monkeypatch: pyt
 
     monkeypatch.setattr("tempfile.TemporaryFile", watched)
     async with client_for(sandbox) as client:
-        await client.files.async_upload(File(Pipe(CONTENT)))  # type: ignore[arg-type]
+        await client.files.async_upload(File(Pipe(CONTENT)))
     (spool,) = spools
     assert spool.closed
 

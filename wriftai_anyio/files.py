@@ -34,10 +34,11 @@ class Files(Resource):
     async def async_upload(
         self, file: File, on_progress: Callable[[int, int], object] | None = None
     ) -> UploadCompletionResult:
-        """Upload a file, in parts, several at once; each that fails is sent again by itself.
+        """Upload a file, in parts, several at once; each that fails is sent again on its own.
 
-        A stream that cannot seek is first copied to disk. However large the file, a few megabytes of memory are
-        used, and it is read in worker threads. Files in a prediction's input are uploaded by `async_create`.
+        However large the file, a few megabytes of memory are used, and it is read in worker threads. A stream that
+        cannot seek, or states no size, is first copied to a temporary file. Files in a prediction's input are uploaded
+        by `async_create`.
 
         Args:
             file: The file to upload.
@@ -49,7 +50,7 @@ class Files(Resource):
             The URL from which the file can be downloaded for a while.
 
         Raises:
-            ValueError: If it is no file, or a stream that does not give bytes; nothing was sent.
+            ValueError: If it is not a `File`, or its stream does not give bytes, or is closed; nothing was sent.
             OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
                 while it is uploaded (the upload is not completed).
             APIStatusError: If the API or the store refuses.
@@ -72,10 +73,11 @@ class Files(Resource):
         return await self._uploads.async_complete(upload["id"], {"etags": etags})
 
     def upload(self, file: File, on_progress: Callable[[int, int], object] | None = None) -> UploadCompletionResult:
-        """Upload a file, in parts, several at once; each that fails is sent again by itself.
+        """Upload a file, in parts, several at once; each that fails is sent again on its own.
 
-        A stream that cannot seek is first copied to disk. However large the file, a few megabytes of memory are used,
-        and it is read in worker threads. Files in a prediction's input are uploaded by `create`.
+        However large the file, a few megabytes of memory are used, and it is read in worker threads. A stream that
+        cannot seek, or states no size, is first copied to a temporary file. Files in a prediction's input are uploaded
+        by `create`.
 
         Args:
             file: The file to upload.
@@ -87,7 +89,7 @@ class Files(Resource):
             The URL from which the file can be downloaded for a while.
 
         Raises:
-            ValueError: If it is no file, or a stream that does not give bytes; nothing was sent.
+            ValueError: If it is not a `File`, or its stream does not give bytes, or is closed; nothing was sent.
             OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
                 while it is uploaded (the upload is not completed).
             APIStatusError: If the API or the store refuses.

@@ -3,31 +3,35 @@
 import errno
 import io
 import os
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
+
+import httpx
 
 from wriftai_anyio._concurrency.threads import Job, Worker
 from wriftai_anyio._types.file import FileContent
 
-SPOOL_CHUNK: Final = 1024 * 1024
-"""Bytes read at once from a stream that cannot seek."""
+from .streams import COPIED_AT_ONCE, SharedStream, Stream, is_asynchronous, shared, temporary_copy, underlying
 
 
 class Source:
     """Content that can be read from any place, as often as needed.
 
     Args:
-        worker: The one thread that touches the stream.
+        worker: The thread that reads.
+        shared: What all uploads of the stream share.
         stream: What is read; it can seek.
         size: Its size in bytes.
+        may_change: Whether others than uploads can write to it.
     """
 
-    def __init__(self, worker: Worker, stream: IO[bytes], size: int) -> None:
+    def __init__(self, worker: Worker, shared: SharedStream, stream: Stream, size: int, *, may_change: bool) -> None:
         self._worker = worker
+        self._shared = shared
         self._stream = stream
+        self._may_change = may_change
         self.size = size
 
     def begin_read(self, offset: int, length: int) -> Job[bytes]:
@@ -43,12 +47,12 @@ class Source:
         return self._worker.begin(self._read, offset, length)
 
     def _read(self, offset: int, length: int) -> bytes:
-        self._stream.seek(offset)
-        content = _read_some(self._stream, length)
-        while len(content) < length and (more := _read_some(self._stream, length - len(content))):
+        content = self._shared.read_at(self._stream, offset, length)
+        while len(content) < length:
+            more = self._shared.read_at(self._stream, offset + len(content), length - len(content))
+            if not more:
+                raise _changed(self.size, offset + len(content))
             content += more
-        if len(content) < length:
-            raise _changed(self.size, offset + len(content))
         return content
 
     async def check_size(self) -> None:
@@ -57,9 +61,10 @@ class Source:
         Raises:
             OSError: If it is not.
         """
-        size = await self._worker.run(_size_of, self._stream)
-        if size != self.size:
-            raise _changed(self.size, size)
+        if self._may_change:
+            size = await self._worker.run(self._shared.size_of, self._stream)
+            if size != self.size:
+                raise _changed(self.size, size)
 
 
 @asynccontextmanager
@@ -67,63 +72,73 @@ async def open_source(content: FileContent) -> AsyncGenerator[Source, None]:
     """Opens content for reading; what it opened itself is closed when the block is left.
 
     Args:
-        content: Bytes, a path or a binary stream. One that cannot seek is first copied to disk.
+        content: What a `File` holds.
 
     Raises:
         OSError: If there is no such file, it is a folder, or it cannot be read.
-        ValueError: If a stream does not give bytes.
+        ValueError: If a stream does not give bytes, is closed, or failed before.
     """
     async with Worker() as worker:
         stream = await worker.run(_open, worker, content)
-        if not await worker.run(_can_seek, stream):
-            stream = await _spooled(worker, stream)
-        yield Source(worker, stream, await worker.run(_size_of, stream))
+        yield await _source_of(worker, shared(stream), stream)
 
 
-def _open(worker: Worker, content: FileContent) -> IO[bytes]:
+def _open(worker: Worker, content: FileContent) -> Stream:
     if isinstance(content, bytes):
         return io.BytesIO(content)
+    if isinstance(content, httpx.Response):
+        return _answer(content)
     if not isinstance(content, os.PathLike):
-        return content
+        stream = underlying(content)
+        if getattr(stream, "closed", False) is True:
+            raise ValueError("The stream of a File is closed. It must stay open until the upload has ended.")
+        return stream
     path = Path(content)
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "This is a folder; a file is uploaded by itself", str(path))
+        raise IsADirectoryError(errno.EISDIR, "This is a folder; upload its files one by one", str(path))
     return worker.cleanup.enter_context(path.open("rb", buffering=0))
 
 
-def _can_seek(stream: IO[bytes]) -> bool:
-    # `tempfile.SpooledTemporaryFile` of Python 3.10 has no such method.
-    seekable = getattr(stream, "seekable", None)
-    return seekable is not None and bool(seekable())
+def _answer(response: httpx.Response) -> Stream:
+    try:
+        return io.BytesIO(response.content)
+    except httpx.ResponseNotRead:
+        return response
 
 
-def _size_of(stream: IO[bytes]) -> int:
-    return stream.seek(0, os.SEEK_END)
+async def _source_of(worker: Worker, shared_stream: SharedStream, stream: Stream) -> Source:
+    if is_asynchronous(stream):
+        copy = await shared_stream.copy_asynchronous(stream, worker)
+    elif not await worker.run(shared_stream.can_seek, stream):
+        copy = await _copied(worker, shared_stream, stream)
+    elif (size := await worker.run(shared_stream.size_of, stream)) is not None:
+        return Source(worker, shared_stream, stream, size, may_change=True)
+    else:
+        copy = await _copied_anew(worker, shared_stream, stream)
+    size = await worker.run(shared_stream.size_of, copy)
+    return Source(worker, shared_stream, copy, size or 0, may_change=False)
 
 
-async def _spooled(worker: Worker, stream: IO[bytes]) -> IO[bytes]:
-    def open_spool() -> IO[bytes]:
-        return worker.cleanup.enter_context(tempfile.TemporaryFile(buffering=0))
+async def _copied(worker: Worker, shared_stream: SharedStream, stream: Stream) -> IO[bytes]:
+    while True:
+        copy = await worker.run(shared_stream.copy_some, stream)
+        if copy is not None:
+            return copy
+
+
+async def _copied_anew(worker: Worker, shared_stream: SharedStream, stream: Stream) -> IO[bytes]:
+    copy = await worker.run(lambda: worker.cleanup.enter_context(temporary_copy()))
+    copied = 0
 
     def copy_some() -> int:
-        return spool.write(_read_some(stream, SPOOL_CHUNK))
+        return copy.write(shared_stream.read_at(stream, copied, COPIED_AT_ONCE))
 
-    spool = await worker.run(open_spool)
-    while await worker.run(copy_some):
-        pass
-    return spool
-
-
-def _read_some(stream: IO[bytes], length: int) -> bytes:
-    content: object = stream.read(length)
-    if not isinstance(content, bytes):
-        raise ValueError(  # noqa: TRY004 -- like all bad arguments
-            f"A File's stream must be binary and blocking: its read() gave {type(content).__name__}, not bytes."
-        )
-    return content
+    while written := await worker.run(copy_some):
+        copied += written
+    return copy
 
 
-def _changed(before: int, now: int) -> OSError:
+def _changed(before: int, now: int | None) -> OSError:
     return OSError(
         f"The file changed while it was uploaded: it had {before} bytes, now it has {now}. The upload was not "
         "completed. Upload it again when nothing writes to it."

@@ -1,28 +1,51 @@
 """A file to upload: its content and its type."""
 
 import io
-import mimetypes
 import os
 import re
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import IO, Final, TypeAlias
+from typing import IO, Protocol, TypeAlias
 
-FileContent: TypeAlias = IO[bytes] | bytes | os.PathLike[str]
-"""What a file holds: a binary stream, bytes, or the path of a file on disk."""
+import httpx
 
-DEFAULT_MIME_TYPE: Final = "application/octet-stream"
+from .media_types import DEFAULT_MEDIA_TYPE, media_type_of
 
 _MIME_TYPE = re.compile(r"[!-~]+/[ -~]+", re.ASCII)
 
 
+class Readable(Protocol):
+    """What has a `read` of bytes, such as a pipe, a socket's file or a wrapper of your own."""
+
+    def read(self, length: int, /) -> bytes:
+        """Returns at most so many bytes, none at the end."""
+        ...
+
+
+class AsyncReadable(Protocol):
+    """What has an asynchronous `read` of bytes, such as a file of `anyio.open_file` or an upload of a web framework."""
+
+    def read(self, length: int, /) -> Awaitable[bytes]:
+        """Returns at most so many bytes, none at the end."""
+        ...
+
+
+FileContent: TypeAlias = IO[bytes] | Readable | AsyncReadable | httpx.Response | bytes | os.PathLike[str]
+"""What a file holds: a path, bytes, a binary stream, or an answer of httpx."""
+
+
 class File:
-    """A file to upload, by itself or anywhere in a prediction's input.
+    """A file to upload, alone or anywhere in a prediction's input.
+
+    The same stream may be in many inputs and in several `File`s, of several clients and threads: each upload gets
+    all of its bytes.
 
     Args:
-        content: A path, bytes, or a binary stream. A stream is read from its start if it can seek, else from
-            where it stands; it stays open, and nothing else may use it during the upload.
-        mime_type: The MIME type. By default it is guessed from the name of the path or stream, and is
-            "application/octet-stream" where that tells nothing.
+        content: A path, bytes, a binary stream (asynchronous ones too), or an `httpx.Response`. A stream is read from
+            its start if it can seek, else from where it stands, once: it is then copied to a temporary file. It
+            stays open, and nothing but uploads may use it until they have ended.
+        mime_type: The MIME type. By default it is that of the answer, or is guessed from the name of the path or
+            stream, by a table that is the same on every machine; "application/octet-stream" where that tells nothing.
 
     Raises:
         ValueError: If the content is none of these, or the MIME type cannot be one.
@@ -39,11 +62,10 @@ class File:
     """MIME type of the file."""
 
     def __init__(self, content: FileContent, mime_type: str | None = None) -> None:
-        if isinstance(content, (str, io.TextIOBase)) or not (
-            isinstance(content, (bytes, os.PathLike)) or hasattr(content, "read")
-        ):
+        if not is_file_content(content):
             raise ValueError(
-                f"content must be bytes, a path (pathlib.Path) or a binary stream, not {type(content).__name__}."
+                "content must be bytes, a path (pathlib.Path) or a binary stream, not "
+                f"{type(content).__name__}{_what_to_do(content)}."
             )
         if mime_type and not _MIME_TYPE.fullmatch(mime_type):
             raise ValueError(f"mime_type must be like 'image/png', not {mime_type[:80]!r}.")
@@ -51,9 +73,33 @@ class File:
         self.mime_type = mime_type or _guessed(content)
 
 
+def is_file_content(value: object) -> bool:
+    """Whether a `File` can be made of a value: bytes, a path, or what reads bytes."""
+    if isinstance(value, (bytes, os.PathLike)):
+        return True
+    return callable(getattr(value, "read", None)) and not isinstance(value, type) and not _is_text_stream(value)
+
+
+def _is_text_stream(value: object) -> bool:
+    # Those of `codecs.open` and of `tempfile` are no `TextIOBase`. In binary mode, the latter's lack these.
+    return isinstance(value, io.TextIOBase) or (hasattr(value, "encoding") and hasattr(value, "errors"))
+
+
+def _what_to_do(value: object) -> str:
+    if isinstance(value, str):
+        return ": write Path(…) for a path, and encode text"
+    if isinstance(value, (bytearray, memoryview)):
+        return ": write bytes(…)"
+    if _is_text_stream(value):
+        return ", a text stream: open it in binary mode, as in open(path, 'rb'), or encode what it holds"
+    if hasattr(value, "__iter__") or hasattr(value, "__aiter__"):
+        return ": join its pieces to bytes, or give a stream with a read(length) that returns bytes"
+    return ""
+
+
 def _guessed(content: FileContent) -> str:
-    name: object = Path(content).name if isinstance(content, os.PathLike) else getattr(content, "name", None)
-    if not isinstance(name, str):
-        return DEFAULT_MIME_TYPE
-    guess, compression = mimetypes.guess_type(Path(name).name)
-    return guess if guess and not compression else DEFAULT_MIME_TYPE
+    if isinstance(content, httpx.Response):
+        stated = str(content.headers.get("content-type", "")).partition(";")[0].strip()
+        return stated if _MIME_TYPE.fullmatch(stated) else DEFAULT_MEDIA_TYPE
+    name: object = os.fspath(content) if isinstance(content, os.PathLike) else getattr(content, "name", None)
+    return media_type_of(Path(os.fsdecode(name)).name) if isinstance(name, (str, bytes)) else DEFAULT_MEDIA_TYPE

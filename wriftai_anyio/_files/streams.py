@@ -1,0 +1,285 @@
+"""A stream that several uploads may read at once, of any client, event loop and thread: one reader at a time.
+
+There is one `SharedStream` for each stream object of the caller, for as long as that object lives. What is done with
+the stream is done in worker threads, under a lock that is held for one read alone:
+
+    can seek, and has a size        each read is a seek and a read under the lock; nothing is copied
+    can seek, and states no size    each upload copies it in the same way (all that is in /proc has size 0)
+    can only read                   it is copied once, by whichever uploads there are, and the copy is kept for those
+                                    to come
+
+An asynchronous stream is read in the event loop, where no lock may be waited for: the turn to read it is waited for
+in a worker thread.
+"""
+
+import inspect
+import os
+import tempfile
+import threading
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, Any, Final, TypeAlias, cast
+
+import httpx
+
+from wriftai_anyio._concurrency.forks import PerProcess
+from wriftai_anyio._concurrency.threads import Worker
+from wriftai_anyio._transport.bodies import abandon
+
+COPIED_AT_ONCE: Final = 1024 * 1024
+"""Bytes read at once from a stream that is copied."""
+
+MOST_HELD: Final = 64
+"""Streams without weak references that are kept after their upload, so that they can be uploaded again."""
+
+Stream: TypeAlias = Any
+"""What the caller gave: each of its methods may be missing, or do something of its own."""
+
+
+class _NotBytesError(ValueError):
+    """A stream gave something else than bytes, or nothing yet. Nothing was lost."""
+
+
+class SharedStream:
+    """What all uploads of one stream share. Its methods block: they are for worker threads.
+
+    Args:
+        stream: The stream. It is passed to each method again, so that nothing here keeps it alive.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._kind = type(stream).__name__
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._pieces: Iterator[bytes] | None = None
+        self._copy: IO[bytes] | None = None
+        self._is_whole = False
+        self._is_broken = False
+
+    def can_seek(self, stream: Stream) -> bool:
+        """Whether the stream can be read from any place."""
+        seek, seekable = getattr(stream, "seek", None), getattr(stream, "seekable", None)
+        if seek is None or (seekable is not None and not seekable()):
+            return False
+        with self._lock:
+            try:
+                seek(0)
+            except (OSError, TypeError, NotImplementedError):  # `io.UnsupportedOperation` is an OSError
+                return False
+            return True
+
+    def size_of(self, stream: Stream) -> int | None:
+        """Returns the size in bytes of what can seek; `None` if only reading it tells."""
+        with self._lock:
+            # Some streams' seek() returns nothing, and some cannot seek from their end.
+            try:
+                stream.seek(0, os.SEEK_END)
+                size: object = stream.tell()
+            except (OSError, ValueError, TypeError, AttributeError, NotImplementedError):
+                return None
+            if size == 0:
+                stream.seek(0)
+                return None if _read(stream, 1) else 0
+            return size if isinstance(size, int) and size > 0 else None
+
+    def read_at(self, stream: Stream, offset: int, length: int) -> bytes:
+        """Reads at most so many bytes from an offset on; none at the end.
+
+        Args:
+            stream: The stream, or the copy of it.
+            offset: In bytes from the start.
+            length: In bytes.
+        """
+        with self._lock:
+            stream.seek(offset)
+            return _read(stream, length)
+
+    def copy_some(self, stream: Stream) -> IO[bytes] | None:
+        """Copies the next piece of what can only be read.
+
+        Uploads call it in turns: what one copied that was cancelled then, is there for the others.
+
+        Returns:
+            The copy when it is whole.
+
+        Raises:
+            ValueError: If the stream does not give bytes, or failed before.
+        """
+        with self._lock:
+            copy = self._open_copy()
+            if not self._is_whole:
+                self._is_broken = True  # until the piece is in the copy
+                try:
+                    piece = self._next_piece(stream)
+                    _append(copy, piece)
+                except _NotBytesError:
+                    self._is_broken = False
+                    raise
+                self._is_whole, self._is_broken = not piece, False
+            return copy if self._is_whole else None
+
+    def _open_copy(self) -> IO[bytes]:
+        if self._is_broken:
+            raise ValueError(
+                f"An upload that read this {self._kind} failed or was cancelled, and where the stream stands is "
+                "unknown. Open it again, or give a path or bytes."
+            )
+        if self._copy is None:
+            self._copy = temporary_copy()
+        return self._copy
+
+    def _next_piece(self, stream: Stream) -> bytes:
+        if not isinstance(stream, httpx.Response):
+            return _read(stream, COPIED_AT_ONCE)
+        if self._pieces is None:
+            self._pieces = stream.iter_bytes(COPIED_AT_ONCE)
+        with _answer_not_read_before():
+            return next(self._pieces, b"")
+
+    async def copy_asynchronous(self, stream: Stream, worker: Worker) -> IO[bytes]:
+        """Copies an asynchronous stream, in the event loop; other uploads of it wait, and find the copy then.
+
+        Args:
+            stream: The stream.
+            worker: The thread to wait and to write in.
+
+        Returns:
+            The copy.
+
+        Raises:
+            ValueError: If the stream does not give bytes, or failed before.
+        """
+        turn = ExitStack()
+
+        def take_turn() -> IO[bytes]:
+            # If the caller leaves while this waits, the turn is given back as soon as it comes.
+            worker.cleanup.enter_context(turn)
+            turn.enter_context(self._turn)
+            return self._open_copy()
+
+        copy = await worker.run(take_turn)
+        if not self._is_whole:
+            self._is_broken = True  # a read that is cancelled may have taken bytes with it
+            await _read_all(stream, lambda piece: worker.run(_append, copy, piece))
+            self._is_whole, self._is_broken = True, False
+        await worker.run(turn.close)
+        return copy
+
+    def __del__(self) -> None:
+        if self._copy is not None:
+            with suppress(OSError):
+                self._copy.close()
+
+
+class _Table:
+    """The streams of this process that uploads have read, by their ids."""
+
+    def __init__(self) -> None:
+        # A finalizer may run at any line of any thread, this one too: it takes no lock, and touches `_shared` alone.
+        self._lock = threading.Lock()
+        self._shared: dict[int, SharedStream] = {}
+        self._held: deque[Stream] = deque()
+
+    def shared(self, stream: Stream) -> SharedStream:
+        with self._lock:
+            return self._shared.get(id(stream)) or self._added(stream)
+
+    def _added(self, stream: Stream) -> SharedStream:
+        added = self._shared[id(stream)] = SharedStream(stream)
+        try:
+            weakref.finalize(stream, self._forget, id(stream)).atexit = False
+        except TypeError:
+            # It cannot tell its end, and after that its id may be another's. So it is held, for a while.
+            self._held.append(stream)
+            while len(self._held) > MOST_HELD:
+                self._forget(id(self._held.popleft()))
+        return added
+
+    def _forget(self, key: int) -> None:
+        self._shared.pop(key, None)
+
+
+_table: Final = PerProcess(_Table)
+
+
+def shared(stream: Stream) -> SharedStream:
+    """Returns what all uploads of a stream share, which lives as long as the stream does.
+
+    Args:
+        stream: The stream; the caller holds it meanwhile.
+    """
+    return _table.get().shared(stream)
+
+
+def temporary_copy() -> IO[bytes]:
+    """Opens a file on disk that its owner alone can read, and that is gone when it is closed."""
+    return tempfile.TemporaryFile()
+
+
+def _append(copy: IO[bytes], piece: bytes) -> None:
+    copy.write(piece)
+    copy.flush()  # a full disk is to be seen here, before the stream goes on
+
+
+def underlying(stream: Stream) -> Stream:
+    """Returns the plain stream inside an asynchronous file of anyio or trio; any other stream as it is."""
+    wrapped = getattr(stream, "wrapped", None) if is_asynchronous(stream) else None
+    return stream if wrapped is None or not callable(getattr(wrapped, "read", None)) else wrapped
+
+
+def is_asynchronous(stream: Stream) -> bool:
+    """Whether a stream is read in an event loop."""
+    if isinstance(stream, httpx.Response):
+        return not isinstance(stream.stream, httpx.SyncByteStream)
+    return inspect.iscoroutinefunction(stream.read)
+
+
+async def _read_all(stream: Stream, write: Callable[[bytes], Awaitable[object]]) -> None:
+    if isinstance(stream, httpx.Response):
+        await _read_answer(stream.aiter_bytes(COPIED_AT_ONCE), write)
+        return
+    if inspect.iscoroutinefunction(getattr(stream, "seek", None)):
+        with suppress(OSError, ValueError):  # it cannot, and is read from where it stands
+            await stream.seek(0)
+    while piece := _bytes_of(await stream.read(COPIED_AT_ONCE)):
+        await write(piece)
+
+
+async def _read_answer(pieces: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[object]]) -> None:
+    with _answer_not_read_before():
+        try:
+            async for piece in pieces:
+                await write(piece)
+        except BaseException:
+            await abandon(pieces)
+            raise
+
+
+@contextmanager
+def _answer_not_read_before() -> Generator[None]:
+    try:
+        yield
+    except httpx.StreamError as error:
+        raise ValueError(
+            f"The httpx.Response of a File cannot be read any more ({type(error).__name__}). Read it while it is open, "
+            "with response.read() or await response.aread(), before you give it."
+        ) from error
+
+
+def _read(stream: Stream, length: int) -> bytes:
+    return _bytes_of(stream.read(length))
+
+
+def _bytes_of(content: object) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, (bytearray, memoryview)):
+        return bytes(cast("bytearray | memoryview[int]", content))
+    if inspect.iscoroutine(content):
+        content.close()
+    raise _NotBytesError(
+        f"A File's stream must be binary and blocking: its read() gave {type(content).__name__}, not bytes. Open it in "
+        "binary mode, as in open(path, 'rb'), or give its content as bytes."
+    )
