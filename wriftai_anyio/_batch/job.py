@@ -10,13 +10,13 @@ from typing import TypeAlias
 from anyio import CancelScope, Lock
 from anyio.lowlevel import checkpoint
 
-from wriftai_anyio._concurrency.cancellation import SendShield, finish, finish_what_is_sent
+from wriftai_anyio._concurrency.cancellation import SendShield, finish
 from wriftai_anyio._concurrency.threads import Worker
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
-from wriftai_anyio._predictions.operations import Operations
+from wriftai_anyio._predictions.operations import Followed, Operations
 from wriftai_anyio._resources.lists import Listing
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import Prediction, PredictionWithIO, is_terminal
@@ -136,19 +136,19 @@ class JournaledJob:
         """Creates an input's prediction and returns its id, and its state unless the answer was lost."""
         intend, take_back = partial(self._note, intended(number)), partial(self._note, not_created(number))
         hooks = AttemptHooks(intend, checkpoint if may_exist else take_back)
-        shield = SendShield()
-        predictions: list[PredictionWithIO] = []
+        followed = Followed(create=create)
+        send = partial(self._send, number, create, followed.shield, hooks)
         try:
-            await finish_what_is_sent(shield, partial(self._send, number, create, shield, hooks), predictions.append)
+            prediction = await self._job.operations.let_finish(followed, send)
         except CreateOutcomeUnknown as error:
             if error.prediction_id is None:
                 raise
             return error.prediction_id, None
-        except BaseException:
-            if predictions and self._job.options.cancel_on_exit:
-                await self._job.operations.cancel_left_behind(predictions[0]["id"])
+        except BaseException as error:
+            if self._job.options.cancel_on_exit:
+                await self._job.operations.cancel_left_behind(followed, error)
             raise
-        return predictions[0]["id"], predictions[0]
+        return prediction["id"], prediction
 
     async def _send(self, number: int, create: Create, shield: SendShield, hooks: AttemptHooks) -> PredictionWithIO:
         try:

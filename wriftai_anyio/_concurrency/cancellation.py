@@ -51,6 +51,20 @@ def reason_to_leave(error: BaseException) -> BaseException:
     return parts[0] if all(isinstance(part, get_cancelled_exc_class()) for part in parts) else error
 
 
+class GracePeriod:
+    """The five seconds that a call may still take in all once it is left, whatever it has to finish."""
+
+    def __init__(self) -> None:
+        self._deadline: float | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When it ends, by the event loop's clock. The first look begins it."""
+        if self._deadline is None:
+            self._deadline = current_time() + LONGEST_FINISH
+        return self._deadline
+
+
 class SendShield:
     """Shields a request from cancellation while it is under way; see `finish_what_is_sent`.
 
@@ -58,12 +72,15 @@ class SendShield:
 
     Attributes:
         scope: What the request runs in; shielded while an attempt is under way.
+        broken_off: Whether an attempt was broken off, so that what the server did is unknown.
     """
 
     scope: CancelScope
+    broken_off: bool
 
     def __init__(self) -> None:
         self.scope = CancelScope()
+        self.broken_off = False
 
     async def __aenter__(self) -> None:
         # The last moment at which a caller who has left already is noticed: from here on, the request goes on.
@@ -74,10 +91,11 @@ class SendShield:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.scope.shield = False
+        self.broken_off = kind is not None and not issubclass(kind, Exception)
 
 
 async def finish_what_is_sent(
-    shield: SendShield, function: Callable[[], Awaitable[T]], keep: Callable[[T], None]
+    shield: SendShield, function: Callable[[], Awaitable[T]], keep: Callable[[T], None], grace: GracePeriod
 ) -> None:
     """Runs a coroutine function whose request under way is let finish, though the caller is cancelled.
 
@@ -86,7 +104,9 @@ async def finish_what_is_sent(
     Args:
         shield: Entered by the coroutine while its request is under way.
         function: The coroutine function.
-        keep: Called with its result, also when the caller has left meanwhile.
+        keep: Called with its result, also when the caller has left meanwhile. It is not called if asyncio cancels
+            the task.
+        grace: Bounds how long it goes on once the caller has left.
 
     Raises:
         Exception: What `function` raised.
@@ -108,14 +128,56 @@ async def finish_what_is_sent(
             try:
                 await ended.wait()
             except BaseException:  # cancelled, or Ctrl-C, which trio raises here
-                shield.scope.deadline = current_time() + LONGEST_FINISH
+                shield.scope.deadline = grace.deadline
                 raise
     if errors:
         raise errors.pop()
 
 
+async def finish_in_own_task(
+    cleanup: Callable[[], Awaitable[object]], on_failure: Callable[[Exception], None], grace: GracePeriod
+) -> None:
+    """Runs a cleanup to its end, whatever cancels the caller meanwhile; to be used where the caller leaves.
+
+    A shield of anyio holds against anyio's scopes alone. asyncio's own `task.cancel()` goes through it, but it reaches
+    only the task that waits here: the cleanup runs as another one. Where that one is cancelled too, as by a program
+    that cancels all tasks of its loop, the cleanup begins again.
+
+    Args:
+        cleanup: A coroutine function, which may be repeated.
+        on_failure: Called if it did not succeed, since the caller's own reason to leave matters more.
+        grace: Bounds how long it takes.
+    """
+
+    async def run() -> None:
+        failure: Exception | None = TimeoutError(f"it took longer than {LONGEST_FINISH:g} s to leave")
+        try:
+            with CancelScope(deadline=grace.deadline, shield=True) as scope:
+                failure = await _persistently(cleanup, scope)
+        finally:
+            if failure is not None:
+                on_failure(failure)
+
+    with CancelScope(shield=True), ungrouped():
+        async with create_task_group() as tasks:
+            tasks.start_soon(run)
+
+
+async def _persistently(cleanup: Callable[[], Awaitable[object]], scope: CancelScope) -> Exception | None:
+    while True:
+        try:
+            await cleanup()
+        except get_cancelled_exc_class():  # noqa: PERF203 -- repeated only where asyncio cancels the task
+            if scope.cancel_called:
+                raise
+        except Exception as error:  # noqa: BLE001 -- returned
+            return error
+        else:
+            return None
+
+
 async def finish(cleanup: Callable[[], Awaitable[object]]) -> Exception | None:
-    """Runs a cleanup to its end: shielded, and for five seconds at most.
+    """Runs a cleanup to its end, in this task: shielded from anyio's scopes, and for five seconds at most.
 
     Args:
         cleanup: A coroutine function.

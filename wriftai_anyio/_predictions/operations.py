@@ -5,12 +5,14 @@ is told; the poller waits if that is wanted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timezone
 from typing import Final
 
 import httpx
 from anyio import move_on_after
 
-from wriftai_anyio._concurrency.cancellation import SendShield, finish, finish_what_is_sent
+from wriftai_anyio._concurrency import system
+from wriftai_anyio._concurrency.cancellation import GracePeriod, SendShield, finish_in_own_task, finish_what_is_sent
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio._parsing.prediction import PredictionParser
@@ -22,25 +24,55 @@ from wriftai_anyio._resources.base import segment
 from wriftai_anyio._transport.sse import is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
-from wriftai_anyio.errors import WaitTimeoutError
+from wriftai_anyio.errors import CreateOutcomeUnknown, WaitTimeoutError
 
 from .create import Create, Hold
-from .create_outcome import outcome_told
+from .create_outcome import outcome_told, outcome_unknown
 
 ANSWER_MARGIN: Final = 1.0
 """Seconds that a hold ends before the wait's deadline, so that its answer, with the id, is there in time."""
 
 
-class _Followed:
-    """What a wait knows of its prediction."""
+class Followed:
+    """What a call knows of its prediction, for when it is left.
 
-    def __init__(self, prediction_id: str | None = None) -> None:
+    Args:
+        prediction_id: The prediction's id, if it exists already.
+        create: What is to create it otherwise.
+    """
+
+    def __init__(self, prediction_id: str | None = None, create: Create | None = None) -> None:
         self.prediction_id = prediction_id
         self.last: PredictionWithIO | None = None
+        self.shield = SendShield()
+        self.grace = GracePeriod()
+        self._create = create
+        self._began = system.wall_time()
+        self._unknown = False
 
     def note(self, prediction: PredictionWithIO) -> None:
+        """Notes a state of the prediction."""
         self.prediction_id = prediction["id"]
         self.last = prediction
+
+    def note_unknown(self, error: CreateOutcomeUnknown) -> None:
+        """Notes that the create may have been taken."""
+        self.prediction_id = error.prediction_id
+        self._unknown = True
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the prediction may run on the server."""
+        if self.prediction_id is None:
+            return self._unknown or self.shield.broken_off
+        return self.last is None or not is_terminal(self.last)
+
+    @property
+    def traces(self) -> str:
+        """What to look for on the server, where no id is known."""
+        model = "" if self._create is None else f" of {self._create.body['model']}"
+        since = datetime.fromtimestamp(self._began, timezone.utc).isoformat(timespec="seconds")
+        return f"a prediction{model} created since {since}"
 
 
 class Operations:
@@ -69,7 +101,7 @@ class Operations:
         """
         if seen is not None and is_terminal(seen):
             return seen
-        followed = _Followed(prediction_id)
+        followed = Followed(prediction_id)
         with self._api.observer.following(prediction_id):
             return await self._bounded(
                 followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=seen is not None)
@@ -140,7 +172,7 @@ class Operations:
 
     async def create_and_wait(self, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
         """Creates a prediction and waits for it to end, or, without polls, for the answer to the create."""
-        followed = _Followed()
+        followed = Followed(create=create)
         with self._api.observer.creating(create) as created:
 
             async def create_then_poll() -> PredictionWithIO:
@@ -158,7 +190,7 @@ class Operations:
 
     async def _create(
         self,
-        followed: _Followed,
+        followed: Followed,
         create: Create,
         created: Callable[[PredictionWithIO], None],
         options: AsyncWaitOptions,
@@ -167,21 +199,38 @@ class Operations:
             prediction = await self._post(create, created, None if create.streams else _hold(options))
             followed.note(prediction)
             return prediction
-        shield = SendShield()
-        await finish_what_is_sent(shield, lambda: self._post(create, created, None, shield), keep=followed.note)
+        return await self.let_finish(followed, lambda: self._post(create, created, None, followed.shield))
+
+    async def let_finish(self, followed: Followed, send: Callable[[], Awaitable[PredictionWithIO]]) -> PredictionWithIO:
+        """Sends a create that is let finish once it is under way, so that it is known what a caller leaves behind.
+
+        Args:
+            followed: Notes what becomes of it.
+            send: Sends it, with the shield of `followed`.
+        """
+
+        async def send_and_note() -> PredictionWithIO:
+            try:
+                return await send()
+            except CreateOutcomeUnknown as error:
+                # Noted here: where the caller has left, nobody gets the error.
+                followed.note_unknown(error)
+                raise
+
+        await finish_what_is_sent(followed.shield, send_and_note, followed.note, followed.grace)
         if followed.last is None:
-            raise AssertionError("a create ended without an outcome")
+            raise outcome_unknown("the task that sent it was cancelled")
         return followed.last
 
     async def _poll(
-        self, followed: _Followed, prediction_id: str, options: AsyncWaitOptions, *, just_seen: bool
+        self, followed: Followed, prediction_id: str, options: AsyncWaitOptions, *, just_seen: bool
     ) -> PredictionWithIO:
         return await self._poller.wait(
             prediction_id, scaled(options.poll_interval), options.on_poll, followed.note, just_seen=just_seen
         )
 
     async def _bounded(
-        self, followed: _Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]
+        self, followed: Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]
     ) -> PredictionWithIO:
         try:
             if options.timeout is None:
@@ -190,21 +239,35 @@ class Operations:
             with move_on_after(scaled(options.timeout)):
                 return await work()
             raise _timeout_error(followed, options)
-        except BaseException:
+        except BaseException as error:
             if options.cancel_on_exit:
-                await self._cancel_left_behind(followed)
+                await self.cancel_left_behind(followed, error)
             raise
 
-    async def _cancel_left_behind(self, followed: _Followed) -> None:
-        prediction_id, last = followed.prediction_id, followed.last
-        if prediction_id is not None and (last is None or not is_terminal(last)):
-            await self.cancel_left_behind(prediction_id)
+    async def cancel_left_behind(self, followed: Followed, error: BaseException) -> None:
+        """Asks the server to cancel a prediction whose caller leaves; what may run on is named in the log.
 
-    async def cancel_left_behind(self, prediction_id: str) -> None:
-        """Asks the server to cancel a prediction whose caller leaves, shielded; a failure is logged."""
-        error = await finish(lambda: self.cancel(prediction_id))
-        if error is not None:
-            logger.warning("prediction %s was left behind and not cancelled: %s", prediction_id, error)
+        Args:
+            followed: What is known of the prediction.
+            error: Why its caller leaves.
+        """
+        prediction_id = followed.prediction_id
+        if not followed.may_run:
+            return
+        if prediction_id is not None:
+            await finish_in_own_task(
+                lambda: self.cancel(prediction_id),
+                lambda failure: logger.warning(
+                    "prediction %s was left behind and not cancelled: %s", prediction_id, failure
+                ),
+                followed.grace,
+            )
+        elif not isinstance(error, CreateOutcomeUnknown):
+            logger.warning(
+                "a create was left before its answer came, and what it created is not cancelled: "
+                "look with predictions.list() for %s",
+                followed.traces,
+            )
 
 
 def _hold(options: AsyncWaitOptions) -> Hold | None:
@@ -219,7 +282,7 @@ def _before(timeout: float | None) -> float | None:
     return None if timeout is None else timeout - ANSWER_MARGIN
 
 
-def _timeout_error(followed: _Followed, options: AsyncWaitOptions) -> WaitTimeoutError:
+def _timeout_error(followed: Followed, options: AsyncWaitOptions) -> WaitTimeoutError:
     if followed.prediction_id is None:
         text = (
             f"The create was not answered within {options.timeout:g} s. The prediction may exist: look with "

@@ -1,0 +1,194 @@
+"""What is finished when a call with `cancel_on_exit` is left: within five seconds in all, or named in the log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from tests.support.clients import ID, Answer, Script, answer, client_of, in_virtual_time, never
+from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError
+from wriftai_anyio._concurrency.cancellation import LONGEST_FINISH
+from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
+
+pytestmark = pytest.mark.anyio
+
+HELLO: CreatePredictionParams = {"input": "hello"}
+CANCELLED = AsyncWaitOptions(cancel_on_exit=True)
+LEFT_AT = 1.0
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    return in_virtual_time(request.param)
+
+
+on_asyncio = pytest.mark.parametrize("anyio_backend", [in_virtual_time("asyncio")], ids=["asyncio"])
+
+
+def after(seconds: float, response: httpx.Response) -> Answer:
+    async def late(_: httpx.Request) -> httpx.Response:
+        await anyio.sleep(seconds)
+        return response
+
+    return late
+
+
+async def create(client: Client) -> object:
+    return await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=CANCELLED)
+
+
+async def batch_with_a_journal(client: Client, path: Path) -> None:
+    async with client.predictions.async_batch([HELLO], "o/n", journal=path, wait_options=CANCELLED) as results:
+        async for _ in results:
+            pass
+
+
+async def seconds_to_leave(call: Callable[[], Awaitable[object]]) -> float:
+    with anyio.move_on_after(LEFT_AT) as scope:
+        await call()
+    assert scope.cancelled_caught
+    return anyio.current_time() - scope.deadline
+
+
+async def test_a_create_that_is_answered_too_late_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script(after(20, answer("started", 201)))
+    async with client_of(script) as client:
+        assert await seconds_to_leave(lambda: create(client)) == pytest.approx(LONGEST_FINISH)
+    [record] = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert "predictions.list() for a prediction of o/n created since 20" in record.getMessage()
+
+
+@pytest.mark.parametrize("late", [500, 408])
+async def test_a_create_whose_outcome_is_known_to_nobody_is_named_in_the_log(
+    late: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = Script(after(3, httpx.Response(late)))
+    async with client_of(script) as client:
+        assert await seconds_to_leave(lambda: create(client)) == pytest.approx(2)
+    assert "a prediction of o/n created since" in caplog.text
+
+
+async def test_a_create_that_certainly_created_nothing_is_not_named(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script(after(3, httpx.Response(422, json={"message": "no"})))
+    async with client_of(script) as client:
+        await seconds_to_leave(lambda: create(client))
+    assert [each for each in caplog.records if each.levelname == "WARNING"] == []
+
+
+async def test_one_deadline_holds_for_the_create_and_for_the_cancel_after_it(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script(after(LEFT_AT + 4.9, answer("started", 201)), never)
+    async with client_of(script) as client:
+        assert await seconds_to_leave(lambda: create(client)) == pytest.approx(LONGEST_FINISH)
+    assert script.paths[1] == f"POST /predictions/{ID}/cancel"
+    assert f"prediction {ID} was left behind and not cancelled" in caplog.text
+
+
+async def test_a_create_answered_with_its_address_alone_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    lost = httpx.Response(502, headers={"location": f"/v1/predictions/{ID}"})
+    script = Script(lost, httpx.Response(204))
+    async with client_of(script) as client:
+        with pytest.raises(CreateOutcomeUnknown):
+            await create(client)
+    assert script.paths[1:] == [f"POST /predictions/{ID}/cancel"]
+    assert "left" not in caplog.text
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_a_journaled_create_is_left_by_the_same_rules(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In real time, since the journal has a thread."""
+    monkeypatch.setattr("wriftai_anyio._concurrency.cancellation.LONGEST_FINISH", 0.3)
+    for journal, answers in (("1", [after(0.1, answer("started", 201)), httpx.Response(204)]), ("2", [never])):
+        script = Script(*answers)
+        async with client_of(script) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(batch_with_a_journal, client, tmp_path / journal)
+            while not script.requests:
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        assert script.paths[1:] == [f"POST /predictions/{ID}/cancel"] * (len(answers) - 1)
+    assert "a prediction of o/n created since" in caplog.text
+
+
+@on_asyncio
+class TestNativeCancel:
+    """asyncio's `task.cancel()`, which shields of anyio do not hold."""
+
+    async def outcome(self, call: Awaitable[object], *cancels: float) -> BaseException:
+        task = asyncio.ensure_future(call)
+        for pause in cancels:
+            await anyio.sleep(pause)
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        if task.cancelled():
+            return asyncio.CancelledError()
+        error = task.exception()
+        assert error is not None
+        return error
+
+    def cancel_all_but(self, others: set["asyncio.Task[object]"]) -> None:
+        for task in asyncio.all_tasks() - others:
+            task.cancel()
+
+    @pytest.mark.parametrize("more", [0, 1, 5])
+    async def test_it_does_not_break_off_the_cancel_after_a_timeout(self, more: int) -> None:
+        script = Script(forever=answer("started"))
+        busy = httpx.Response(503, headers={"retry-after": "0.5"})
+        options = AsyncWaitOptions(10, timeout=0.5, cancel_on_exit=True)
+        async with client_of(script) as client:
+            script._answers += [answer("started"), after(0.1, busy), httpx.Response(204)]
+            error = await self.outcome(client.predictions.async_wait(ID, options), 0.55, *[0.05] * more)
+        assert isinstance(error, asyncio.CancelledError)
+        assert script.paths == [f"GET /predictions/{ID}", *[f"POST /predictions/{ID}/cancel"] * 2]
+
+    @pytest.mark.parametrize("more", [0, 1, 5])
+    async def test_it_does_not_break_off_a_create_under_way_nor_its_cancel(self, more: int) -> None:
+        script = Script(after(1, answer("started", 201)), after(1, httpx.Response(204)))
+        async with client_of(script) as client:
+            error = await self.outcome(create(client), *[0.3] * (1 + more))
+        assert isinstance(error, asyncio.CancelledError)
+        assert script.paths == ["POST /predictions", f"POST /predictions/{ID}/cancel"]
+
+    async def test_of_all_tasks_of_the_loop_it_only_begins_the_cancel_again(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        script = Script(answer("started"), forever=after(0.2, httpx.Response(204)))
+        options = AsyncWaitOptions(10, timeout=0.5, cancel_on_exit=True)
+        async with client_of(script) as client:
+            others = asyncio.all_tasks()
+            task = asyncio.ensure_future(client.predictions.async_wait(ID, options))
+            await anyio.sleep(0.6)
+            self.cancel_all_but(others)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert script.paths[1:] == [f"POST /predictions/{ID}/cancel"] * 2
+        assert "left behind" not in caplog.text
+
+    async def test_of_all_tasks_of_the_loop_it_leaves_a_create_that_is_named(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with client_of(Script(never)) as client:
+            others = asyncio.all_tasks()
+            task = asyncio.ensure_future(create(client))
+            await anyio.sleep(0.6)
+            self.cancel_all_but(others)
+            with pytest.raises((asyncio.CancelledError, CreateOutcomeUnknown)):
+                await task
+        assert "a prediction of o/n created since" in caplog.text
+
+
+async def test_a_timeout_while_the_create_is_under_way_has_the_same_five_seconds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    options = AsyncWaitOptions(timeout=1, cancel_on_exit=True)
+    async with client_of(Script(never)) as client:
+        began = anyio.current_time()
+        with pytest.raises(WaitTimeoutError):
+            await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=options)
+        assert anyio.current_time() - began == pytest.approx(1 + LONGEST_FINISH)
+    assert "a prediction of o/n created since" in caplog.text
