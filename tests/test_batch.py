@@ -129,7 +129,34 @@ class TestResults:
             async with client_of(sandbox) as client:
                 results = await collected(client, inputs, "sandbox/sleep")
         assert [each.index for each in results] == [2, 1, 0]
-        assert all(each.params is inputs[each.index] for each in results)
+        assert all(each.params == inputs[each.index] for each in results)
+
+    @pytest.mark.parametrize("kind", ["sync", "async"])
+    async def test_each_input_is_what_it_was_when_it_was_yielded(self, sandbox: Sandbox, kind: str) -> None:
+        def reused() -> Iterator[CreatePredictionParams]:
+            row: dict[str, Any] = {"n": None}
+            for number in range(20):
+                row["n"] = number
+                yield {"input": row}
+
+        async def async_reused() -> AsyncIterator[CreatePredictionParams]:
+            for params in reused():
+                yield params
+
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results = await collected(client, async_reused() if kind == "async" else reused(), "sandbox/echo")
+        assert {each.index: each.params["input"]["n"] for each in results} == {n: n for n in range(20)}
+        assert {index: output["n"] for index, output in outputs(results).items()} == {n: n for n in range(20)}
+
+    @pytest.mark.parametrize("bare", ["hello", {"text": "hello"}, ["hello"], 7, {"inputs": 1}])
+    async def test_a_bare_input_is_refused_by_the_right_form_and_nothing_is_created(
+        self, sandbox: Sandbox, bare: Any
+    ) -> None:
+        with fail_after(30), pytest.raises(ValueError, match='"input"'):
+            async with client_of(sandbox) as client:
+                await collected(client, [bare] * 3)
+        assert sandbox.requests == []
 
     async def test_one_failure_does_not_stop_the_others(self, sandbox: Sandbox) -> None:
         inputs: list[Any] = [{"input": {"text": "bad"}}, {"input": {"text": "good"}}, {}, {"input": object()}]
@@ -266,6 +293,17 @@ class TestBatch:
                 next(results)
         assert source.taken <= 6
         assert source.closed == 1
+
+    def test_each_input_is_what_it_was_when_it_was_yielded(self, sandbox: Sandbox, backend: str) -> None:
+        def reused() -> Iterator[CreatePredictionParams]:
+            row: dict[str, Any] = {"n": None}
+            for number in range(20):
+                row["n"] = number
+                yield {"input": row}
+
+        with client_of(sandbox, backend=backend) as client:
+            with client.predictions.batch(reused(), "sandbox/echo", wait_options=BLOCKING) as results:
+                assert {index: output["n"] for index, output in outputs(results).items()} == {n: n for n in range(20)}
 
     def test_one_may_take_its_inputs_from_another(self, sandbox: Sandbox, backend: str) -> None:
         with client_of(sandbox, backend=backend) as client:

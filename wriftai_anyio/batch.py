@@ -2,7 +2,6 @@
 
 import math
 import threading
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from anyio import EndOfStream, Semaphore, create_memory_object_stream, create_ta
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ._batch.inputs import CallersInputs, Params, close
+from ._batch.inputs import CallersInputs, Inputs, Params, Taken
 from ._batch.job import Job, JournaledJob, Work, journaled
 from ._blocking.calls import Caller, Started
 from ._blocking.guard import refuse_event_loop
@@ -36,7 +35,7 @@ class BatchResult:
 
     Attributes:
         index: The input's number, from 0.
-        params: The input.
+        params: The input as it was when it was taken in, as JSON; where that is refused, what was given.
         prediction: The ended prediction, in whatever terminal status; `None` if there was an error.
         error: Why there is no ended prediction; `None` if there is one.
     """
@@ -54,9 +53,7 @@ class AsyncBatch:
     run on, unless the wait options say `cancel_on_exit`.
     """
 
-    def __init__(
-        self, job: Job, inputs: AsyncIterator[Params], max_in_flight: int, journal: str | PathLike[str] | None
-    ) -> None:
+    def __init__(self, job: Job, inputs: Inputs, max_in_flight: int, journal: str | PathLike[str] | None) -> None:
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight must be 1 or more, not {max_in_flight!r}.")
         self._job = job
@@ -116,7 +113,7 @@ class AsyncBatch:
                 failure = await self._work_off(workers)
             finally:
                 # In the task that reads them, since a generator may have a cancel scope open.
-                error = await finish(partial(close, self._inputs))
+                error = await finish(self._inputs.aclose)
                 if error is not None:
                     logger.warning("the inputs of a batch could not be closed: %s", error)
         if failure is not None:
@@ -128,25 +125,29 @@ class AsyncBatch:
         for index in count():
             await self._places.acquire()
             try:
-                params = await anext(self._inputs)
+                taken = await anext(self._inputs)
             except StopAsyncIteration:
                 break
             except Exception as error:  # noqa: BLE001 -- raised where the results are taken
                 return error
+            if index == 0 and taken.is_bare and isinstance(taken.outcome, ValueError):
+                return taken.outcome
             try:
-                work = await self._work_on(index, params)
+                work = await self._work_on(index, taken)
             except BatchJournalError as error:
                 return error
             except Exception as error:  # noqa: BLE001 -- one failure does not stop the others
-                self._send.send_nowait(BatchResult(index, params, None, error))
+                self._send.send_nowait(BatchResult(index, taken.params, None, error))
             else:
-                workers.start_soon(self._work, index, params, work)
+                workers.start_soon(self._work, index, taken.params, work)
         return None
 
-    async def _work_on(self, index: int, params: Params) -> Work:
+    async def _work_on(self, index: int, taken: Taken) -> Work:
+        if isinstance(taken.outcome, ValueError):
+            raise taken.outcome
         if self._journaled is not None:
-            return await self._journaled.take_in(index, params)
-        return partial(self._job.run, params)
+            return await self._journaled.take_in(index, taken.outcome)
+        return partial(self._job.run, taken.outcome)
 
     async def _work(self, index: int, params: Params, work: Work) -> None:
         result: BatchResult | Exception

@@ -1,8 +1,7 @@
 """Predictions: create them, follow them, get their output."""
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from os import PathLike
-from typing import TypedDict
 
 from ._batch.inputs import CallersInputs, reader
 from ._batch.job import Job
@@ -13,13 +12,14 @@ from ._polling.poller import Poller
 from ._predictions.create import Create
 from ._predictions.event_reader import EventReader
 from ._predictions.file_inputs import with_files_uploaded
+from ._predictions.json_input import JsonInput
 from ._predictions.operations import Operations
 from ._resources.base import Resource, model_reference, segment
 from ._resources.lists import Listing
 from ._types.prediction import ErrorSource, Prediction, PredictionModel, PredictionWithIO, Status, TaskError
+from ._types.prediction_params import CreatePredictionParams, InputValue, Webhook
 from .api import API
 from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch
-from .common_types import JsonValueWithFile
 from .files import Files
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
@@ -30,6 +30,7 @@ __all__ = [
     "AsyncWaitOptions",
     "CreatePredictionParams",
     "ErrorSource",
+    "InputValue",
     "Prediction",
     "PredictionModel",
     "PredictionPaginationOptions",
@@ -42,32 +43,6 @@ __all__ = [
     "WaitOptions",
     "Webhook",
 ]
-
-
-class _WebhookSecret(TypedDict, total=False):
-    secret: str | None
-    """Secret to generate the signature for the webhook."""
-
-
-class Webhook(_WebhookSecret):
-    """Represents webhook details."""
-
-    url: str
-    """HTTP URL to POST updates to."""
-
-
-class _CreateOptions(TypedDict, total=False):
-    webhook: Webhook | None
-    """Details about the webhook to post prediction updates to."""
-    validate_input: bool
-    """Enable input validation against the schema before processing."""
-
-
-class CreatePredictionParams(_CreateOptions):
-    """Prediction creation params."""
-
-    input: JsonValueWithFile
-    """Input data provided for the prediction, with a `File` anywhere in it."""
 
 
 class PredictionPaginationOptions(PaginationOptions, total=False):
@@ -535,7 +510,7 @@ class Predictions(Resource):
 
     def async_batch(
         self,
-        inputs: Iterable[CreatePredictionParams] | AsyncIterable[CreatePredictionParams],
+        inputs: Iterable[Mapping[str, object]] | AsyncIterable[Mapping[str, object]],
         model: str,
         *,
         journal: str | PathLike[str] | None = None,
@@ -583,7 +558,7 @@ class Predictions(Resource):
 
     def batch(
         self,
-        inputs: Iterable[CreatePredictionParams],
+        inputs: Iterable[Mapping[str, object]],
         model: str,
         *,
         journal: str | PathLike[str] | None = None,
@@ -637,8 +612,8 @@ class Predictions(Resource):
             self._operations, self._shape, self._prepare, model, options, recreate_unknown, find_unknown, self._listing
         )
 
-    async def _prepare(self, params: CreatePredictionParams, model: str) -> Create:
-        return await with_files_uploaded(Create.checked(params, model), self._files.async_upload)
+    async def _prepare(self, params: JsonInput, model: str) -> Create:
+        return await with_files_uploaded(Create.of(params, model), self._files.async_upload)
 
     def _stream_reader(self, prediction_id: str, after_id: str | None, wait: float | None) -> EventReader:
         segment(prediction_id, "prediction_id")

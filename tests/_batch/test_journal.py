@@ -1,22 +1,28 @@
 """Journals of batches: they survive, are true whenever a run ends, and are refused where they do not belong."""
 
+import hashlib
+import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 from anyio import fail_after
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support import clients as support
 from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
 from tests.support.clients import TOKEN, until
 from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
-from wriftai_anyio._batch.journal import Change, Journal, intended
+from wriftai_anyio._batch.journal import Change, Journal, digest, intended
+from wriftai_anyio._predictions.params import taken
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 from wriftai_anyio.sandbox import RateLimits, Sandbox
@@ -327,6 +333,39 @@ class TestRefusing:
                     with pytest.raises(BatchJournalError, match="in use"):
                         await collected(client, texts(1), journal=journal)
                     assert b"in use by another batch" in (await anyio.run_process(command, check=False)).stderr
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+class TestDigests:
+    @given(JSON, st.booleans() | st.none())
+    def test_those_of_plain_json_are_those_of_the_first_version(self, value: Any, validate: bool | None) -> None:
+        params = {"validate_input": validate, "input": value} if validate is not None else {"input": value}
+        of_the_first = hashlib.sha256(json.dumps([MODEL, params], sort_keys=True).encode()).digest()
+        assert digest(taken(params).value, MODEL) == of_the_first
+
+    @given(st.dictionaries(st.text(), JSON, max_size=5))
+    def test_equal_inputs_have_equal_ones_whatever_they_are_made_of(self, fields: dict[str, Any]) -> None:
+        reordered = MappingProxyType(dict(reversed(fields.items())))
+        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        digests = {digest(taken({"input": each}).value, MODEL) for each in (fields, reordered, lists)}
+        assert len(digests) == 1
+
+    @given(JSON, JSON)
+    def test_other_inputs_have_others(self, one: Any, other: Any) -> None:
+        written = [json.dumps(each, sort_keys=True) for each in (one, other)]
+        digests = [digest(taken({"input": each}).value, MODEL) for each in (one, other)]
+        assert (digests[0] == digests[1]) == (written[0] == written[1])
+
+    def test_a_path_has_that_of_its_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "cat.png"
+        one, other = (digest(taken({"input": {"a": each}}).value, MODEL) for each in (path, File(path)))
+        assert one == other
 
 
 @pytest.mark.anyio

@@ -1,16 +1,55 @@
 """Where a batch takes its inputs from: any iterable or async iterable, or the thread of a blocking caller."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias, cast
 
 from wriftai_anyio._blocking.calls import Caller
+from wriftai_anyio._predictions.json_input import JsonInput
+from wriftai_anyio._predictions.params import are_params, taken
 
 Params: TypeAlias = Any
-"""A `CreatePredictionParams`, which `predictions` defines, and which is checked before it is sent."""
+"""A `CreatePredictionParams`, or what a caller took for one."""
 
 
-def reader(inputs: Iterable[Params] | AsyncIterable[Params]) -> AsyncIterator[Params]:
+@dataclass(frozen=True)
+class Taken:
+    """An input as it was when it was yielded: its generator may use the same dictionary for the next one.
+
+    Attributes:
+        params: The snapshot as a dictionary; or what was yielded, if that is refused.
+        outcome: The snapshot; or why what was yielded is refused.
+    """
+
+    params: Params
+    outcome: JsonInput | ValueError
+
+    @classmethod
+    def now(cls, params: Params) -> "Taken":
+        """Takes an input, to be called before anything else can run."""
+        try:
+            snapshot = taken(params)
+        except ValueError as error:
+            return cls(params, error)
+        return cls(snapshot.value, snapshot)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is an input where its params are meant: a mistake of the program, and not of this one input."""
+        return not are_params(self.params)
+
+
+class Inputs(AsyncIterator[Taken], ABC):
+    """The inputs of a batch, each taken as it is yielded."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Closes them if a generator makes them, so that it ends what it has under way."""
+
+
+def reader(inputs: Iterable[Params] | AsyncIterable[Params]) -> Inputs:
     """Makes an iterator over inputs of either kind.
 
     Args:
@@ -19,21 +58,36 @@ def reader(inputs: Iterable[Params] | AsyncIterable[Params]) -> AsyncIterator[Pa
     Raises:
         TypeError: If they cannot be iterated over.
     """
-    return aiter(inputs) if isinstance(inputs, AsyncIterable) else _Read(iter(inputs))
+    return _AsyncRead(aiter(inputs)) if isinstance(inputs, AsyncIterable) else _Read(iter(inputs))
 
 
-class _Read(AsyncIterator[Params]):
+class _Read(Inputs):
     def __init__(self, inputs: Iterator[Params]) -> None:
-        self.inputs = inputs
+        self._inputs = inputs
 
-    async def __anext__(self) -> Params:
+    async def __anext__(self) -> Taken:
         try:
-            return next(self.inputs)
+            return Taken.now(next(self._inputs))
         except StopIteration:
             raise StopAsyncIteration from None
 
+    async def aclose(self) -> None:
+        _close_generator(self._inputs)
 
-class CallersInputs(AsyncIterator[Params]):
+
+class _AsyncRead(Inputs):
+    def __init__(self, inputs: AsyncIterator[Params]) -> None:
+        self._inputs = inputs
+
+    async def __anext__(self) -> Taken:
+        return Taken.now(await anext(self._inputs))
+
+    async def aclose(self) -> None:
+        if isinstance(self._inputs, AsyncGenerator):
+            await cast("AsyncGenerator[object, object]", self._inputs).aclose()
+
+
+class CallersInputs(Inputs):
     """Inputs that the thread of a blocking caller reads, while it waits for a result.
 
     Args:
@@ -50,28 +104,20 @@ class CallersInputs(AsyncIterator[Params]):
         self._inputs = inputs
         self.caller = caller
 
-    async def __anext__(self) -> Params:
-        values: list[Params] = []
-        await self.caller.run(lambda: values.extend(islice(self._inputs, 1)))
+    async def __anext__(self) -> Taken:
+        values: list[Taken] = []
+        # Taken in that thread, too, where the generator goes on.
+        await self.caller.run(lambda: values.extend(map(Taken.now, islice(self._inputs, 1))))
         if not values:
             raise StopAsyncIteration
         return values.pop()
 
+    async def aclose(self) -> None:
+        """Leaves them to the caller's thread, which calls `close`."""
+
     def close(self) -> None:
         """Closes them if a generator makes them; to be called in the caller's thread."""
         _close_generator(self._inputs)
-
-
-async def close(inputs: AsyncIterator[Params]) -> None:
-    """Closes inputs that a generator makes, so that it ends what it has under way.
-
-    Args:
-        inputs: The inputs; those of a blocking caller are left to him.
-    """
-    if isinstance(inputs, _Read):
-        _close_generator(inputs.inputs)
-    if isinstance(inputs, AsyncGenerator):
-        await cast("AsyncGenerator[object, object]", inputs).aclose()
 
 
 def _close_generator(inputs: Iterator[Params]) -> None:

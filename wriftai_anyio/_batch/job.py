@@ -16,13 +16,13 @@ from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
+from wriftai_anyio._predictions.json_input import JsonInput
 from wriftai_anyio._predictions.operations import Followed, Operations
 from wriftai_anyio._resources.lists import Listing
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import Prediction, PredictionWithIO, is_terminal
 from wriftai_anyio.errors import BatchJournalError, CreateOutcomeUnknown, WriftAIError
 
-from .inputs import Params
 from .journal import Change, Entry, Journal, created, digest, ended, intended, not_created, taken_in
 from .lost_creates import LostCreates, find_lost_creates
 
@@ -47,14 +47,14 @@ class Job:
 
     operations: Operations
     shape: PredictionParser
-    prepare: Callable[[Params, str], Awaitable[Create]]
+    prepare: Callable[[JsonInput, str], Awaitable[Create]]
     model: str
     options: AsyncWaitOptions
     recreate_unknown: bool
     find_unknown: bool
     listing: Listing[Prediction]
 
-    async def run(self, params: Params) -> PredictionWithIO:
+    async def run(self, params: JsonInput) -> PredictionWithIO:
         """Brings one input to its end, without a journal."""
         create = await self.prepare(params, self.model)
         return await self.operations.create_and_wait(create, self.options)
@@ -82,7 +82,7 @@ class JournaledJob:
         self._unwritten: list[Change] = []
         self._failure: str | None = None
 
-    async def take_in(self, number: int, params: Params) -> Work:
+    async def take_in(self, number: int, params: JsonInput) -> Work:
         """Says how to bring an input to its end, from wherever an earlier run left it; in the order of the inputs.
 
         Args:
@@ -100,14 +100,14 @@ class JournaledJob:
             return partial(self._ended, entry.result)
         elif entry.prediction_id is not None:
             return partial(self._follow, number, entry.prediction_id, None)
-        elif entry.is_sent and (found := self._lost.claim(params.get("input"))) is not None:
+        elif entry.is_sent and (found := self._lost.claim(params.value["input"])) is not None:
             return partial(self._adopt, number, found)
         elif entry.is_sent and not self._job.recreate_unknown:
             return partial(_report_unknown, number)
         return partial(self._run, number, params, may_exist=entry is not None and entry.is_sent)
 
-    def _look_up(self, number: int, params: Params) -> tuple[bytes, Entry | None]:
-        identity = digest(params, self._job.model)
+    def _look_up(self, number: int, params: JsonInput) -> tuple[bytes, Entry | None]:
+        identity = digest(params.value, self._job.model)
         return identity, self._journal.entry(number, identity)
 
     async def _ended(self, result: JsonValue) -> PredictionWithIO:
@@ -117,7 +117,7 @@ class JournaledJob:
         await self._note(created(number, prediction["id"]))
         return await self._follow(number, prediction["id"], prediction)
 
-    async def _run(self, number: int, params: Params, *, may_exist: bool) -> PredictionWithIO:
+    async def _run(self, number: int, params: JsonInput, *, may_exist: bool) -> PredictionWithIO:
         create = await self._job.prepare(params, self._job.model)
         prediction_id, seen = await self._create(number, create, may_exist=may_exist)
         return await self._follow(number, prediction_id, seen)

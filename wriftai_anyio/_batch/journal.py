@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._types.file import File
@@ -218,11 +218,11 @@ def digest(params: Mapping[str, object], model: str) -> bytes:
     """Identifies an input: equal ones have equal digests, in every process.
 
     Args:
-        params: The input's params.
+        params: The input's params, as JSON with files in it.
         model: The model's reference.
 
     Raises:
-        ValueError: If the params are not JSON, or have a stream in them, which cannot be compared.
+        ValueError: If the params have a stream in them, which cannot be compared.
     """
     try:
         text = json.dumps([model, params], sort_keys=True, default=_file_identity)
@@ -232,8 +232,6 @@ def digest(params: Mapping[str, object], model: str) -> bytes:
 
 
 def _file_identity(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(cast("Mapping[object, object]", value))
     if isinstance(value, File) and isinstance(value.content, bytes):
         return {"sha256": hashlib.sha256(value.content).hexdigest(), "mime_type": value.mime_type}
     if isinstance(value, File) and isinstance(value.content, PathLike):

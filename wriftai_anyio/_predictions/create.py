@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import httpx
 
+from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._resources.base import model_reference
+from wriftai_anyio._types.file import File
+
+from .json_input import JsonInput
+from .params import taken
 
 LONGEST_RUN: Final = 30 * 60.0
 """Seconds that a prediction runs at most, as the API's documentation says."""
@@ -36,14 +41,21 @@ class Hold:
 
 @dataclass(frozen=True)
 class Create:
-    """What a create sends."""
+    """What a create sends.
+
+    Attributes:
+        body: The fields of the request's body.
+        headers: Those of the create itself.
+        files: Files in the body, each once, to be uploaded before it is sent.
+    """
 
     body: Mapping[str, object]
     headers: Mapping[str, str]
+    files: tuple[File, ...] = ()
 
     @classmethod
-    def checked(cls, params: Mapping[str, object], model: str, *, stream: bool = False) -> "Create":
-        """Makes a create of what the caller gave, which stays as it is.
+    def checked(cls, params: object, model: str, *, stream: bool = False) -> "Create":
+        """Returns the create of what the caller gave, as it is now.
 
         Args:
             params: The params.
@@ -54,16 +66,31 @@ class Create:
             ValueError: If the model reference or the params cannot be right.
         """
         model_reference(model)
-        if not isinstance(params, Mapping) or "input" not in params:
-            raise ValueError("params must be a mapping with an `input`.")
-        body: dict[str, object] = {"model": model}
-        body.update({name: value for name, value in params.items() if name not in _NOT_IN_BODY and value is not None})
-        body["input"] = params["input"]
-        if stream:
+        return cls.of(taken(params), model, stream=stream)
+
+    @classmethod
+    def of(cls, params: JsonInput, model: str, *, stream: bool = False) -> "Create":
+        """Returns the create of params that were taken before, and checked.
+
+        Args:
+            params: The params.
+            model: The model reference, which was checked, too.
+            stream: Whether the prediction's events can be streamed.
+
+        Raises:
+            ValueError: If the params name another model.
+        """
+        given = {name: value for name, value in params.value.items() if value is not None}
+        if given.get("model", model) != model:
+            raise ValueError(f"params are for the model {shown(given['model'])}, not for {model!r}. Nothing was sent.")
+        body = {"model": model, **{name: value for name, value in given.items() if name not in _NOT_IN_BODY}}
+        body["input"] = params.value["input"]
+        body.update(cast("dict[str, object]", given.get("extra_body", {})))
+        if stream or given.get("stream"):
             body["stream"] = True
-        validate = params.get("validate_input")
+        validate = given.get("validate_input")
         headers = {} if validate is None else {"validate-input": "true" if validate else "false"}
-        return cls(body, headers)
+        return cls(body, headers, params.files)
 
     @property
     def outline(self) -> Mapping[str, str | bool]:
@@ -85,4 +112,4 @@ class Create:
         return "stream" in self.body
 
 
-_NOT_IN_BODY = frozenset({"input", "model", "validate_input"})
+_NOT_IN_BODY = frozenset({"input", "model", "validate_input", "stream", "extra_body"})

@@ -1,0 +1,59 @@
+"""What callers pass: checked by name, and shown short in messages."""
+
+from collections.abc import Collection, Iterable
+from reprlib import Repr
+from typing import Final
+
+LONGEST_SHOWN: Final = 80
+"""Characters of an argument that a message shows at most."""
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = LONGEST_SHOWN
+_SHORT.maxlong = 40
+
+
+def shown(value: object) -> str:
+    """Returns an argument as a message shows it: as Python writes it, cut where it is long.
+
+    Args:
+        value: The argument.
+    """
+    # Not `repr`, which would write out all of a large argument first.
+    text = _SHORT.repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
+def keys_of(kind: type) -> frozenset[str]:
+    """Returns the keys that a `TypedDict` has, required or not."""
+    required: frozenset[str] = kind.__dict__["__required_keys__"]
+    optional: frozenset[str] = kind.__dict__["__optional_keys__"]
+    return required | optional
+
+
+def refuse_unknown(names: Iterable[object], known: Collection[str], argument: str, otherwise: str | None) -> None:
+    """Refuses keys that a mapping does not have.
+
+    Args:
+        names: The keys that the caller gave.
+        known: Those there are.
+        argument: The name of the caller's argument.
+        otherwise: The key for what this version does not know; `None` if there is none.
+
+    Raises:
+        ValueError: If a key is unknown. It names the nearest one that is known.
+    """
+    for name in names:
+        if name in known:
+            continue
+        near = nearest(str(name), known)
+        hint = f"Did you mean {near!r}?" if near else f"There are {', '.join(sorted(known))}."
+        if otherwise:
+            hint += f" What this version does not know goes into {otherwise!r}, a dictionary."
+        raise ValueError(f"{argument} has no key {shown(name)}. {hint} Nothing was sent.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Returns the name that is most like another, if any is like it."""
+    from difflib import get_close_matches  # needed for a message alone
+
+    return next(iter(get_close_matches(name, sorted(known), n=1)), None)

@@ -1,0 +1,73 @@
+"""What a create is given: the params, and the types that an input may be made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import Field
+from datetime import date, time
+from enum import Enum
+from os import PathLike
+from typing import IO, Any, ClassVar, Protocol, TypeAlias, TypedDict, Union
+from uuid import UUID
+
+from .file import File
+
+
+class DataclassInstance(Protocol):
+    """An instance of any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+class PydanticModel(Protocol):
+    """An instance of any model of pydantic."""
+
+    def model_dump(self) -> Any: ...  # noqa: ANN401 -- a root model gives anything
+
+
+InputValue: TypeAlias = Union[  # noqa: UP007 -- one form for all of them
+    Mapping[str, object],
+    Sequence[object],
+    str,
+    bool,
+    int,
+    float,
+    File,
+    PathLike[str],
+    IO[bytes],
+    date,
+    time,
+    UUID,
+    Enum,
+    DataclassInstance,
+    PydanticModel,
+    None,
+]
+"""What an input may be: JSON, with files (`File`, a path, an open binary file), pydantic models, dataclasses,
+enumerations, dates, times, UUIDs and scalars of numpy anywhere in it. They become their JSON; all else is refused."""
+
+
+class _WebhookSecret(TypedDict, total=False):
+    secret: str | None
+    """Secret to generate the signature for the webhook."""
+
+
+class Webhook(_WebhookSecret):
+    """Represents webhook details."""
+
+    url: str
+    """HTTP URL to POST updates to."""
+
+
+class _CreateOptions(TypedDict, total=False):
+    webhook: Webhook | None
+    """Details about the webhook to post prediction updates to."""
+    validate_input: bool
+    """Enable input validation against the schema before processing."""
+    extra_body: Mapping[str, object]
+    """More fields of the request's body, which this version does not know."""
+
+
+class CreatePredictionParams(_CreateOptions):
+    """Prediction creation params."""
+
+    input: InputValue
+    """Input data provided for the prediction, with a `File` anywhere in it."""
