@@ -79,8 +79,9 @@ def test_what_is_kept_for_too_long_is_forgotten(table: TraceTable[str], monkeypa
     assert kept(table, "c")[:2] == ["trace of a", "trace of b"]
 
 
-def test_few_ended_predictions_are_remembered(table: TraceTable[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_ended_predictions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_spans, "REMEMBERED", 1)
+    table: TraceTable[str] = TraceTable()
     for name in "ab":
         table.begin(name, "created")
         table.end(name)

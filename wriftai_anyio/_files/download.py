@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from anyio import sleep
 
 from wriftai_anyio._concurrency.threads import Job, Worker
 from wriftai_anyio._instrumentation.log import logger, reason
+from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.retries import whole
-from wriftai_anyio.errors import APIConnectionError, APIStatusError
+from wriftai_anyio.errors import APIStatusError
 
 from .atomic_file import PartialFile
 from .object_store import Store, broken, unpromised
@@ -43,7 +43,7 @@ async def download(store: Store, address: httpx.URL, path: Path, on_progress: Do
     """
     async with Worker() as worker:
         file = await worker.run(_open, worker, path)
-        await _Transfer(store, address, worker, file, on_progress).run()
+        await try_until_done(_Download(store, address, worker, file, on_progress))
         await worker.run(file.keep)
 
 
@@ -53,7 +53,7 @@ def _open(worker: Worker, path: Path) -> PartialFile:
     return file
 
 
-class _Transfer:
+class _Download:
     """Where one download stands, over all of its attempts."""
 
     def __init__(
@@ -64,45 +64,17 @@ class _Transfer:
         self._worker = worker
         self._file = file
         self._on_progress = on_progress
-        self._attempts = 0
+        self._repeats = 0
+        self._farthest = 0
         self._received = 0
         self._size: int | None = None
         self._validator: str | None = None
         self._writing: Job[int] | None = None
 
-    async def run(self) -> None:
-        retries = farthest = 0
-        while True:
-            try:
-                await self._attempt()
-            except (APIConnectionError, APIStatusError) as error:
-                if self._received > farthest:
-                    retries, farthest = 0, self._received
-                delay = self._delay(error, retries)
-                if delay is None:
-                    raise
-                logger.info(
-                    "resuming the download from %s at byte %d after %.2f s: %s",
-                    self._address.host,
-                    self._received,
-                    delay,
-                    reason(error),
-                )
-            else:
-                return
-            retries += 1
-            await sleep(delay)
-
-    def _delay(self, error: APIConnectionError | APIStatusError, retries: int) -> float | None:
-        if isinstance(error, APIStatusError) and error.status_code == _RANGE_NOT_SATISFIABLE and self._validator:
-            self._validator = None
-            return 0.0
-        return self._store.retry_delay(error, retries)
-
-    async def _attempt(self) -> None:
-        self._attempts += 1
+    async def attempt(self, number: int) -> None:
+        """Fetches what is missing yet."""
         asked = self._range()
-        response = await self._store.open(self._address, asked, self._attempts)
+        response = await self._store.open(self._address, asked, number)
         try:
             if response.status_code == _PARTIAL_CONTENT:
                 self._check_range(response, asked.get("if-range"))
@@ -111,6 +83,26 @@ class _Transfer:
             await self._receive(response)
         finally:
             await close(response)
+
+    def retry_delay(self, failure: Failure) -> float | None:
+        """Returns the seconds until the download is resumed; any progress makes up for the failures before."""
+        if self._received > self._farthest:
+            self._repeats, self._farthest = 0, self._received
+        self._repeats += 1
+        if isinstance(failure, APIStatusError) and failure.status_code == _RANGE_NOT_SATISFIABLE and self._validator:
+            self._validator = None
+            return 0.0
+        return self._store.retry_delay(failure, self._repeats - 1)
+
+    async def before_retry(self, failure: Failure, delay: float) -> None:
+        """Logs that the download is resumed."""
+        logger.info(
+            "resuming the download from %s at byte %d after %.2f s: %s",
+            self._address.host,
+            self._received,
+            delay,
+            reason(failure),
+        )
 
     def _range(self) -> Mapping[str, str]:
         # Without a validator the server could not tell whether its file is still the same.

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from anyio import sleep
-
 from wriftai_anyio._concurrency.gather import side_by_side
 from wriftai_anyio._concurrency.threads import Job
 from wriftai_anyio._instrumentation.log import logger, reason
-from wriftai_anyio.errors import APIConnectionError, APIStatusError, APITimeoutError
+from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
+from wriftai_anyio.errors import APITimeoutError
 
 from .object_store import Store
 from .progress import UploadProgress, tell
@@ -115,22 +114,46 @@ class PartSender:
         return [etag for etag in etags if etag is not None]
 
     async def _send(self, part: Part) -> str | None:
-        retries = 0
-        while True:
-            chunks = _Chunks(self._source, part, self._chunk_size, self._on_progress)
-            try:
-                response = await self._store.put(part.url, chunks, part.size, self._mime_type, 1 + retries)
-            except (APIConnectionError, APIStatusError) as error:
-                if isinstance(error, APITimeoutError):
-                    self._chunk_size = SLOW_CHUNK_SIZE
-                delay = self._store.retry_delay(error, retries)
-                if delay is None:
-                    raise
-                logger.info("retrying the part at byte %d after %.2f s: %s", part.offset, delay, reason(error))
-            else:
-                await chunks.count(part.size - chunks.sent)
-                etag: str | None = response.headers.get("etag")
-                return etag
-            retries += 1
-            await chunks.count(-chunks.sent)
-            await sleep(delay)
+        return await try_until_done(_PartAttempts(self, part))
+
+    def chunks(self, part: Part) -> _Chunks:
+        """Returns the bytes of a part, for one attempt to send it."""
+        return _Chunks(self._source, part, self._chunk_size, self._on_progress)
+
+    async def put(self, part: Part, chunks: _Chunks, attempt: int) -> str | None:
+        """Sends a part once, and returns its ETag."""
+        response = await self._store.put(part.url, chunks, part.size, self._mime_type, attempt)
+        await chunks.count(part.size - chunks.sent)
+        etag: str | None = response.headers.get("etag")
+        return etag
+
+    def retry_delay(self, failure: Failure, repeats: int) -> float | None:
+        """Returns the seconds until a part is sent again, in smaller chunks if it took too long."""
+        if isinstance(failure, APITimeoutError):
+            self._chunk_size = SLOW_CHUNK_SIZE
+        return self._store.retry_delay(failure, repeats)
+
+
+class _PartAttempts:
+    """One part over all of its attempts."""
+
+    def __init__(self, sender: PartSender, part: Part) -> None:
+        self._sender = sender
+        self._part = part
+        self._chunks = sender.chunks(part)
+        self._repeats = 0
+
+    async def attempt(self, number: int) -> str | None:
+        """Sends the part once."""
+        return await self._sender.put(self._part, self._chunks, number)
+
+    def retry_delay(self, failure: Failure) -> float | None:
+        """Returns the seconds until the part is sent again."""
+        self._repeats += 1
+        return self._sender.retry_delay(failure, self._repeats - 1)
+
+    async def before_retry(self, failure: Failure, delay: float) -> None:
+        """Takes the bytes that were sent in vain back, and begins to read them again."""
+        logger.info("retrying the part at byte %d after %.2f s: %s", self._part.offset, delay, reason(failure))
+        await self._chunks.count(-self._chunks.sent)
+        self._chunks = self._sender.chunks(self._part)

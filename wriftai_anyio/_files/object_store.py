@@ -9,6 +9,7 @@ import httpx
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._pipeline.redirects import follow_redirects
 from wriftai_anyio._pipeline.request import USER_AGENT
+from wriftai_anyio._pipeline.retry_loop import Failure
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.addresses import web_address
 from wriftai_anyio._transport.bodies import StreamedBody, close
@@ -109,11 +110,11 @@ class Store:
         stream = httpx.ByteStream(b"") if body is None else body
         return httpx.Request(method, address, headers=own, stream=stream, extensions=extensions)
 
-    def retry_delay(self, error: APIConnectionError | APIStatusError, repeats: int) -> float | None:
+    def retry_delay(self, failure: Failure, repeats: int) -> float | None:
         """Says how long to wait before a request is sent again.
 
         Args:
-            error: How it failed.
+            failure: How it failed.
             repeats: How often it was sent again already.
 
         Returns:
@@ -121,7 +122,7 @@ class Store:
         """
         if repeats >= self._config.max_retries:
             return None
-        return retries.retry_delay(error, repeats, system.wall_time(), repeatable=True)
+        return retries.retry_delay(failure, repeats, system.wall_time(), repeatable=True)
 
 
 def broken(response: httpx.Response, error: httpx.RequestError) -> APIConnectionError:

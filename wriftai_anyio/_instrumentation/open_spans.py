@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class TraceTable(Generic[T]):
         self._lock = threading.RLock()
         self._followed: dict[str, _Entry[T]] = {}
         self._kept: OrderedDict[str, _Entry[T]] = OrderedDict()
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended: BoundedDict[str, None] = BoundedDict(REMEMBERED)
         self._closed = False
 
     def begin(self, prediction_id: str, trace: T) -> None:
@@ -101,8 +102,6 @@ class TraceTable(Generic[T]):
             if entry is None:
                 return None
             self._ended[prediction_id] = None
-            if len(self._ended) > REMEMBERED:
-                self._ended.popitem(last=False)
             return entry.trace
 
     def drop(self, prediction_id: str) -> T | None:

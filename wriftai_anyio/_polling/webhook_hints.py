@@ -1,9 +1,9 @@
 """What webhooks have told a client, and for which predictions they may be expected."""
 
-from collections import OrderedDict
 from typing import Final
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 
 FIRST_PATIENCE: Final = 10.0
@@ -26,8 +26,8 @@ class WebhookHints:
     def __init__(self) -> None:
         self.count: int = 0
         self._patience = 0.0
-        self._expected: OrderedDict[str, float] = OrderedDict()
-        self._told: OrderedDict[str, PredictionWithIO] = OrderedDict()
+        self._expected: BoundedDict[str, float] = BoundedDict(LARGEST_EXPECTATION)
+        self._told: BoundedDict[str, PredictionWithIO] = BoundedDict(REMEMBERED)
 
     def announce(self) -> None:
         """Notes that there is a receiver in this process, before it has received anything."""
@@ -36,8 +36,6 @@ class WebhookHints:
     def expect(self, prediction_id: str) -> None:
         """Notes that a prediction has a webhook, and that its state has just been seen."""
         self._expected[prediction_id] = system.monotonic()
-        if len(self._expected) > LARGEST_EXPECTATION:
-            self._expected.popitem(last=False)
 
     def note_told(self, prediction: PredictionWithIO) -> None:
         """Takes in the state that a webhook told."""
@@ -47,8 +45,6 @@ class WebhookHints:
         if is_terminal(prediction):
             self._expected.pop(prediction_id, None)
             self._told[prediction_id] = prediction
-            if len(self._told) > REMEMBERED:
-                self._told.popitem(last=False)
         elif prediction_id not in self._told:
             self.expect(prediction_id)
 

@@ -10,7 +10,7 @@ import httpx
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.time_scale import scaled
-from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
+from wriftai_anyio.errors import APIConnectionError, APIStatusError
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -56,7 +56,7 @@ def redirection(response: httpx.Response) -> httpx.URL | None:
 
 
 def retry_delay(
-    failure: APIConnectionError | APIStatusError | APIResponseError, repeats: int, now: float, *, repeatable: bool
+    failure: APIConnectionError | APIStatusError, repeats: int, now: float, *, repeatable: bool
 ) -> float | None:
     """Returns how long to wait before a request that failed is sent again.
 
@@ -71,7 +71,7 @@ def retry_delay(
     """
     if isinstance(failure, APIConnectionError):
         return backoff(repeats) if repeatable or not failure.request_sent else None
-    if failure.response.status_code not in RETRIED_STATUSES or not repeatable:
+    if failure.status_code not in RETRIED_STATUSES or not repeatable:
         return None
     asked = failure_delay(failure.response.headers, now)
     return backoff(repeats) if asked is None else asked

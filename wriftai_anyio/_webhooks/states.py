@@ -1,10 +1,10 @@
 """Which of the states that webhooks tell of are news: they come at least once, and in any order."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Final
 
+from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 from wriftai_anyio._types.prediction import RUNNING_STATUSES, TERMINAL_STATUSES, Prediction
 
 _ENDED: Final = len(RUNNING_STATUSES)
@@ -47,16 +47,13 @@ class SeenStates:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._seen: BoundedDict[str, _Seen] = BoundedDict(capacity)
 
     def is_news(self, prediction: Prediction) -> bool:
         """Takes in a state, and tells whether it is neither a duplicate nor older than one already seen."""
         status, updated_at = prediction["status"], _instant(prediction.get("updated_at"))
-        seen = self._seen.setdefault(prediction["id"], _Seen())
-        self._seen.move_to_end(prediction["id"])
-        if len(self._seen) > self._capacity:
-            self._seen.popitem(last=False)
+        seen = self._seen.pop(prediction["id"], None) or _Seen()
+        self._seen[prediction["id"]] = seen
         if not seen.is_followed_by(status, updated_at):
             return False
         seen.note(status, updated_at)
