@@ -1,1 +1,1 @@
-"""The documentation: `python -m docs FOLDER` makes the site from the docstrings and the README, and checks it."""
+"""The documentation: guides in Markdown, and the reference from the docstrings. `nox -s docs` builds it."""

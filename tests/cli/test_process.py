@@ -215,11 +215,9 @@ runpy.run_module("wriftai_anyio", run_name="__main__")
             process.stdout.close()
 
 
-def test_commands_of_the_readme_run(sandbox: Sandbox, tmp_path: Path) -> None:
-    section = (
-        (CHECKOUT / "README.md").read_text(encoding="utf-8").partition("## In the terminal")[2].partition("\n## ")[0]
-    )
-    commands = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+def test_commands_of_the_guide_run(sandbox: Sandbox, tmp_path: Path) -> None:
+    guide = (CHECKOUT / "docs" / "how-to" / "terminal.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
     function = f'wriftai-anyio() {{ {shlex.join(PROGRAM)} "$@"; }}\n'
     ended = subprocess.run(
         ["bash", "-e", "-c", function + "".join(commands)],

@@ -1,104 +1,141 @@
-"""The documentation: that it is whole, and that its checks find what they are for."""
+"""The documentation: it builds without a warning, it is whole, and its code runs."""
 
+import ast
 import re
+import shutil
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sphinx.application import Sphinx
 
-from docs.__main__ import look
-from docs.guides import guides
-from docs.links import broken_links
-from docs.public_names import PACKAGE, public_modules
-from docs.site import Site
-from tests.support.subprocesses import CHECKOUT
+from docs.public_api import PACKAGE, documented, full_name, kind, public_modules
+from tests.support.markdown import Block, as_parameters, blocks, run_block
+from tests.support.subprocesses import CHECKOUT, run_pytest
+from wriftai_anyio.sandbox import Sandbox
+
+DOCS = CHECKOUT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+PYTHON = [block for page in PAGES for block in blocks(page, "python")]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, made without a warning, since warnings are errors."""
+    """The site, built as `nox -s docs` builds it: a warning is an error, such as a link that leads nowhere."""
     folder = tmp_path_factory.mktemp("site")
-    Site(folder).write()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of Python, about Sphinx's own extensions; its own are errors
+        made_faster = {"html_theme": "basic", "toc_object_entries": False}
+        Sphinx(
+            DOCS,
+            DOCS,
+            folder,
+            folder / "doctrees",
+            "html",
+            confoverrides=made_faster,
+            status=None,
+            warningiserror=True,
+            exception_on_warning=True,
+        ).build()
     return folder
 
 
-def page_of(site: Path, module: str) -> str:
-    return (site / f"{module.replace('.', '/')}.html").read_text(encoding="utf-8")
+def reference(site: Path, module: str) -> str:
+    return (site / "reference" / f"{module.removeprefix(f'{PACKAGE}.')}.html").read_text(encoding="utf-8")
 
 
-def test_all_links_lead_somewhere(site: Path) -> None:
-    assert broken_links(site) == []
+def test_every_public_name_is_documented_once(site: Path) -> None:
+    for module in public_modules():
+        anchors = re.findall(rf'<dt class="[^"]*" id="({module}\.\w+)"', reference(site, module))
+        assert sorted(anchors) == sorted(f"{module}.{name}" for name in documented(module)), module
 
 
-def test_every_public_name_is_documented(site: Path) -> None:
-    for name, module in public_modules().items():
-        anchors = re.findall(r'<section id="([^"]+)"', page_of(site, name))
-        assert set(module.obj.__all__) <= set(anchors), name
-
-
-def test_private_modules_are_shown_neither_as_pages_nor_in_signatures(site: Path) -> None:
-    reference = {page for page in (site / PACKAGE).rglob("*.html") if not page.name.endswith(".py.html")}
-    assert [page for page in reference if page.name.startswith("_")] == []
-    for name in public_modules():
-        assert f"{PACKAGE}._" not in page_of(site, name)
-        assert "@twin" not in re.sub(r'<div class="pdoc-code.*?</div>', "", page_of(site, name), flags=re.DOTALL)
+def test_private_modules_are_not_shown(site: Path) -> None:
+    for module in public_modules():
+        shown = re.sub(r'(id|href|title)="[^"]*"', "", reference(site, module))
+        assert f"{PACKAGE}._" not in shown, module
 
 
 def test_types_of_json_are_named_and_not_spelled_out(site: Path) -> None:
-    assert "ForwardRef" not in "".join(page_of(site, name) for name in public_modules())
+    pages = "".join(reference(site, module) for module in public_modules())
+    assert "ForwardRef" not in pages
+    assert "Params" in pages
 
 
-def test_every_section_of_the_readme_is_a_page(site: Path) -> None:
-    titles = re.findall(r"^## (.*)$", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    front = (site / "index.html").read_text(encoding="utf-8")
-    shown = re.findall(r'<a href="([^"]+\.html)">([^<]+)</a>', front)
-    assert [title for _, title in shown if title in titles][: len(titles)] == titles
-    assert all((site / page).is_file() for page, _ in shown)
+def test_both_spellings_share_an_entry(site: Path) -> None:
+    page = reference(site, f"{PACKAGE}.predictions")
+    (entry,) = re.findall(r'<dl class="py method">\n(<dt(?:(?!<dl|</dl>).)*Predictions\.get".*?)<dd>', page, re.DOTALL)
+    assert re.findall(r' id="[\w.]+\.(\w+)"', entry) == ["get", "async_get"]
+
+
+def test_search_finds_the_words_of_guides_and_reference(site: Path) -> None:
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+    for word in ("notebook", "journal", "async_create_stream", "waittimeouterror"):
+        assert word in index.lower()
 
 
 def test_names_in_guides_and_docstrings_lead_to_the_reference(site: Path) -> None:
-    assert 'href="wriftai_anyio.html#WaitTimeoutError"' in (site / "waiting.html").read_text(encoding="utf-8")
-    assert 'href="../wriftai_anyio.html#WaitTimeoutError"' in page_of(site, "wriftai_anyio.predictions")
+    target = f"{PACKAGE}.errors.WaitTimeoutError"
+    assert f'href="../reference/errors.html#{target}"' in (site / "how-to" / "deadlines.html").read_text("utf-8")
+    assert f'href="errors.html#{target}"' in reference(site, f"{PACKAGE}.predictions")
 
 
-def test_guides_lead_to_one_another_and_to_files() -> None:
-    readme = (
-        "# It\n\n[one](#part)\n\n## First\n\n[two](#second) [file](a/b.py)\n\n### Part\n\n## Second\n\n[top](#it)\n"
-    )
-    front, first, second = guides(readme, lambda path: f"{path}.html")
-    assert (front.page, front.text) == ("index.html", "# It\n\n[one](first.html#part)\n\n")
-    assert first.text == "# First\n\n[two](second.html) [file](a/b.py.html)\n\n## Part\n\n"
-    assert first.headings == {"part": "Part"}
-    assert second.text == "# Second\n\n[top](index.html#it)\n"
+def test_nothing_of_the_site_comes_from_elsewhere(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        loaded = re.findall(r'<(?:script|img|link)\b[^>]*(?:src|href)="(https?:[^"]*)"', page.read_text("utf-8"))
+        assert loaded == [], page
 
 
 @pytest.mark.parametrize(
-    ("link", "is_broken"),
+    ("mentioned", "module", "full"),
     [
-        ("other.html", False),
-        ("other.html#there", False),
-        ("#here", False),
-        ("picture.png", False),
-        ("https://example.org/a#b", False),
-        ("data:image/png;base64,AAAA", False),
-        ("missing.html", True),
-        ("other.html#here", True),
-        ("#there", True),
-        ("", False),
-        ("https://nowhere", True),
-        ("ftp://example.org", True),
+        ("Client", None, "client.Client"),
+        ("Client.close", None, "client.Client.close"),
+        ("Model", "sandbox", "sandbox.Model"),
+        ("Model", None, "common_types.Model"),
+        ("wriftai_anyio._polling.options.WaitOptions", "predictions", "predictions.WaitOptions"),
+        ("httpx.Response", None, None),
     ],
 )
-def test_link_check_finds_what_leads_nowhere(link: str, *, is_broken: bool, tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text(f'<p id="here"><a href="{link}">link</a></p>', encoding="utf-8")
-    (tmp_path / "other.html").write_text('<p id="there"></p>', encoding="utf-8")
-    (tmp_path / "picture.png").touch()
-    assert bool(broken_links(tmp_path)) == is_broken
+def test_full_name_is_where_a_name_is_documented(mentioned: str, module: str | None, full: str | None) -> None:
+    place = module and f"{PACKAGE}.{module}"
+    assert full_name(mentioned, place) == (full and f"{PACKAGE}.{full}")
 
 
-def test_without_a_browser_no_picture_is_taken_and_it_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    look(tmp_path, tmp_path / "pictures")
-    assert capsys.readouterr().out.startswith("No Chromium was found")
-    assert not (tmp_path / "pictures").exists()
+def test_kinds_of_names_are_told_apart() -> None:
+    predictions = public_modules()[f"{PACKAGE}.predictions"]
+    names = ("Predictions", "Prediction", "Status", "DEFAULT_WAIT_OPTIONS")
+    assert [kind(getattr(predictions, name)) for name in names] == ["class", "record", "enumeration", "data"]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with what blocks read."""
+    shutil.copy(CHECKOUT / "examples" / "jabberwocky.txt", tmp_path / "poem.txt")
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", as_parameters([block for block in PYTHON if not block.is_tests]))
+def test_python_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, folder: Path) -> None:
+    run_block(block, sandbox, folder)
+
+
+def test_blocks_of_tests_pass(tmp_path: Path) -> None:
+    for number, block in enumerate(block for block in PYTHON if block.is_tests):
+        (tmp_path / f"test_block_{number}.py").write_text(block.code, encoding="utf-8")
+    run_pytest(tmp_path)
+
+
+def test_every_session_of_nox_is_in_the_table() -> None:
+    listed = re.findall(r"^\| `nox -s (\w+)` \|", (DOCS / "contributing.md").read_text(encoding="utf-8"), re.MULTILINE)
+    tree = ast.parse((CHECKOUT / "noxfile.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    sessions = [node.name for node in functions if any("session" in ast.unparse(mark) for mark in node.decorator_list)]
+    assert sorted(listed) == sorted(sessions)

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeGuard
 
 import pytest
 
-from docs.public_names import PACKAGE, public_modules
+from tests.support.public_modules import PACKAGE, public_modules
 from wriftai_anyio.predictions import Predictions
 
 

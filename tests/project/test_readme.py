@@ -1,4 +1,5 @@
-import ast
+"""The README: its commands and its code run, its links lead somewhere, and it is short."""
+
 import re
 import shlex
 from collections.abc import Iterator
@@ -8,32 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from docs.guides import anchor, headings
-from tests.support.subprocesses import CHECKOUT, run_pytest, run_python, run_script, settings_for
+from tests.support.markdown import Block, anchors, as_parameters, blocks, run_block
+from tests.support.subprocesses import CHECKOUT, run_python
 from wriftai_anyio.sandbox import Sandbox
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-SET_FOR_THE_PROCESS = r"logging\.basicConfig|set_tracer_provider"
-
-
-def blocks(language: str) -> list[str]:
-    return [match["code"] for match in BLOCK.finditer(README) if match["language"] == language]
 
 
 def shell_commands() -> list[list[str]]:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    lines = [line for block in blocks(CHECKOUT / "README.md", "sh") for line in block.code.splitlines()]
     return [shlex.split(command) for line in lines for command in line.split("&&")]
-
-
-def python_blocks() -> list[object]:
-    """Each block under the heading above it, which the name of its test shows."""
-    found: list[object] = []
-    for match in BLOCK.finditer(README):
-        if match["language"] == "python":
-            heading = re.findall(r"^#+ (.*)$", README[: match.start()], re.MULTILINE)[-1]
-            found.append(pytest.param(match["code"], id=f"{heading.replace(' ', '_')}-{len(found)}"))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -42,25 +27,13 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.mark.parametrize("code", python_blocks())
-def test_python_block_runs_against_the_sandbox(code: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    script = tmp_path / "block.py"
-    script.write_text(code, encoding="utf-8")
-    if "def test_" in code:
-        run_pytest(script)
-        return
-    progress = r"(.+: .+ \(\d+ s\)\n)+" if "wriftai_anyio.progress" in code else ""
-    if re.search(SET_FOR_THE_PROCESS, code):
-        run_python([script], settings_for(sandbox), stderr=progress)
-    else:
-        run_script(script, sandbox, stderr=progress)
+@pytest.mark.parametrize("block", as_parameters(blocks(CHECKOUT / "README.md", "python")))
+def test_python_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, tmp_path: Path) -> None:
+    run_block(block, sandbox, tmp_path)
 
 
 def test_first_block_is_two_commands_and_ci_runs_the_second() -> None:
-    first = BLOCK.search(README)
-    assert first is not None
-    assert first["language"] == "sh"
-    demo, tests = first["code"].splitlines()
+    demo, tests = blocks(CHECKOUT / "README.md", "sh")[0].code.splitlines()
     assert demo.endswith("examples/demo.py")
     assert (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == tests
 
@@ -80,23 +53,19 @@ def test_shell_command_names_what_there_is(command: list[str]) -> None:
 
 
 def test_contents_lead_to_all_sections_in_their_order() -> None:
-    contents = README[: README.index("## ")].split("\n\n")[-2]
+    contents = README[: README.index("\n## ")].split("\n\n")[-1]
     titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
-    assert re.findall(r"\[([^\]]+)\]\(#([^)]+)\)", contents) == [(title, anchor(title)) for title in titles]
+    assert re.findall(r"\[([^\]]+)\]\(#([^)]+)\)", contents) == [(title, *anchors(f"## {title}")) for title in titles]
 
 
-def test_every_session_of_nox_is_in_the_table() -> None:
-    listed = re.findall(r"^\| `nox -s (\w+)` \|", README, re.MULTILINE)
-    tree = ast.parse((CHECKOUT / "noxfile.py").read_text(encoding="utf-8"))
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    sessions = [node.name for node in functions if any("session" in ast.unparse(mark) for mark in node.decorator_list)]
-    assert sorted(listed) == sorted(sessions)
+def test_it_is_at_most_200_lines() -> None:
+    assert len(README.splitlines()) <= 200
 
 
 def test_links_lead_to_headings_and_files_that_exist() -> None:
-    anchors = [anchor(heading) for heading in headings(README)]
-    assert len(set(anchors)) == len(anchors)
+    assert len(set(anchors(README))) == len(anchors(README))
     for target in re.findall(r"\]\((?!https?://)([^)]+)\)", README):
         path, _, place = target.partition("#")
-        assert (CHECKOUT / path).exists(), target
-        assert not place or path or place in anchors, target
+        page = CHECKOUT / (path or "README.md")
+        assert page.exists(), target
+        assert not place or place in anchors(page.read_text(encoding="utf-8")), target

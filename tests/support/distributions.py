@@ -47,7 +47,7 @@ def check_metadata(text: str) -> None:
     for link in metadata.get_all("Project-URL", []):
         assert re.fullmatch(r"[\w ]+, https://\S+", link), link
     description = str(metadata.get_payload())
-    assert description.count("\n## ") > 10
+    assert description.count("\n## ") > 4
     assert re.findall(r"\]\((?!https?://|#)[^)]*\)", description) == [], "links to files, which an index does not have"
 
 

@@ -1,0 +1,70 @@
+"""The code blocks of the README and the guides, and running them."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.subprocesses import CHECKOUT, run_python, run_script, settings_for
+from wriftai_anyio.sandbox import Sandbox
+
+_BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_SET_FOR_THE_PROCESS = r"logging\.basicConfig|set_tracer_provider"
+_LINES_OF_PROGRESS = r"(.+: .+ \(\d+ s\)\n)+"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block, under the heading that it stands below."""
+
+    page: str
+    heading: str
+    language: str
+    code: str
+
+    @property
+    def is_tests(self) -> bool:
+        return self.language == "python" and "def test_" in self.code
+
+
+def blocks(page: Path, language: str) -> list[Block]:
+    """Finds the code blocks of a page that are written in a language."""
+    text = page.read_text(encoding="utf-8")
+    name = page.relative_to(CHECKOUT).as_posix()
+    return [
+        Block(name, _HEADING.findall(text[: match.start()])[-1], language, match["code"])
+        for match in _BLOCK.finditer(text)
+        if match["language"] == language
+    ]
+
+
+def as_parameters(found: list[Block]) -> list[object]:
+    """Makes each block a parameter of a test, whose name shows where it stands."""
+    return [
+        pytest.param(block, id=f"{Path(block.page).stem}-{block.heading.replace(' ', '_')}-{number}")
+        for number, block in enumerate(found)
+    ]
+
+
+def anchors(text: str) -> list[str]:
+    """Returns the anchors of a page's headings, as code hosts and the documentation spell them."""
+    plain = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(plain)]
+
+
+def run_block(block: Block, sandbox: Sandbox, folder: Path) -> str:
+    """Runs a block as a script in a folder, which may hold what it reads, and returns what it prints."""
+    script = folder / "block.py"
+    script.write_text(block.code, encoding="utf-8")
+    progress = _LINES_OF_PROGRESS if "wriftai_anyio.progress" in block.code else ""
+    if re.search(_SET_FOR_THE_PROCESS, block.code):
+        return run_python([script], settings_for(sandbox), stderr=progress)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return run_script(script, sandbox, stderr=progress)
+    finally:
+        os.chdir(before)
