@@ -63,6 +63,8 @@ def main(arguments: list[str] | None = None, program: str = "python -m wriftai_a
         sample_data=options.sample_data,
     )
     with sandbox:
+        if sys.stdout.isatty():  # a script that evaluates the two lines needs nothing else
+            print(f"# See what your program does, in a browser: {sandbox.page_url}")
         print(f"export WRIFTAI_API_BASE_URL={sandbox.base_url}")
         print(f"export WRIFTAI_ACCESS_TOKEN={sandbox.access_token}", flush=True)
         while True:

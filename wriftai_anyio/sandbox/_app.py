@@ -9,6 +9,7 @@ from ._answers import ApiError, answer_api_error, answer_http_error
 from ._files import FileRoutes
 from ._gate import Gate
 from ._model_routes import ModelRoutes
+from ._page import build_page
 from ._prediction_routes import PredictionRoutes
 from ._reference_routes import reference_routes
 from ._runner import Runner
@@ -45,4 +46,4 @@ def build_app(state: State, runner: Runner) -> ASGIApp:
         ],
         exception_handlers={ApiError: answer_api_error, HTTPException: answer_http_error},
     )
-    return Gate(starlette, state.access_token, state.requests, state.faults, state.limiter)
+    return Gate(starlette, build_page(state), state.access_token, state.requests, state.faults, state.limiter)

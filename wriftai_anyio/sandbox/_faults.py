@@ -1,6 +1,7 @@
 """The fault plan: what goes wrong next, and doing it."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -22,7 +23,7 @@ _BODIES: Final[Mapping[str, tuple[str, str]]] = {
     "garbage": ("application/json", '{"id": "5b6f'),
     "shape": ("application/json", '{"unexpected": true}'),
 }
-_KINDS: Final = frozenset({"drop", "drop_after", "half", "stall", "stall_after", "delay", *_BODIES})
+KINDS: Final = frozenset({"drop", "drop_after", "half", "stall", "stall_after", "delay", *_BODIES})
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Fault:
         if isinstance(self.kind, int):
             if not 200 <= self.kind <= 599:
                 raise ValueError("a status must lie between 200 and 599")
-        elif self.kind not in _KINDS:
-            raise ValueError(f"kind must be a status or one of {', '.join(sorted(_KINDS))}")
+        elif self.kind not in KINDS:
+            raise ValueError(f"kind must be a status or one of {', '.join(sorted(KINDS))}")
 
     def matches(self, method: str, path: str) -> bool:
         """Tells whether a request is one that this is meant for.
@@ -89,6 +90,14 @@ class FaultPlan:
                 if fault.matches(method, path):
                     return self._faults.pop(index)
         return None
+
+    def describe(self) -> list[str]:
+        """Return a few words for each fault that is to come, equal ones together."""
+        with self._lock:
+            counted = Counter(
+                (fault.kind, fault.method or "any method", fault.path or "any path") for fault in self._faults
+            )
+        return [f"{kind} ({times} times, {method}, {path})" for (kind, method, path), times in counted.items()]
 
     def clear(self) -> None:
         """Plan nothing any more."""

@@ -1,15 +1,18 @@
 """What every request passes on its way in: the log, the token, the rate limits, the fault plan."""
 
 import hmac
+import time
 from collections.abc import Sequence
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._answers import ApiError, refusal
 from ._browsers import foreign
 from ._faults import FaultPlan, enact
 from ._limits import Limiter
+from ._page import is_of_page
 from ._requests import RecordedRequest, RequestLog
 from ._settings import API_PREFIX
 
@@ -23,6 +26,7 @@ class Gate:
 
     Args:
         app: The routes.
+        page: The page for people, and what it asks for.
         access_token: The token that the API wants.
         log: Where requests are recorded.
         faults: What goes wrong next.
@@ -30,9 +34,16 @@ class Gate:
     """
 
     def __init__(
-        self, app: ASGIApp, access_token: str, log: RequestLog, faults: FaultPlan, limiter: Limiter | None
+        self,
+        app: ASGIApp,
+        page: ASGIApp,
+        access_token: str,
+        log: RequestLog,
+        faults: FaultPlan,
+        limiter: Limiter | None,
     ) -> None:
         self._app = app
+        self._page = page
         self._authorization = f"Bearer {access_token}".encode()
         self._log = log
         self._faults = faults
@@ -40,6 +51,10 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it before its body is read."""
+        if is_of_page(scope["path"]):
+            refused = foreign(Headers(raw=scope["headers"]), scope["method"])
+            await (self._page if refused is None else refused.answer())(scope, receive, send)
+            return
         recorded = self._log.record(scope)
         is_api = recorded.path.startswith(f"{API_PREFIX}/")
         refused, headers = foreign(recorded.headers, recorded.method), NO_HEADERS
@@ -93,6 +108,7 @@ def _noting(send: Send, recorded: RecordedRequest, headers: Sequence[tuple[bytes
     async def noting_send(message: Message) -> None:
         if message["type"] == "http.response.start":
             recorded.status = message["status"]
+            recorded.answered_at = time.monotonic()
             own = [(b"x-request-id", recorded.request_id.encode()), *headers]
             message = {**message, "headers": [*message["headers"], *own]}
         await send(message)

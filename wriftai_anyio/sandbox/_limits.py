@@ -56,12 +56,18 @@ class _Bucket:
         self._filled_at = 0.0
 
     def take(self, now: float) -> Allowance:
+        granted = self.look(now).granted
+        if granted:
+            self._level -= 1
+        return self._allowance(now, granted=granted)
+
+    def look(self, now: float) -> Allowance:
         elapsed = max(0.0, now - self._filled_at)
         self._level = min(self._limit, self._level + elapsed * self._limit / WINDOW_SECONDS)
         self._filled_at = now
-        granted = self._level >= 1
-        if granted:
-            self._level -= 1
+        return self._allowance(now, granted=self._level >= 1)
+
+    def _allowance(self, now: float, *, granted: bool) -> Allowance:
         full_at = now + (self._limit - self._level) * WINDOW_SECONDS / self._limit
         return Allowance(granted, self._limit, int(self._level), math.ceil(full_at))
 
@@ -73,13 +79,19 @@ class _FixedWindow:
         self._used = 0
 
     def take(self, now: float) -> Allowance:
+        granted = self.look(now).granted
+        if granted:
+            self._used += 1
+        return self._allowance(granted=granted)
+
+    def look(self, now: float) -> Allowance:
         window = int(now // WINDOW_SECONDS)
         if window != self._window:
             self._window, self._used = window, 0
-        granted = self._used < self._limit
-        if granted:
-            self._used += 1
-        reset = math.ceil((window + 1) * WINDOW_SECONDS)
+        return self._allowance(granted=self._used < self._limit)
+
+    def _allowance(self, *, granted: bool) -> Allowance:
+        reset = math.ceil((self._window + 1) * WINDOW_SECONDS)
         return Allowance(granted, self._limit, self._limit - self._used, reset)
 
 
@@ -101,6 +113,15 @@ class Limiter:
         counter = _Bucket if self._limits.window == "bucket" else _FixedWindow
         self._creates = counter(self._limits.creates)
         self._others = counter(self._limits.others)
+
+    def describe(self) -> str:
+        """Return what is left of the limits, for people."""
+        now = self._clock()
+        creates, others = self._creates.look(now), self._others.look(now)
+        return (
+            f"creates: {creates.remaining} of {creates.limit} a second left, "
+            f"all else: {others.remaining} of {others.limit}"
+        )
 
     def take(self, *, create: bool) -> Allowance:
         """Count one request; one that is refused costs nothing."""

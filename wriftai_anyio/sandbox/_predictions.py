@@ -17,6 +17,7 @@ from ._webhooks import Webhook
 Status = Literal["pending", "starting", "started", "succeeded", "failed", "cancelled", "abandoned"]
 
 ACTIVE: Final = frozenset({"pending", "starting", "started"})
+_FAILED_BY_HAND: Final = {"source": "internal", "message": "Failed by hand, on the sandbox's page.", "detail": None}
 TERMINAL: Final = frozenset({"succeeded", "failed", "cancelled", "abandoned"})
 
 
@@ -33,6 +34,7 @@ class Prediction:
         changes: What it was at each change of its status, where it has a webhook.
         ended: Set once its status is terminal.
         scope: What it runs in, once it runs.
+        verdict: What it becomes if its scope is cancelled.
         delivery: What its changes are delivered in, where it has a webhook.
     """
 
@@ -52,6 +54,7 @@ class Prediction:
     execution_seconds: float | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope | None = None
+    verdict: Status = "cancelled"
     delivery: anyio.CancelScope | None = None
     events: Log = field(default_factory=Log)
     changes: Log = field(default_factory=Log)
@@ -92,6 +95,13 @@ class Prediction:
         """Have it cancelled a little later; asked again, the first time counts."""
         if self.scope is not None:
             self.scope.deadline = min(self.scope.deadline, anyio.current_time() + seconds)
+
+    def end(self, status: Status) -> None:
+        """Have it end now, with a status that a person chose; what has ended already stays as it is."""
+        if self.scope is not None and self.status not in TERMINAL:
+            self.verdict = status
+            self.error = dict(_FAILED_BY_HAND) if status == "failed" else None
+            self.scope.cancel()
 
     def summary(self) -> dict[str, Any]:
         """Return it as in a page."""

@@ -25,6 +25,7 @@ class RecordedRequest:
         request_id: What the answer says as ``x-request-id``.
         body: The body; empty for the parts of uploads, which can be large, and where the request was refused.
         status: The status answered, or ``None`` where there was no answer (yet).
+        answered_at: When the answer began, likewise in seconds of ``time.monotonic()``.
     """
 
     method: str
@@ -35,6 +36,7 @@ class RecordedRequest:
     request_id: str
     body: bytes = field(default=b"", repr=False)
     status: int | None = None
+    answered_at: float | None = None
 
 
 class RequestLog:

@@ -50,7 +50,7 @@ class Runner:
             prediction.move("started")
             await self._execute(prediction, function)
         if scope.cancelled_caught:
-            prediction.move("cancelled")
+            prediction.move(prediction.verdict)
         self._store.retire(prediction)
 
     async def _deliver(self, prediction: Prediction, webhook: Webhook, scope: anyio.CancelScope) -> None:

@@ -10,7 +10,7 @@ from ._faults import Fault, FaultKind
 from ._limits import RateLimits
 from ._models import Model, ModelFunction
 from ._requests import RecordedRequest
-from ._settings import Delivery, Settings
+from ._settings import API_PREFIX, Delivery, Settings
 from ._state import State
 from ._streams import Streaming
 from ._thread import ServerThread
@@ -96,6 +96,17 @@ class Sandbox:
         if self._base_url is None:
             raise RuntimeError("the sandbox has not been started")
         return self._base_url
+
+    @property
+    def page_url(self) -> str:
+        """The address of the page that shows what a client is doing, with the token that the page asks for.
+
+        The token is in the fragment, which browsers do not send.
+
+        Raises:
+            RuntimeError: Before it has been started for the first time.
+        """
+        return f"{self.base_url.removesuffix(API_PREFIX)}/#{self.access_token}"
 
     @property
     def access_token(self) -> str:
