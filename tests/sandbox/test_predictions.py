@@ -68,7 +68,7 @@ def test_a_deployment_may_not_hold(connect: Connect) -> None:
 
 
 def test_the_time_scale_makes_a_models_time_pass_faster(connect: Connect) -> None:
-    with Sandbox(time_scale=1000, setup_time=10) as sandbox:
+    with Sandbox(time_scale=1000, setup_time=10, max_hold=10_000) as sandbox:
         body = {"model": "sandbox/sleep", "input": {"seconds": 30}}
         answer = connect(sandbox).post("/predictions", json=body, headers={"prefer": "wait=30"})
     assert answer.json()["status"] == "succeeded"
