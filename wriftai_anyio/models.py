@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TypedDict
 
+from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
-from ._resources.base import fields_of, model_path, segment
+from ._resources.base import fields_of, model_path
 from ._resources.lists import Listing, SearchedResource
 from ._types.json import JsonValue
 from ._types.str_enum import StrEnum

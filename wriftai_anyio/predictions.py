@@ -6,6 +6,7 @@ from os import PathLike
 from ._batch.inputs import CallersInputs, reader
 from ._batch.job import Job
 from ._blocking.calls import Caller
+from ._parsing.ids import segment
 from ._parsing.prediction import PredictionParser
 from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._polling.poller import Poller
@@ -14,7 +15,7 @@ from ._predictions.event_reader import EventReader
 from ._predictions.file_inputs import with_files_uploaded
 from ._predictions.json_input import JsonInput
 from ._predictions.operations import Operations
-from ._resources.base import Resource, model_reference, segment
+from ._resources.base import Resource, model_reference
 from ._resources.lists import Listing
 from ._types.prediction import ErrorSource, Prediction, PredictionModel, PredictionWithIO, Status, TaskError
 from ._types.prediction_params import CreatePredictionParams, InputValue, Webhook

@@ -72,8 +72,9 @@ class _Events:
             raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
-                self._prediction = self._shape.detailed(data)
-                self._reader.tell_state(self._prediction)
+                prediction = self._shape.detailed(data)
+                self._reader.tell_state(prediction)
+                self._prediction = prediction
         elif kind == _FAILURE:
             self._reader.tell_failure()
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}

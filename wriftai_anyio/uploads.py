@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import TypedDict, cast
 
+from ._parsing.ids import segment
 from ._parsing.shapes import ShapeError, mapping
-from ._resources.base import Resource, fields_of, segment
+from ._resources.base import Resource, fields_of
 from ._transport.addresses import web_address
 from ._types.json import JsonValue
 from .common_types import UploadCompletionResult

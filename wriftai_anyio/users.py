@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from ._parsing.ids import segment
 from ._parsing.shapes import record
-from ._resources.base import segment
 from ._resources.lists import ListedResource, Listing, SearchedResource
 from ._types.json import JsonValue
 from ._types.str_enum import StrEnum

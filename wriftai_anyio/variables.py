@@ -2,9 +2,10 @@
 
 from typing import TypedDict
 
+from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
-from ._resources.base import fields_of, segment
+from ._resources.base import fields_of
 from ._resources.lists import ListedResource, Listing
 from .pagination import PaginationOptions
 

@@ -1,6 +1,7 @@
 """What is finished when a call with `cancel_on_exit` is left: within five seconds in all, or named in the log."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,8 +10,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.support.clients import ID, Answer, Script, answer, client_of, in_virtual_time, never
-from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError
+from tests.support.clients import ID, Answer, Script, answer, client_of, in_virtual_time, never, prediction
+from wriftai_anyio import APIResponseError, Client, CreateOutcomeUnknown, WaitTimeoutError
 from wriftai_anyio._concurrency.cancellation import LONGEST_FINISH
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 
@@ -192,3 +193,50 @@ async def test_a_timeout_while_the_create_is_under_way_has_the_same_five_seconds
             await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=options)
         assert anyio.current_time() - began == pytest.approx(1 + LONGEST_FINISH)
     assert "a prediction of o/n created since" in caplog.text
+
+
+class TestAnswersToOtherQuestions:
+    OTHER = "someone-elses"
+
+    async def test_a_get_answered_with_another_prediction_is_an_error(self) -> None:
+        async with client_of(Script(answer(id=self.OTHER))) as client:
+            with pytest.raises(APIResponseError, match="another prediction, 'someone-elses'"):
+                await client.predictions.async_get(ID)
+
+    async def test_a_uuid_may_come_back_as_the_server_writes_it(self) -> None:
+        async with client_of(Script(answer())) as client:
+            assert (await client.predictions.async_get(ID.upper().replace("-", "")))["id"] == ID
+
+    async def test_a_wait_never_returns_another_prediction_and_ends_in_an_error(self) -> None:
+        async with client_of(Script(forever=answer(id=self.OTHER))) as client:
+            began = anyio.current_time()
+            with pytest.raises(APIResponseError, match="another prediction"):
+                await client.predictions.async_wait(ID)
+            assert 60 <= anyio.current_time() - began < 62
+
+    async def test_a_wait_outlives_one_wrong_answer(self) -> None:
+        async with client_of(Script(answer(id=self.OTHER), answer())) as client:
+            assert (await client.predictions.async_wait(ID))["id"] == ID
+
+    async def test_only_its_own_prediction_is_cancelled(self) -> None:
+        options = AsyncWaitOptions(timeout=5, cancel_on_exit=True)
+        script = Script(answer("started", 201), forever=answer("started", id=self.OTHER))
+        async with client_of(script) as client:
+            with pytest.raises(WaitTimeoutError):
+                await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=options)
+        assert [each for each in script.paths if "cancel" in each] == [f"POST /predictions/{ID}/cancel"]
+
+    @pytest.mark.parametrize("odd", ["..", "a\nb", "\ud800", "x" * 600])
+    async def test_a_create_answered_with_an_odd_id_has_an_unknown_outcome(self, odd: str) -> None:
+        odd_answer = httpx.Response(201, content=json.dumps(prediction("started", id=odd)))
+        async with client_of(Script(odd_answer)) as client:
+            with pytest.raises(CreateOutcomeUnknown, match="cannot be one"):
+                await create(client)
+
+    @pytest.mark.parametrize("odd", ["..", "%2e%2e", "a%0ab", "%00"])
+    async def test_an_odd_address_of_what_was_created_is_not_taken_for_its_id(self, odd: str) -> None:
+        lost = httpx.Response(502, headers={"location": f"/v1/predictions/{odd}"})
+        async with client_of(Script(lost)) as client:
+            with pytest.raises(CreateOutcomeUnknown) as caught:
+                await create(client)
+        assert caught.value.prediction_id is None

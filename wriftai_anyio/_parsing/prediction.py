@@ -6,6 +6,7 @@ from typing import Final, cast
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import Prediction, PredictionWithIO, Status
 
+from .ids import is_id
 from .shapes import ShapeError, mapping
 
 
@@ -42,6 +43,8 @@ class PredictionParser:
         prediction_id, status = fields.get("id"), fields.get("status")
         if not isinstance(prediction_id, str) or not prediction_id:
             raise ShapeError("it is not a prediction: it has no `id`")
+        if not is_id(prediction_id):
+            raise ShapeError(f"its `id` cannot be one: {prediction_id[:80]!r}")
         if not isinstance(status, str):
             raise ShapeError("it is not a prediction: it has no `status`")
         fields["status"] = self._STATUSES.get(status, status)

@@ -70,6 +70,12 @@ def mapping(value: JsonValue) -> Mapping[str, JsonValue]:
 
 def _optional_text(fields: Mapping[str, JsonValue], name: str) -> str | None:
     value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ShapeError(f"`{name}` is not a text")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ShapeError(f"`{name}` is not a string")
+    try:
+        value.encode()  # it is sent back: half of a surrogate pair could not be
+    except UnicodeEncodeError:
+        raise ShapeError(f"`{name}` is not valid Unicode") from None
     return value

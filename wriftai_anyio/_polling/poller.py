@@ -15,8 +15,10 @@ from anyio.lowlevel import current_token
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
+from wriftai_anyio._parsing.ids import is_same_id, segment
 from wriftai_anyio._parsing.prediction import PredictionParser
-from wriftai_anyio._resources.base import segment
+from wriftai_anyio._parsing.shapes import ShapeError
+from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
@@ -45,9 +47,20 @@ class Poller:
         self._hints: PerProcess[WebhookHints] = PerProcess(WebhookHints)
 
     async def fetch(self, prediction_id: str) -> PredictionWithIO:
-        """Gets a prediction with its details."""
+        """Gets a prediction with its details.
+
+        Raises:
+            APIResponseError: If the answer is another prediction, as a cache between may give it.
+        """
         path = f"/predictions/{segment(prediction_id, 'prediction_id')}"
-        prediction = await self._api.ask("GET", path, self._shape.detailed)
+
+        def asked_for(value: JsonValue) -> PredictionWithIO:
+            prediction = self._shape.detailed(value)
+            if not is_same_id(prediction["id"], prediction_id):
+                raise ShapeError(f"it is another prediction, {prediction['id']!r}")
+            return prediction
+
+        prediction = await self._api.ask("GET", path, asked_for)
         self._api.observer.seen(prediction)
         return prediction
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from wriftai_anyio._parsing.ids import is_id
 from wriftai_anyio.errors import (
     APIConnectionError,
     APIResponseError,
@@ -68,4 +69,5 @@ _LOCATION: Final = re.compile(r"(?:^|/)predictions/([^/?#]+)/?(?:[?#].*)?")
 def _located(location: str) -> str | None:
     # A proxy's answer may lead anywhere.
     match = _LOCATION.search(location)
-    return unquote(match[1]) if match and match.end() == len(location) else None
+    prediction_id = unquote(match[1]) if match and match.end() == len(location) else None
+    return prediction_id if is_id(prediction_id) else None

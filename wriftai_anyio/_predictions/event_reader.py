@@ -12,8 +12,8 @@ from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
+from wriftai_anyio._parsing.ids import is_id, is_same_id, segment
 from wriftai_anyio._pipeline.responses import response_error
-from wriftai_anyio._resources.base import segment
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.failures import connection_error
 from wriftai_anyio._transport.retries import backoff
@@ -232,7 +232,13 @@ class EventReader:
             self._api.observer.left(self._prediction_id)
 
     def tell_state(self, prediction: PredictionWithIO) -> None:
-        """Tells those who look on the state that an event has brought."""
+        """Tells those who look on the state that an event has brought.
+
+        Raises:
+            APIResponseError: If it is the state of another prediction.
+        """
+        if self._prediction_id is None or not is_same_id(prediction["id"], self._prediction_id):
+            raise self.unpromised(f"an event is of another prediction, {prediction['id']!r}")
         self._api.observer.seen(prediction)
 
     def tell_failure(self) -> None:
@@ -364,5 +370,5 @@ def _prediction_id_in(event: ServerSentEvent) -> str | None:
         data: object = json.loads(event.data)
         if isinstance(data, dict):
             prediction_id = cast("dict[str, object]", data).get("id")
-            return prediction_id if isinstance(prediction_id, str) and prediction_id else None
+            return prediction_id if isinstance(prediction_id, str) and is_id(prediction_id) else None
     return None

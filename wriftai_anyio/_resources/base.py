@@ -3,18 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, cast
-from urllib.parse import quote
 
+from wriftai_anyio._parsing.ids import segment
 from wriftai_anyio._pipeline.request import Query
 from wriftai_anyio.api import API
 from wriftai_anyio.pagination import PaginationOptions
 
 T = TypeVar("T")
 
-_LONGEST_ID = 512
-_PLAIN = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_ID}}}")
-"""What needs neither quoting nor a closer look, as all ids of the API."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -92,28 +88,6 @@ def version_path(identifier: str) -> str:
     if reference.version is None:
         raise ValueError(f"identifier must be owner/name:number, not {identifier!r}.")
     return f"{reference.path}/versions/{reference.version}"
-
-
-def segment(value: str, argument: str) -> str:
-    """Quotes a value so that it stays one segment of a path.
-
-    Args:
-        value: An id or a name.
-        argument: The name of the caller's argument.
-
-    Raises:
-        ValueError: If it is empty, too long, only dots, or has control characters.
-    """
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return value
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{argument} must be a text that is not empty, not {value!r}.")
-    if value in {".", ".."} or len(value) > _LONGEST_ID or _CONTROL.search(value):
-        raise ValueError(f"{argument} cannot be {value[:80]!r}: it must be a plain id or name.")
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError:
-        raise ValueError(f"{argument} cannot be {value[:80]!r}: it is not valid text.") from None
 
 
 def page_query(options: PaginationOptions | None) -> Query | None:

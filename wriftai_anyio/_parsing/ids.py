@@ -1,0 +1,52 @@
+"""Checks ids and names: those that callers give, and those that the server gives and that are sent back to it."""
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+_LONGEST_ID: Final = 512
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_ID}}}")
+"""What needs neither quoting nor a closer look, as all ids of the API."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def segment(value: str, argument: str) -> str:
+    """Quotes a value so that it stays one segment of a path.
+
+    Args:
+        value: An id or a name.
+        argument: The name of the caller's argument.
+
+    Raises:
+        ValueError: If it is empty, too long, only dots, or has control characters.
+    """
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{argument} must be a string that is not empty, not {value!r}.")
+    if value in {".", ".."} or len(value) > _LONGEST_ID or _CONTROL.search(value):
+        raise ValueError(f"{argument} cannot be {value[:80]!r}: it must be a plain id or name.")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ValueError(f"{argument} cannot be {value[:80]!r}: it is not valid text.") from None
+
+
+def is_id(value: object) -> bool:
+    """Returns whether a value can be an id."""
+    if not isinstance(value, str):
+        return False
+    try:
+        segment(value, "id")
+    except ValueError:
+        return False
+    return True
+
+
+def is_same_id(one: str, other: str) -> bool:
+    """Returns whether two ids are one: UUIDs may be written with and without dashes, in small and large letters."""
+    return one == other or _bare(one) == _bare(other)
+
+
+def _bare(value: str) -> str:
+    return value.replace("-", "").lower()
