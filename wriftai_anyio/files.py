@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ._files.download import download
 from ._files.multipart import PartSender, cut
+from ._files.names import safe_name
 from ._files.object_store import Store
 from ._files.progress import on_caller
 from ._files.source import open_source
@@ -16,7 +17,7 @@ from .api import API
 from .common_types import UploadCompletionResult
 from .uploads import Uploads
 
-__all__ = ["File", "FileContent", "Files"]
+__all__ = ["File", "FileContent", "Files", "safe_name"]
 
 
 class Files(Resource):
@@ -113,26 +114,28 @@ class Files(Resource):
         *,
         on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Path:
-        """Download a file, such as an output that is a URL.
+        """Download a file, such as an output that is a URL. See `async_save` for outputs with several.
 
-        The file appears at its path when it is whole, in place of one that is there; until then it has a
-        temporary name in the same folder, which is removed if the download ends early. After a drop it is
+        The file appears at its path when it is whole, in place of one that is there, whose permissions it keeps. In a
+        folder it gets the name that the server or its address says, made safe, and a number if there is such a file
+        already. Until it is whole it has a temporary name in the same folder, which its owner alone can read, and which
+        is removed if the download ends early. After a drop it is
         resumed where the server can, else begun anew. The access token is sent to the API's own origin alone.
         Redirects are followed, but not from HTTPS to plain HTTP. The bytes are kept as the server sends them.
 
         Args:
             url: The address.
-            path: The file to write. Its folder must exist.
+            path: The file to write, whose folder must exist; or a folder.
             on_progress: Called after each block with the number of bytes written and the size of the whole, `None`
                 if the server does not tell it. If the download must begin anew, what was written is taken back
                 with a negative number. A coroutine function is awaited.
 
         Returns:
-            The path.
+            The path of the file.
 
         Raises:
             ValueError: If the URL is no web address; nothing was sent.
-            OSError: If the path is a folder or a device, its folder does not exist, or the file cannot be written.
+            OSError: If the path is a device, its folder does not exist, or the file cannot be written.
             NotFoundError: If there is no such file, or not any more.
             APIStatusError: If the server refuses otherwise.
             APIConnectionError: If the connection breaks again and again without anything new in between.
@@ -144,9 +147,7 @@ class Files(Resource):
             ```
         """
         address = web_address(url, "url")
-        target = Path(path)
-        await download(self._store, address, target, on_progress)
-        return target
+        return await download(self._store, address, Path(path), on_progress)
 
     def download(
         self,
@@ -155,26 +156,28 @@ class Files(Resource):
         *,
         on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Path:
-        """Download a file, such as an output that is a URL.
+        """Download a file, such as an output that is a URL. See `save` for outputs with several.
 
-        The file appears at its path when it is whole, in place of one that is there; until then it has a
-        temporary name in the same folder, which is removed if the download ends early. After a drop it is
+        The file appears at its path when it is whole, in place of one that is there, whose permissions it keeps. In a
+        folder it gets the name that the server or its address says, made safe, and a number if there is such a file
+        already. Until it is whole it has a temporary name in the same folder, which its owner alone can read, and which
+        is removed if the download ends early. After a drop it is
         resumed where the server can, else begun anew. The access token is sent to the API's own origin alone.
         Redirects are followed, but not from HTTPS to plain HTTP. The bytes are kept as the server sends them.
 
         Args:
             url: The address.
-            path: The file to write. Its folder must exist.
+            path: The file to write, whose folder must exist; or a folder.
             on_progress: Called after each block with the number of bytes written and the size of the whole, `None` if
                 the server does not tell it. If the download must begin anew, what was written is taken back with a
                 negative number. It is called in the calling thread.
 
         Returns:
-            The path.
+            The path of the file.
 
         Raises:
             ValueError: If the URL is no web address; nothing was sent.
-            OSError: If the path is a folder or a device, its folder does not exist, or the file cannot be written.
+            OSError: If the path is a device, its folder does not exist, or the file cannot be written.
             NotFoundError: If there is no such file, or not any more.
             APIStatusError: If the server refuses otherwise.
             APIConnectionError: If the connection breaks again and again without anything new in between.

@@ -134,6 +134,30 @@ async def test_empty_file_is_written(sandbox: Sandbox, tmp_path: Path) -> None:
     assert path.read_bytes() == b""
 
 
+def test_file_in_a_folder_gets_its_name_from_the_server(spelling: Spelling, tmp_path: Path) -> None:
+    headers = {"content-disposition": 'attachment; filename="../.cat.png"'}
+    paths = []
+    for _ in range(2):
+        with spelling.client(Script(httpx.Response(200, headers=headers, content=CONTENT))) as client:
+            paths.append(spelling.call(client.files, "download", URL, tmp_path))
+    assert paths == [tmp_path / "cat.png", tmp_path / "cat-2.png"]
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert sorted(files_in(tmp_path)) == sorted(paths)
+
+
+async def test_file_in_a_folder_gets_its_name_from_its_address_and_type(tmp_path: Path) -> None:
+    unnamed = httpx.Response(200, headers={"content-type": "image/png"}, content=CONTENT)
+    path = await client_of(Script(unnamed)).files.async_download(URL, tmp_path)
+    assert path == tmp_path / "output.png"
+
+
+async def test_dropped_download_into_a_folder_keeps_its_name(tmp_path: Path) -> None:
+    host = Host(cut_at(25_000), headers={"etag": '"v1"', "content-disposition": "attachment; filename=cat.png"})
+    path = await client_of(host).files.async_download(URL, tmp_path)
+    assert path == tmp_path / "cat.png"
+    assert path.read_bytes() == CONTENT
+
+
 def test_progress_of_a_blocking_call_is_told_in_its_own_thread(sandbox: Sandbox, tmp_path: Path) -> None:
     threads: set[int] = set()
     with client_for(sandbox) as client:
@@ -310,8 +334,6 @@ async def test_what_is_no_web_address_is_refused(tmp_path: Path, url: Any) -> No
 
 async def test_path_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     client = client_of(Script())
-    with pytest.raises(IsADirectoryError, match="folder"):
-        await client.files.async_download(URL, tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         await client.files.async_download(URL, tmp_path / "none" / "x")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import respx
 
 from wriftai_anyio import Client
 from wriftai_anyio.sandbox import Model, Sandbox
@@ -119,6 +120,16 @@ class TestFiles:
         again = run("download", address)
         assert (again.code, "exists: say --out" in again.err) == (2, True)
         assert run("download", address, "--out", ended.out.strip()).code == 0
+
+    def test_download_is_never_hidden_nor_an_option(
+        self, run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with respx.mock(assert_all_called=False) as router:
+            router.get(url__startswith="https://store.example/").respond(200, content=b"x")
+            for path in (".bash_profile", "%2e%2e%2f.envrc", "-rf", "a%0ab", "c%00d", "..%5cx"):
+                assert run("download", f"https://store.example/x/{path}").code == 0
+        assert {path.name for path in tmp_path.iterdir()} == {"bash_profile", "envrc", "rf", "a_b", "c_d", "x"}
 
     def test_address_without_a_name_exits_with_2(self, run: Run) -> None:
         assert run("download", "http://127.0.0.1/..").code == 2

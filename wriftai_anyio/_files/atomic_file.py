@@ -1,40 +1,46 @@
 """A file that gets its name when it is whole."""
 
 import errno
+import io
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from .names import numbered
+
 _MOST_PIECES: Final = 0 if sys.platform == "win32" else os.sysconf("SC_IOV_MAX")
 """How many pieces the system writes in one call."""
+_OWNER_ALONE: Final = 0o600
 
 
 class PartialFile:
     """A file that is written under a temporary name in its folder. It blocks: for one thread off the event loop.
 
+    Until it is whole, its owner alone can read it.
+
     Args:
-        path: Where it is to be.
+        path: Where it is to be; or a folder, in which it gets a name that is free there.
 
     Raises:
-        OSError: If that is a folder or a device, or the folder that it is to be in does not exist or cannot be
-            written to.
+        OSError: If that is a device, or the folder that it is to be in does not exist or cannot be written to.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "This is a folder; name the file to write", str(path))
-        if path.exists() and not path.is_file():
+        self._path = path
+        self._is_named = not path.is_dir()
+        if self._is_named and path.exists() and not path.is_file():
             raise FileExistsError(
                 errno.EEXIST, "This is a device or a pipe, which no file can take the place of", str(path)
             )
-        if not path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "There is no such folder to write to", str(path.parent))
-        self._path = path
-        self._temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-        self._file = self._temporary.open("xb", buffering=0)
+        self._folder = path.parent if self._is_named else path
+        if not self._folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "There is no such folder to write to", str(self._folder))
+        self._temporary = _unused(self._folder)
+        self._file = io.FileIO(self._temporary, "xb", opener=_for_owner)
 
     def write(self, block: Sequence[bytes]) -> int:
         """Writes after what was written before, and returns how many bytes these were."""
@@ -54,12 +60,90 @@ class PartialFile:
         self._file.seek(0)
         self._file.truncate()
 
-    def keep(self) -> None:
-        """Gives the file its name, in place of one that may be there."""
+    def keep(self, name: str = "") -> Path:
+        """Gives the file its name.
+
+        Args:
+            name: Its name in the folder, which must be safe. If there is such a file already, it gets a number.
+                Where its path was given instead, it takes the place of what is there, and keeps its mode.
+
+        Returns:
+            Its path.
+        """
+        mode = _mode_at(self._path) if self._is_named else None
+        if sys.platform != "win32":
+            os.fchmod(self._file.fileno(), _usual_mode(self._folder) if mode is None else mode)
         self._file.close()
-        self._temporary.replace(self._path)
+        if self._is_named:
+            self._temporary.replace(self._path)
+            return self._path
+        return self._keep_beside_others(name)
+
+    def _keep_beside_others(self, name: str) -> Path:
+        for free in numbered(name):
+            path = self._folder / free
+            # To look first would be slower only where names are free, and whatever is there is left as it is anyway.
+            if not os.path.lexists(path) and _moved(self._temporary, path):
+                return path
+        raise AssertionError
 
     def discard(self) -> None:
         """Removes the file, unless it was kept."""
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def _unused(folder: Path) -> Path:
+    return folder / f".{secrets.token_hex(8)}.part"
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, _OWNER_ALONE)
+
+
+def _mode_at(path: Path) -> int | None:
+    """Returns the permissions of the file at a path; `None` if there is none, or a link, which is not followed."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return stat.S_IMODE(found.st_mode) & 0o777 if stat.S_ISREG(found.st_mode) else None
+
+
+def _usual_mode(folder: Path) -> int:
+    """Returns the permissions of new files in a folder.
+
+    An empty file tells them: to ask for the umask is to set it, for all threads.
+    """
+    probe = _unused(folder)
+    with probe.open("xb") as file:
+        probe.unlink()
+        return stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+
+
+def _moved(temporary: Path, path: Path) -> bool:
+    """Gives a file a name at one stroke, unless anything, a link for one, has that name: then returns `False`."""
+    try:
+        if sys.platform == "win32":
+            temporary.rename(path)  # which there takes the place of nothing
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # there are no hard links here, as on FAT
+        return _moved_to_placeholder(temporary, path)
+    temporary.unlink(missing_ok=True)
+    return True
+
+
+def _moved_to_placeholder(temporary: Path, path: Path) -> bool:
+    try:
+        path.touch(_OWNER_ALONE, exist_ok=False)
+    except FileExistsError:
+        return False
+    try:
+        temporary.replace(path)
+    except BaseException:
+        path.unlink()
+        raise
+    return True

@@ -15,25 +15,29 @@ from wriftai_anyio._transport.retries import whole
 from wriftai_anyio.errors import APIStatusError
 
 from .atomic_file import PartialFile
+from .names import name_of
 from .object_store import Store, broken, unpromised
 from .progress import DownloadProgress, tell
 
 BLOCK_SIZE: Final = 1024 * 1024
 """Bytes, about: one block is being received and one is being written."""
 
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", re.ASCII)
 _PARTIAL_CONTENT = 206
 _RANGE_NOT_SATISFIABLE = 416
 
 
-async def download(store: Store, address: httpx.URL, path: Path, on_progress: DownloadProgress | None) -> None:
+async def download(store: Store, address: httpx.URL, path: Path, on_progress: DownloadProgress | None) -> Path:
     """Writes what is at an address to a file, which appears when it is whole.
 
     Args:
         store: Sends the requests.
         address: The address.
-        path: The file.
+        path: The file; or a folder, in which it gets a name of its own.
         on_progress: The caller's callback.
+
+    Returns:
+        The path of the file.
 
     Raises:
         OSError: If the file cannot be written.
@@ -43,8 +47,9 @@ async def download(store: Store, address: httpx.URL, path: Path, on_progress: Do
     """
     async with Worker() as worker:
         file = await worker.run(_open, worker, path)
-        await try_until_done(_Download(store, address, worker, file, on_progress))
-        await worker.run(file.keep)
+        fetched = _Download(store, address, worker, file, on_progress)
+        await try_until_done(fetched)
+        return await worker.run(file.keep, name_of(address, fetched.headers))
 
 
 def _open(worker: Worker, path: Path) -> PartialFile:
@@ -67,6 +72,7 @@ class _Download:
         self._repeats = 0
         self._farthest = 0
         self._received = 0
+        self.headers = httpx.Headers()
         self._size: int | None = None
         self._validator: str | None = None
         self._writing: Job[int] | None = None
@@ -124,6 +130,7 @@ class _Download:
 
     async def _restart(self, response: httpx.Response) -> None:
         lost, self._received = self._received, 0
+        self.headers = response.headers
         self._size = whole(response.headers.get("content-length"))
         self._validator = _validator(response.headers)
         if lost:

@@ -1,6 +1,7 @@
 """The commands of files."""
 
-from pathlib import Path, PurePosixPath
+import os.path
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote, urlsplit
 
@@ -39,15 +40,17 @@ def download(
     url: Annotated[str, typer.Argument(metavar="URL", help="The address.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where to, in place of what is there. By default the name in the address."),
+        typer.Option(
+            metavar="FILE", help="Where to, in place of what is there; or a folder. By default the name in the address."
+        ),
     ] = None,
 ) -> None:
     """Download a file, such as an output, and print its path."""
     session = context.ensure_object(Session)
     path = out or _new_path(url)
     with session.client() as client, session.progress() as progress:
-        client.files.download(url, path, on_progress=progress.transfer(path.name))
-    print_text(f"{path}\n")
+        written = client.files.download(url, path, on_progress=progress.transfer(path.name))
+    print_text(f"{written}\n")
 
 
 def upload_shown(session: Session, client: "Client", path: Path) -> "UploadCompletionResult":
@@ -65,11 +68,13 @@ def upload_shown(session: Session, client: "Client", path: Path) -> "UploadCompl
 
 
 def _new_path(url: str) -> Path:
-    """Makes a path in this folder of an address, which a stranger may have chosen."""
-    name = PurePosixPath(unquote(urlsplit(url).path)).name.replace("\\", "_").replace(":", "_")
-    if name in {"", ".", ".."}:
+    """Returns a path in this folder for an address, which a stranger may have chosen."""
+    from wriftai_anyio.files import safe_name
+
+    name = safe_name(unquote(urlsplit(url).path))
+    if not name:
         raise ValueError("The address has no name for the file: say --out FILE.")
     path = Path(name)
-    if path.exists():
+    if os.path.lexists(path):
         raise ValueError(f"{path} exists: say --out {path} to put the download in its place.")
     return path

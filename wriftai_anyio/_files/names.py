@@ -1,0 +1,111 @@
+"""Names of files that come from outside: from an address, or from a server's headers."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import unquote, unquote_to_bytes
+
+import httpx
+
+from wriftai_anyio._types.media_types import suffix_of
+
+LONGEST_NAME: Final = 120
+"""Bytes in UTF-8. Most file systems take 255, encrypted ones 143, and a number may be added."""
+NAMELESS: Final = "file"
+
+_SEPARATORS = re.compile(r"[/\\]")
+_FORBIDDEN_ON_WINDOWS = re.compile(r'[<>:"|?*]')
+# Also with a suffix. Windows takes the superscript digits for digits, too.
+_RESERVED_ON_WINDOWS = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE
+)
+_PARAMETER = re.compile(r';\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"\s]*)', re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
+def safe_name(name: str) -> str:
+    """Turn a name that a stranger may have chosen into one that is safe in any folder of any system.
+
+    It has no separator, control or invisible character, does not begin with a dot or a dash (hidden files; options of
+    commands), is not reserved on Windows, and is at most 121 bytes long.
+
+    Args:
+        name: The name; of a path, its last part counts.
+
+    Returns:
+        The name; empty if nothing is left of it.
+
+    Example:
+        ```python
+        path = folder / (safe_name(upload.filename) or "file")
+        ```
+    """
+    last = _SEPARATORS.split(name.rstrip("/\\"))[-1]
+    # Lone surrogates cannot be encoded, and what changes the direction of text hides a suffix: none of them prints.
+    printable = "".join(character if character.isprintable() else "_" for character in last)
+    # Windows drops dots and spaces at the end.
+    trimmed = _FORBIDDEN_ON_WINDOWS.sub("_", printable).lstrip(".- ").rstrip(". ")
+    short = _shortened(trimmed)
+    return f"_{short}" if _RESERVED_ON_WINDOWS.fullmatch(short) else short
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    stem, suffix = _parted(name)
+    room = LONGEST_NAME - len(suffix.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + suffix
+
+
+def _parted(name: str) -> tuple[str, str]:
+    suffix = PurePath(name).suffix
+    # What is as long as this is no suffix.
+    return (name.removesuffix(suffix), suffix) if 0 < len(suffix.encode()) <= LONGEST_NAME // 4 else (name, "")
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Yields a name, and then the same with the numbers from 2 on before its suffix, without end."""
+    yield name
+    stem, suffix = _parted(name)
+    for number in count(2):
+        yield f"{stem}-{number}{suffix}"
+
+
+def name_in(address: str) -> str:
+    """Returns the safe name at the end of an address's path; empty if there is none."""
+    path = address.partition("#")[0].partition("?")[0].partition("://")[2]
+    return safe_name(unquote(path.partition("/")[2]))
+
+
+def name_of(address: httpx.URL, headers: httpx.Headers) -> str:
+    """Returns the safe name for what was downloaded: as the server says, or as its address ends.
+
+    Args:
+        address: The address that was asked for.
+        headers: Those of the answer.
+    """
+    name = safe_name(disposition_name(headers)) or name_in(str(address)) or NAMELESS
+    return name if _parted(name)[1] else _shortened(name + suffix_of(headers.get("content-type", "")))
+
+
+def disposition_name(headers: Mapping[str, str]) -> str:
+    """Returns the name in a `Content-Disposition` (RFC 6266), as the server says it; empty if there is none."""
+    found: dict[str, str] = {}
+    for parameter in _PARAMETER.finditer(headers.get("content-disposition", "")):
+        found.setdefault(parameter[1].lower(), parameter[2])
+    return _extended(found.get("filename*", "")) or _unquoted(found.get("filename", ""))
+
+
+def _unquoted(value: str) -> str:
+    return _QUOTED_PAIR.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+
+
+def _extended(value: str) -> str:
+    """Decodes what RFC 5987 (now RFC 8187) encodes, such as `UTF-8''caf%C3%A9.png`; empty if it cannot be."""
+    charset, _, rest = _unquoted(value).partition("'")
+    encoded = rest.partition("'")[2]
+    if charset.lower() not in {"utf-8", "iso-8859-1", "us-ascii"}:
+        return ""
+    return unquote_to_bytes(encoded).decode(charset, errors="replace")
