@@ -8,7 +8,6 @@ from threading import Thread
 import pytest
 
 from tests.support.clients import TOKEN, Spelling
-from wriftai_anyio._concurrency import courier
 from wriftai_anyio.sandbox import Sandbox
 
 
@@ -52,14 +51,15 @@ def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def couriers(monkeypatch: pytest.MonkeyPatch) -> list[Thread]:
-    """Notes the threads that carry calls into event loops."""
-    started: list[Thread] = []
+def started_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes the names of the package's threads that start."""
+    names: list[str] = []
+    start = Thread.start
 
-    class Noted(Thread):
-        def start(self) -> None:
-            started.append(self)
-            super().start()
+    def noted(thread: Thread) -> None:
+        if thread.name.startswith("wriftai_anyio"):
+            names.append(thread.name)
+        start(thread)
 
-    monkeypatch.setattr(courier, "Thread", Noted)
-    return started
+    monkeypatch.setattr(Thread, "start", noted)
+    return names

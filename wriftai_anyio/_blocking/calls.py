@@ -1,16 +1,18 @@
 """One blocking call: its coroutine, its caller, and the callbacks on their way between them."""
 
-import contextlib
 import os
 import queue
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 import anyio
-from anyio import CancelScope, NoEventLoopError, RunFinishedError, from_thread
-from anyio.lowlevel import current_token
+from anyio import CancelScope, NoEventLoopError, from_thread
+
+from wriftai_anyio._concurrency.call_soon import CallSoon
+from wriftai_anyio._concurrency.outcome import Outcome
 
 from .loop_thread import LoopThread
 
@@ -27,34 +29,27 @@ WORKER_SLICE: Final = 0.1
 class _Callback(Generic[T]):
     """A callback on its way from a coroutine to the caller's thread and back."""
 
-    def __init__(self, function: Callable[..., T], args: tuple[object, ...]) -> None:
+    def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        self._args = args
-        self._values: list[T] = []
-        self._errors: list[Exception] = []
-        self._token = current_token()
+        # What is no `Exception`, such as Ctrl-C in the callback, ends the call in the caller's thread.
+        self._outcome: Outcome[T] = Outcome()
         self._done = anyio.Event()
+        self._call_soon = CallSoon()
 
     def run(self) -> None:
-        try:
-            self._values.append(self._function(*self._args))
-        except Exception as error:  # noqa: BLE001 -- it is raised again in the coroutine that asked
-            self._errors.append(error)
-        with contextlib.suppress(RunFinishedError):
-            from_thread.run_sync(self._done.set, token=self._token)
+        self._outcome.run_sync(self._function)
+        self._call_soon(self._done.set)
 
     async def outcome(self) -> T:
         await self._done.wait()
-        if self._errors:
-            raise self._errors.pop()
-        return self._values.pop()
+        return self._outcome.take()
 
 
 class Caller:
     """The thread that waits in a blocking call, as the call's coroutine sees it."""
 
     def __init__(self) -> None:
-        self.inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     async def run(self, function: Callable[..., object], *args: object) -> None:
         """Runs a callback in the caller's own thread, with its context variables.
@@ -66,14 +61,40 @@ class Caller:
         Raises:
             Exception: What the callback raised.
         """
-        callback = _Callback(function, args)
-        self.inbox.put(callback.run)
+        callback = _Callback(partial(function, *args))
+        self._inbox.put(callback.run)
         await callback.outcome()
 
     def wake(self) -> None:
-        """Ends the thread's `Started.wait_woken`, this one or else the next."""
-        if self.inbox.empty():
-            self.inbox.put(_nothing)
+        """Ends the thread's `attend`, this one or else the next."""
+        if self._inbox.empty():
+            self._inbox.put(_nothing)
+
+    def end(self) -> None:
+        """Ends the thread's `attend`, which then returns `False`."""
+        self._inbox.put(None)
+
+    def attend(self, *, in_worker: bool) -> bool:
+        """Waits in the caller's thread for what there is to do, and does it.
+
+        Args:
+            in_worker: Whether this is a worker thread of anyio, whose task may be cancelled meanwhile.
+
+        Returns:
+            Whether there may be more to do: `False` when the call has ended.
+        """
+        timeout = WORKER_SLICE if in_worker else WINDOWS_SLICE if sys.platform == "win32" else None
+        while True:
+            try:
+                callback = self._inbox.get(timeout=timeout)
+            except queue.Empty:
+                if in_worker:
+                    from_thread.check_cancelled()
+                continue
+            if callback is None:
+                return False
+            callback()
+            return True
 
 
 def _nothing() -> None:
@@ -81,7 +102,18 @@ def _nothing() -> None:
 
 
 class Call(Generic[T]):
-    """One coroutine run for one blocking caller. Its outcome comes back as a value, whatever it is."""
+    """One coroutine run for one blocking caller. Its outcome comes back as a value, whatever it is.
+
+    Args:
+        function: The coroutine function.
+        caller: Told of the end, if the call's thread waits on it.
+        forget: Called at the end.
+
+    Attributes:
+        ended: Set at the end.
+    """
+
+    ended: threading.Event
 
     def __init__(
         self, function: Callable[[], Awaitable[T]], caller: Caller | None, forget: "Callable[[Call[T]], None]"
@@ -89,18 +121,20 @@ class Call(Generic[T]):
         self._function = function
         self._caller = caller
         self._forget = forget
-        self._values: list[T] = []
-        self._errors: list[BaseException] = []
+        # All kinds of errors: none of them must end the event loop, on which others have calls.
+        self._outcome: Outcome[T] = Outcome(BaseException)
         self._scope: CancelScope | None = None
         self._cancelled = False
-        self.ended: threading.Event = threading.Event()
+        self.ended = threading.Event()
 
     async def run(self) -> None:
-        if self._cancelled:
+        """Runs the coroutine on the portal's event loop."""
+        if self.ended.is_set():
             return
         try:
-            with CancelScope() as self._scope:
-                await self._outcome()
+            if not self._cancelled:
+                with CancelScope() as self._scope:
+                    await self._outcome.run(self._function)
         finally:
             self._end()
 
@@ -108,36 +142,37 @@ class Call(Generic[T]):
         self._forget(self)
         self.ended.set()
         if self._caller is not None:
-            self._caller.inbox.put(None)
-
-    async def _outcome(self) -> None:
-        try:
-            self._values.append(await self._function())
-        except anyio.get_cancelled_exc_class():
-            raise
-        except BaseException as error:  # noqa: BLE001 -- handed to the caller; it must not end the loop
-            self._errors.append(error)
+            self._caller.end()
 
     def cancel(self) -> None:
+        """Cancels the coroutine, now or when it begins. To be called on the portal's event loop."""
         self._cancelled = True
         if self._scope is not None:
             self._scope.cancel()
-        elif not self.ended.is_set():
-            # Ctrl-C may have come before the event loop heard of it: then it never begins.
+
+    def give_up(self) -> None:
+        """Cancels the coroutine for a caller who has left, perhaps before the event loop heard of it; see `cancel`."""
+        self.cancel()
+        if self._scope is None and not self.ended.is_set():
             self._end()
 
     def result(self) -> T:
-        if self._errors:
-            raise self._errors.pop()
-        if not self._values:
+        """Returns what the coroutine returned, or raises what it raised; once."""
+        if not self._outcome.is_known:
             raise RuntimeError("The client was closed during this call.")
-        return self._values.pop()
+        return self._outcome.take()
 
 
 class Started(Generic[T]):
-    """A coroutine that runs for a blocking caller, who asks for its outcome later, and once."""
+    """A coroutine that runs for a blocking caller, who asks for its outcome later, and once.
 
-    def __init__(self, call: Call[T], caller: Caller, loop: "LoopThread") -> None:
+    Args:
+        call: The coroutine.
+        caller: The thread.
+        loop: Where it runs.
+    """
+
+    def __init__(self, call: Call[T], caller: Caller, loop: LoopThread) -> None:
         self._call = call
         self._caller = caller
         self._loop = loop
@@ -151,7 +186,7 @@ class Started(Generic[T]):
     def wait_woken(self) -> bool:
         """Waits until it wakes its caller, and returns `False` once it has ended; see `result`."""
         try:
-            return not self._call.ended.is_set() and attend(self._caller, in_worker=in_worker_thread())
+            return not self._call.ended.is_set() and self._caller.attend(in_worker=in_worker_thread())
         except BaseException:
             self.cancel()
             raise
@@ -170,7 +205,7 @@ class Started(Generic[T]):
     def leave(self) -> None:
         """Cancels it, and does not wait for its end. Never blocks, so that a finalizer may call it, in any thread."""
         if self.is_of_this_process:
-            self._loop.post(self._call.cancel)
+            self._loop.call_soon(self._call.give_up)
 
     def post(self, function: Callable[[], None]) -> None:
         """Has a function called on its event loop, soon, and does not wait for it.
@@ -178,36 +213,18 @@ class Started(Generic[T]):
         Args:
             function: What to call; it must not raise.
         """
-        self._loop.post(function)
-
-
-def run_callbacks(caller: Caller, *, in_worker: bool) -> None:
-    while attend(caller, in_worker=in_worker):
-        pass
-
-
-def attend(caller: Caller, *, in_worker: bool) -> bool:
-    timeout = WORKER_SLICE if in_worker else WINDOWS_SLICE if sys.platform == "win32" else None
-    while True:
-        try:
-            callback = caller.inbox.get(timeout=timeout)
-        except queue.Empty:
-            if in_worker:
-                from_thread.check_cancelled()
-            continue
-        if callback is None:
-            return False
-        callback()
-        return True
+        self._loop.call_soon(function)
 
 
 def abandon(call: Call[T], loop: LoopThread) -> None:
-    # Posted, since a hook may block the event loop: leaving must not wait for that without an end.
-    loop.post(call.cancel)
+    """Cancels a call whose caller leaves, and waits a second at most for its end."""
+    # A hook may block the event loop: leaving must not wait for that without an end.
+    loop.call_soon(call.give_up)
     call.ended.wait(LONGEST_GOODBYE)
 
 
 def in_worker_thread() -> bool:
+    """Whether this is a worker thread of anyio, for which a task waits."""
     try:
         from_thread.check_cancelled()
     except NoEventLoopError:

@@ -1,4 +1,4 @@
-"""Refuses blocking calls where they would block an event loop."""
+"""Where calls are refused: blocking ones inside an event loop, and all those of a closed client."""
 
 import sys
 import threading
@@ -23,6 +23,11 @@ def refuse_event_loop(async_name: str) -> None:
         raise RuntimeError(
             f"A blocking call would block the event loop that runs in this thread. Use `await …{async_name}(…)` here."
         )
+
+
+def closed_error() -> RuntimeError:
+    """Returns the error for calls of a client that is closed."""
+    return RuntimeError("This client is closed. Make a new Client.")
 
 
 def in_notebook() -> bool:

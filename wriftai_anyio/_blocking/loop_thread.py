@@ -1,9 +1,6 @@
 """The thread of the blocking calls, with the event loop in it."""
 
-import contextlib
-import socket
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
@@ -11,26 +8,36 @@ import anyio
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import EventLoopToken, current_token
 
+from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.forks import forks_wait
 
 
 class LoopThread:
-    """The thread with the event loop and the `BlockingPortal` in it."""
+    """A daemon thread with an event loop, and a `BlockingPortal` on that.
+
+    Args:
+        backend: The event loop's kind.
+        serve: Awaited on the event loop, which ends after it; it awaits `stop_requested`.
+
+    Attributes:
+        portal: Starts tasks.
+        token: Leads to the event loop.
+        call_soon: Says something to the event loop.
+        idle: Set when the last call has ended after a stop was requested.
+    """
 
     portal: BlockingPortal
     token: EventLoopToken
+    call_soon: CallSoon
     idle: anyio.Event
+    _stop: anyio.Event
 
     def __init__(self, backend: str, serve: Callable[["LoopThread"], Awaitable[None]]) -> None:
         self._backend = backend
         self._serve = serve
         self._failure: BaseException | None = None
-        self._posted: deque[Callable[[], None]] = deque()
         self._stopping = False
         self._ready = threading.Event()
-        self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._wake_receiver.settimeout(0)
-        self._wake_sender.settimeout(0)
         self._thread = threading.Thread(target=self._run, name="wriftai_anyio portal", daemon=True)
         self._thread.start()
 
@@ -43,43 +50,42 @@ class LoopThread:
             self._failure = error
         finally:
             self._ready.set()
-            self._wake_receiver.close()
-            self._wake_sender.close()
 
     async def _main(self, started: Callable[[], None]) -> None:
         async with BlockingPortal() as portal:
             started()
             self.portal = portal
             self.token = current_token()
+            self.call_soon = CallSoon()
             self.idle = anyio.Event()
+            self._stop = anyio.Event()
             self._ready.set()
             await self._serve(self)
 
+    async def stop_requested(self) -> None:
+        """Waits, on the event loop, until a stop is requested."""
+        # `_ready` was set before this look: a stop that comes at the same time sees that, or is seen here.
+        if not self._stopping:
+            await self._stop.wait()
+
     def wait_ready(self) -> None:
+        """Waits until the event loop runs.
+
+        Raises:
+            RuntimeError: If it could not run.
+        """
         if not self._ready.is_set():
             self._ready.wait()
         if self._failure is not None:
             raise RuntimeError(f"The event loop ({self._backend}) for blocking calls could not run.") from self._failure
 
-    async def stop_requested(self) -> None:
-        """Calls what is posted, until it is to stop."""
-        while not self._stopping:
-            await anyio.wait_readable(self._wake_receiver)
-            self._wake_receiver.recv(4096)
-            while self._posted:
-                self._posted.popleft()()
-
-    def post(self, function: Callable[[], None]) -> None:
-        self._posted.append(function)
-        with contextlib.suppress(OSError):
-            self._wake_sender.send(b"x")
-
     def request_stop(self) -> None:
-        self.post(self._stop)
-
-    def _stop(self) -> None:
+        """Ends `stop_requested`. Never blocks, so that a finalizer may call it, in any thread."""
         self._stopping = True
+        if self._ready.is_set() and self._failure is None:
+            self.call_soon(self._stop.set)
 
     def join(self, timeout: float) -> None:
+        """Waits for the thread's end, so many seconds at most, unless this is the thread."""
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)

@@ -1,9 +1,22 @@
 """Runs coroutines for blocking callers, in a thread for each client.
 
-What anyio's portal does not do by itself, and this one does (measured on anyio 4.16, both backends): it does not
+What anyio's portal does not do on its own, and this one does (measured on anyio 4.16, both backends): it does not
 hang the exit of an interpreter whose user did not close it; Ctrl-C in a call ends the call's coroutine; an
 exception of any kind in a coroutine leaves the portal alive; a forked child starts afresh; callbacks run in the
 caller's thread; a call costs one hop instead of two.
+
+    none ──first call──▶ starting ──event loop runs──▶ serving ──stop──▶ stopping ──idle, or 8 s──▶ ended
+      │                     │  │                                          ▲
+      │                     │  └──stop: remembered, and seen on arrival───┘
+      │                     └──event loop fails──▶ failed: each call says why
+      └──stop──▶ ended: there is no thread
+
+    serving    calls come by `from_thread.run`, or by the `BlockingPortal` where their caller has callbacks to run
+    stopping   no call is taken; those that were are cancelled, and what they clean up is awaited
+    ended      `on_stop` has closed the connections; what is still said to the event loop is dropped
+
+A stop is asked for by `close`, `aclose`, `atexit`, or the finalizer of the client. In the child of a fork a portal is
+`none`, whatever it was in the parent: see `PerProcess`.
 """
 
 import atexit
@@ -13,12 +26,14 @@ import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
 from typing import Any, Final, TypeVar
 
 import anyio
-from anyio import from_thread
+from anyio import RunFinishedError, from_thread
 
-from .calls import Call, Caller, Started, abandon, in_worker_thread, run_callbacks
+from .calls import Call, Caller, Started, abandon, in_worker_thread
+from .guard import closed_error
 from .loop_thread import LoopThread
 
 T = TypeVar("T")
@@ -61,19 +76,24 @@ class Portal:
         if caller is None and (in_worker or sys.platform == "win32"):
             caller = Caller()
         call = Call(function, caller, self._forget)
-        loop = self._enter(call)
+        loop = self._ready_loop()
         try:
-            if caller is None:
-                from_thread.run(call.run, token=loop.token)
-            else:
-                loop.portal.start_task_soon(call.run)
-                run_callbacks(caller, in_worker=in_worker)
+            # In here already, since Ctrl-C may come at any line: what is in the set must end, or closing waits for it.
+            if self._add(call):
+                if caller is None:
+                    from_thread.run(call.run, token=loop.token)
+                else:
+                    loop.portal.start_task_soon(call.run)
+                    while caller.attend(in_worker=in_worker):
+                        pass
+        except (RunFinishedError, CancelledError):
+            self._forget(call)  # the event loop ended under it
         except BaseException:
             abandon(call, loop)
             raise
         return call.result()
 
-    def start(self, function: Callable[[], Awaitable[T]], caller: Caller | None = None) -> "Started[T]":
+    def start(self, function: Callable[[], Awaitable[T]], caller: Caller | None = None) -> Started[T]:
         """Starts a coroutine function, and does not wait for its end.
 
         Args:
@@ -81,40 +101,53 @@ class Portal:
             caller: Given if the coroutine wakes this thread.
 
         Returns:
-            What to ask for its outcome. Whoever never asks lets it run to its end.
+            What to ask for its outcome. One that is never asked runs to its end.
 
         Raises:
             RuntimeError: If the client is closed.
         """
         caller = caller or Caller()
         call = Call(function, caller, self._forget)
-        loop = self._enter(call)
+        loop = self._ready_loop()
         try:
+            if not self._add(call):
+                raise closed_error()
             loop.portal.start_task_soon(call.run)
         except BaseException:
             abandon(call, loop)
             raise
         return Started(call, caller, loop)
 
-    def _enter(self, call: Call[T]) -> "LoopThread":
+    def _ready_loop(self) -> LoopThread:
+        loop = self._loop
+        if loop is None or self._stopping:
+            loop = self._begin()
+        loop.wait_ready()
+        return loop
+
+    def _begin(self) -> LoopThread:
         with self._lock:
             if self._stopping:
-                raise RuntimeError("This client is closed. Make a new Client.")
+                raise closed_error()
             if self._loop is None:
                 self._loop = LoopThread(self._backend, self._serve)
                 _running.add(self)
-            self._calls.add(call)
-        self._loop.wait_ready()
-        return self._loop
+            return self._loop
+
+    def _add(self, call: Call[T]) -> bool:
+        with self._lock:
+            if not self._stopping:
+                self._calls.add(call)
+            return not self._stopping
 
     def _forget(self, call: Call[T]) -> None:
         with self._lock:
             self._calls.discard(call)
             last = self._stopping and not self._calls
         if last and self._loop is not None:
-            self._loop.idle.set()
+            self._loop.call_soon(self._loop.idle.set)
 
-    async def _serve(self, loop: "LoopThread") -> None:
+    async def _serve(self, loop: LoopThread) -> None:
         await loop.stop_requested()
         with self._lock:
             calls = list(self._calls)

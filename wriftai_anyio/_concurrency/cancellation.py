@@ -10,6 +10,7 @@ from anyio import CancelScope, create_task_group, current_time, get_cancelled_ex
 from anyio.lowlevel import checkpoint
 
 from .causes import members
+from .outcome import Outcome
 
 T = TypeVar("T")
 
@@ -111,15 +112,15 @@ async def finish_what_is_sent(
     Raises:
         Exception: What `function` raised.
     """
-    errors: list[Exception] = []
+    outcome: Outcome[None] = Outcome()
     ended = anyio.Event()
+
+    async def send() -> None:
+        keep(await function())
 
     async def run() -> None:
         with shield.scope:
-            try:
-                keep(await function())
-            except Exception as error:  # noqa: BLE001 -- raised below, out of the task group
-                errors.append(error)
+            await outcome.run(send)
         ended.set()
 
     with ungrouped():
@@ -130,8 +131,8 @@ async def finish_what_is_sent(
             except BaseException:  # cancelled, or Ctrl-C, which trio raises here
                 shield.scope.deadline = grace.deadline
                 raise
-    if errors:
-        raise errors.pop()
+    if outcome.failed:
+        outcome.take()
 
 
 async def finish_in_own_task(

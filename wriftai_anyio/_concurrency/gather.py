@@ -1,11 +1,13 @@
 """Several calls at once, with one plain error if one fails."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
-from anyio import create_task_group, get_cancelled_exc_class
+from anyio import create_task_group
 
 from .cancellation import ungrouped
+from .outcome import Outcome
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -25,24 +27,23 @@ async def side_by_side(function: Callable[[A], Awaitable[T]], arguments: Sequenc
     Raises:
         BaseException: What the first call that failed raised, by itself; the others are cancelled.
     """
-    results: dict[int, T] = {}
-    errors: list[BaseException] = []
+    outcomes: dict[int, Outcome[T]] = {}
+    failures: list[Outcome[T]] = []
     remaining = iter(enumerate(arguments))
 
     async def work() -> None:
-        try:
-            for index, argument in remaining:
-                results[index] = await function(argument)
-        except get_cancelled_exc_class():
-            raise
-        except BaseException as error:  # noqa: BLE001 -- raised below, out of the task group
-            errors.append(error)
-            tasks.cancel_scope.cancel()
+        for index, argument in remaining:
+            outcome = outcomes[index] = Outcome[T](BaseException)
+            await outcome.run(partial(function, argument))
+            if outcome.failed:
+                failures.append(outcome)
+                tasks.cancel_scope.cancel()
+                return
 
     with ungrouped():
         async with create_task_group() as tasks:
             for _ in range(min(at_once, len(arguments))):
                 tasks.start_soon(work)
-    if errors:
-        raise errors[0]
-    return [results[index] for index in range(len(arguments))]
+    if failures:
+        failures[0].take()
+    return [outcomes[index].take() for index in range(len(arguments))]

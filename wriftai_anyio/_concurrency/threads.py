@@ -1,26 +1,26 @@
 """Blocking work off the event loop, on daemon threads."""
 
 import contextlib
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
 from typing import Final, Generic, ParamSpec, TypeVar
 
-from anyio import CancelScope, Event, RunFinishedError, from_thread, move_on_after
-from anyio.lowlevel import current_token
+from anyio import CancelScope, Event, move_on_after
 
 from . import system
+from .call_soon import CallSoon
+from .outcome import Outcome
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LONGEST_GOODBYE: Final = 0.2
+LONGEST_HANG: Final = 0.2
 """Seconds for which leaving a worker waits for its thread, which may hang in a read."""
 
 
-class Job(Generic[T]):
+class ThreadCall(Generic[T]):
     """A function that another thread runs, and its outcome for the task that waits.
 
     Args:
@@ -29,36 +29,22 @@ class Job(Generic[T]):
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        self._values: list[T] = []
-        self._errors: list[BaseException] = []
-        self._token = current_token()
-        self._lock = threading.Lock()
-        self._ended = False
+        self._outcome: Outcome[T] = Outcome(BaseException)
         self._waiter: Event | None = None
+        self._call_soon = CallSoon()
 
     def run(self) -> None:
         """Runs the function, in this thread."""
-        try:
-            self._values.append(self._function())
-        except BaseException as error:  # noqa: BLE001 -- it is raised again in the task that waits
-            self._errors.append(error)
-        with self._lock:
-            self._ended = True
-            waiter = self._waiter
-        if waiter is not None:
-            with contextlib.suppress(RunFinishedError):
-                from_thread.run_sync(waiter.set, token=self._token)
+        self._outcome.run_sync(self._function)
+        if self._waiter is not None:
+            self._call_soon(self._waiter.set)
 
     async def wait(self) -> None:
         """Waits for the end, in one task."""
-        with self._lock:
-            if self._ended:
-                return
-            waiter = self._waiter = Event()
-        try:
+        # The waiter is set before this look: an end that comes at the same time sees the waiter, or is seen here.
+        waiter = self._waiter = Event()
+        if not self._outcome.is_known:
             await waiter.wait()
-        finally:
-            self._waiter = None
 
     async def outcome(self) -> T:
         """Waits for the end, and returns or raises what the function did; once."""
@@ -67,9 +53,7 @@ class Job(Generic[T]):
 
     def result(self) -> T:
         """Returns or raises what the function did; once, after its end."""
-        if self._errors:
-            raise self._errors.pop()
-        return self._values.pop()
+        return self._outcome.take()
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -89,7 +73,7 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     return job.result()
 
 
-def begin_in_thread(function: Callable[[], T]) -> Job[T]:
+def begin_in_thread(function: Callable[[], T]) -> ThreadCall[T]:
     """Has a function run in a thread of its own. Whoever is cancelled while waiting for it leaves it alone.
 
     Args:
@@ -98,7 +82,7 @@ def begin_in_thread(function: Callable[[], T]) -> Job[T]:
     Returns:
         Its outcome to come.
     """
-    job = Job(function)
+    job = ThreadCall(function)
     thread = system.SerialThread("wriftai_anyio worker")
     thread.start()
     thread.call(job.run)
@@ -117,7 +101,7 @@ class Worker:
         self.cleanup = ExitStack()
         self._thread = system.SerialThread("wriftai_anyio files")
 
-    def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Job[T]:
+    def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> ThreadCall[T]:
         """Has a function run after those begun before, and does not wait for it.
 
         Args:
@@ -128,7 +112,7 @@ class Worker:
         Returns:
             Its outcome to come.
         """
-        job = Job(partial(function, *args, **kwargs))
+        job = ThreadCall(partial(function, *args, **kwargs))
         self._thread.call(job.run)
         return job
 
@@ -150,7 +134,7 @@ class Worker:
         last = self.begin(self.cleanup.close)
         self._thread.end()
         # What cannot be closed or removed any more must not hide why the block was left.
-        with move_on_after(LONGEST_GOODBYE, shield=True), contextlib.suppress(OSError):
+        with move_on_after(LONGEST_HANG, shield=True), contextlib.suppress(OSError):
             await last.outcome()
             # It has nothing left to do, so that this does not block; without it, it might still be listed.
-            self._thread.join(LONGEST_GOODBYE)
+            self._thread.join(LONGEST_HANG)

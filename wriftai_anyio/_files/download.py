@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from wriftai_anyio._concurrency.threads import Job, Worker
+from wriftai_anyio._concurrency.threads import ThreadCall, Worker
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
 from wriftai_anyio._transport.bodies import abandon, close
@@ -75,7 +75,7 @@ class _Download:
         self.headers = httpx.Headers()
         self._size: int | None = None
         self._validator: str | None = None
-        self._writing: Job[int] | None = None
+        self._writing: ThreadCall[int] | None = None
 
     async def attempt(self, number: int) -> None:
         """Fetches what is missing yet."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wriftai_anyio._concurrency.gather import side_by_side
-from wriftai_anyio._concurrency.threads import Job
+from wriftai_anyio._concurrency.threads import ThreadCall
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
 from wriftai_anyio.errors import APITimeoutError
@@ -60,7 +60,7 @@ class _Chunks(AsyncIterator[bytes]):
         self._handed_out = 0
         self.sent = 0
 
-    def _read_ahead(self) -> Job[bytes] | None:
+    def _read_ahead(self) -> ThreadCall[bytes] | None:
         if not self._unread:
             return None
         offset, self._unread = self._unread[0], self._unread[1:]

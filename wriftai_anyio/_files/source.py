@@ -10,7 +10,7 @@ from typing import IO
 
 import httpx
 
-from wriftai_anyio._concurrency.threads import Job, Worker
+from wriftai_anyio._concurrency.threads import ThreadCall, Worker
 from wriftai_anyio._types.file import FileContent
 
 from .streams import COPIED_AT_ONCE, SharedStream, Stream, is_asynchronous, shared, temporary_copy, underlying
@@ -34,7 +34,7 @@ class Source:
         self._may_change = may_change
         self.size = size
 
-    def begin_read(self, offset: int, length: int) -> Job[bytes]:
+    def begin_read(self, offset: int, length: int) -> ThreadCall[bytes]:
         """Begins to read, and does not wait for it.
 
         Args:

@@ -8,6 +8,7 @@ lead. Each waiter whose prediction is missing from the list fetches that predict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from anyio import current_time
 from anyio.lowlevel import current_token
@@ -43,7 +44,9 @@ class Poller:
         self._api = api
         self._shape = shape
         self._running = RunningList(api, shape)
-        self._loops: PerProcess[dict[object, SharedPolls]] = PerProcess(dict)
+        # By the identity of their event loop, which they keep alive; held by their waits alone, so that no event loop
+        # is kept that is closed while a wait is under way.
+        self._loops: PerProcess[WeakValueDictionary[int, SharedPolls]] = PerProcess(WeakValueDictionary)
         self._hints: PerProcess[WebhookHints] = PerProcess(WebhookHints)
 
     async def fetch(self, prediction_id: str) -> PredictionWithIO:
@@ -95,10 +98,10 @@ class Poller:
             wants_each=on_poll is not None,
         )
         loops = self._loops.get()
-        loop = current_token()
-        polls = loops.get(loop.native_token)
+        loop = id(current_token().native_token)
+        polls = loops.get(loop)
         if polls is None:
-            polls = loops[loop.native_token] = SharedPolls(loop, self._running)
+            polls = loops[loop] = SharedPolls(self._running)
         polls.join(wait)
         # Only now: a webhook that comes in another thread must find either the wait or its reader.
         told = hints.ended(prediction_id)
@@ -108,8 +111,8 @@ class Poller:
             return await self._follow(polls, wait, on_poll, note)
         finally:
             polls.leave(wait)
-            if polls.idle and loops.get(loop.native_token) is polls:
-                del loops[loop.native_token]
+            if polls.idle:
+                loops.pop(loop, None)
 
     async def _follow(
         self, polls: SharedPolls, wait: Wait, on_poll: OnPoll | None, note: Callable[[PredictionWithIO], None]
@@ -159,6 +162,7 @@ class Poller:
         """
         self._api.observer.seen(prediction)
         self._hints.get().note_told(prediction)
-        for polls in list(self._loops.get().values()):
-            if polls.awaits(prediction["id"]):
-                polls.courier.carry(partial(polls.deliver, prediction))
+        for reference in self._loops.get().valuerefs():
+            polls = reference()
+            if polls is not None and polls.awaits(prediction["id"]):
+                polls.call_soon(partial(polls.deliver, prediction))

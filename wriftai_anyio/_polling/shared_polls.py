@@ -16,10 +16,11 @@ from functools import partial
 from typing import Final
 
 from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
-from anyio.lowlevel import EventLoopToken, checkpoint
+from anyio.lowlevel import checkpoint
 
+from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.cancellation import ungrouped
-from wriftai_anyio._concurrency.courier import Courier
+from wriftai_anyio._concurrency.outcome import Outcome
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._types.prediction import PredictionWithIO
@@ -40,12 +41,11 @@ class SharedPolls:
     """The waits on one event loop, and the rounds that one of them leads for all.
 
     Args:
-        loop: The event loop.
         running_list: Lists which predictions run.
     """
 
-    def __init__(self, loop: EventLoopToken, running_list: RunningList) -> None:
-        self.courier = Courier(loop)
+    def __init__(self, running_list: RunningList) -> None:
+        self.call_soon = CallSoon()
         self.fetches = Semaphore(FETCHES, fast_acquire=True)
         self._running_list = running_list
         self._joined: dict[str, list[Wait]] = {}
@@ -109,22 +109,19 @@ class SharedPolls:
             self._leader.signal()
 
     async def _lead(self, wait: Wait) -> None:
-        errors: list[Exception] = []
+        outcome: Outcome[None] = Outcome()
 
         async def run() -> None:
-            try:
-                await self._hold_rounds()
-            except Exception as error:  # noqa: BLE001 -- raised below, out of the task group
-                errors.append(error)
-                wait.signal()
+            await outcome.run(self._hold_rounds)
+            wait.signal()
 
         with ungrouped():
             async with create_task_group() as tasks:
                 tasks.start_soon(run)
                 await wait.signalled()
                 tasks.cancel_scope.cancel()
-        if errors:
-            raise errors.pop()
+        if outcome.failed:
+            outcome.take()
 
     async def _hold_rounds(self) -> None:
         while True:

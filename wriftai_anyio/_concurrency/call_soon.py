@@ -1,0 +1,37 @@
+"""What only has to be said to an event loop, and not waited for: anyio's own ways into one all wait."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any
+
+from anyio.lowlevel import current_token
+
+
+class CallSoon:
+    """Has functions called on the event loop on which it was made, soon and in order, from any thread.
+
+    It never blocks, so that finalizers and signal handlers may use it. An event loop that has ended calls nothing
+    any more. In a forked child, a loop of the parent must not be called: the two share what wakes it.
+
+    The functions must not raise, and cannot await.
+    """
+
+    def __init__(self) -> None:
+        loop: Any = current_token().native_token
+        self._on_trio = hasattr(loop, "run_sync_soon")
+        self._call_soon = loop.run_sync_soon if self._on_trio else loop.call_soon_threadsafe
+        # In a callback of asyncio, anyio knows its event loop by the context alone (with sniffio installed).
+        self._context = copy_context()
+
+    def __call__(self, function: Callable[[], object]) -> None:
+        """Has a function called.
+
+        Args:
+            function: The function.
+        """
+        with suppress(RuntimeError):  # the event loop has ended
+            if self._on_trio:
+                self._call_soon(function)
+            else:
+                self._call_soon(function, context=self._context)
