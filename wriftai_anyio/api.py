@@ -14,7 +14,7 @@ from ._pipeline.attempt_hooks import AttemptHooks
 from ._pipeline.pipeline import Pipeline
 from ._pipeline.request import APIRequest, Query
 from ._pipeline.responses import shaped, unchanged
-from ._rate_limits.bucket import SharedPace
+from ._rate_limits.accounts import SharedPace
 from ._transport.connections import Http
 from ._types.json import JsonValue
 

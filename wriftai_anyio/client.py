@@ -7,7 +7,7 @@ import httpx
 
 from ._config import DEFAULT_TIMEOUT, Config
 from ._instrumentation.observer import ObserverSource
-from ._rate_limits.bucket import RateLimits
+from ._rate_limits.state import RateLimits
 from .api import API
 from .authenticated_user import AuthenticatedUser
 from .files import Files

@@ -6,8 +6,9 @@ from typing import TypedDict
 from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
-from ._resources.base import fields_of, model_path
+from ._resources.base import fields_of
 from ._resources.lists import Listing, SearchedResource
+from ._resources.paths import model_path
 from ._types.json import JsonValue
 from ._types.str_enum import StrEnum
 from .common_types import Model, ModelVersionWithDetails, ModelVisibility, SortDirection

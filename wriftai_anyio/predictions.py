@@ -15,8 +15,9 @@ from ._predictions.event_reader import EventReader
 from ._predictions.file_inputs import with_files_uploaded
 from ._predictions.json_input import JsonInput
 from ._predictions.operations import Operations
-from ._resources.base import Resource, model_reference
+from ._resources.base import Resource
 from ._resources.lists import Listing
+from ._resources.paths import model_reference
 from ._types.prediction import ErrorSource, Prediction, PredictionModel, PredictionWithIO, Status, TaskError
 from ._types.prediction_params import CreatePredictionParams, InputValue, Webhook
 from .api import API

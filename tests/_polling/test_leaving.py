@@ -14,7 +14,7 @@ import trio
 from tests.support.clients import TOKEN
 from wriftai_anyio import Client, WaitTimeoutError
 from wriftai_anyio._concurrency.forks import PerProcess
-from wriftai_anyio._rate_limits import bucket
+from wriftai_anyio._rate_limits import accounts
 from wriftai_anyio._transport.connections import this_loop_end
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, Predictions
 from wriftai_anyio.sandbox import Sandbox
@@ -33,7 +33,7 @@ Leave = Callable[[Callable[[], Coroutine[Any, Any, object]], Callable[[], Awaita
 @pytest.fixture(autouse=True)
 def new_paces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has each test begin with a pace of its own, though all use one account."""
-    monkeypatch.setattr(bucket, "_registry", PerProcess(bucket._Registry))
+    monkeypatch.setattr(accounts, "_registry", PerProcess(accounts._Registry))
 
 
 async def first_item(predictions: Predictions) -> object:

@@ -19,8 +19,10 @@ from anyio.from_thread import start_blocking_portal
 
 from tests.support.clients import BASE_URL, ID, Script, answer, client_of, in_virtual_time, never
 from wriftai_anyio import Client
-from wriftai_anyio._rate_limits.bucket import Bucket, RateLimit, RateLimits, _registry
+from wriftai_anyio._rate_limits.accounts import _registry
+from wriftai_anyio._rate_limits.bucket import Bucket
 from wriftai_anyio._rate_limits.budget import FEW
+from wriftai_anyio._rate_limits.state import RateLimit, RateLimits
 
 pytestmark = pytest.mark.anyio
 

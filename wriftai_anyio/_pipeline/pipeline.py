@@ -17,7 +17,8 @@ from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._config import Config
 from wriftai_anyio._instrumentation.event_hooks import Watch
 from wriftai_anyio._instrumentation.log import NOTICEABLE_WAIT, logger, reason
-from wriftai_anyio._rate_limits.bucket import Bucket, SharedPace
+from wriftai_anyio._rate_limits.accounts import SharedPace
+from wriftai_anyio._rate_limits.bucket import Bucket
 from wriftai_anyio._rate_limits.budget import Slot
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.connections import Http

@@ -16,9 +16,10 @@ from anyio.lowlevel import current_token
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
-from wriftai_anyio._parsing.ids import is_same_id, segment
+from wriftai_anyio._parsing.ids import is_same_id
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._parsing.shapes import ShapeError
+from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
@@ -55,7 +56,7 @@ class Poller:
         Raises:
             APIResponseError: If the answer is another prediction, as a cache between may give it.
         """
-        path = f"/predictions/{segment(prediction_id, 'prediction_id')}"
+        path = prediction_path(prediction_id)
 
         def asked_for(value: JsonValue) -> PredictionWithIO:
             prediction = self._shape.detailed(value)

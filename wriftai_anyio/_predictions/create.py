@@ -7,7 +7,7 @@ from typing import Final, cast
 import httpx
 
 from wriftai_anyio._parsing.arguments import shown
-from wriftai_anyio._resources.base import model_reference
+from wriftai_anyio._resources.paths import model_reference
 from wriftai_anyio._types.file import File
 
 from .json_input import JsonInput

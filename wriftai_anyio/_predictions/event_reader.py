@@ -12,8 +12,9 @@ from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
-from wriftai_anyio._parsing.ids import is_id, is_same_id, segment
+from wriftai_anyio._parsing.ids import is_id, is_same_id
 from wriftai_anyio._pipeline.responses import response_error
+from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.failures import connection_error
 from wriftai_anyio._transport.retries import backoff
@@ -311,7 +312,7 @@ class EventReader:
     async def _resume(self, prediction_id: str) -> _EventConnection:
         if self._last_id == "":
             raise self.unpromised("its events have no ids to go on from")
-        path = f"/predictions/{segment(prediction_id, 'prediction_id')}/stream"
+        path = prediction_path(prediction_id, "/stream")
         params = None if self._last_id is None else {"after_id": self._last_id}
         headers = _HEADERS if self._wait is None else {**_HEADERS, "prefer": Hold(self._wait).preference}
         response = await self._api.open("GET", path, headers=headers, params=params, timeout=self._timeout)

@@ -15,12 +15,12 @@ from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.cancellation import GracePeriod, SendShield, finish_in_own_task, finish_what_is_sent
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
-from wriftai_anyio._parsing.ids import segment
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._pipeline.responses import nothing, shaped
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._polling.poller import Poller
+from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.sse import is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
@@ -185,7 +185,7 @@ class Operations:
 
     async def cancel(self, prediction_id: str) -> None:
         """Asks the server to cancel a prediction; asking again does no harm, so that it may be repeated."""
-        path = f"/predictions/{segment(prediction_id, 'prediction_id')}/cancel"
+        path = prediction_path(prediction_id, "/cancel")
         await self._api.ask("POST", path, nothing, repeatable=True, urgent=True)
 
     async def _create(

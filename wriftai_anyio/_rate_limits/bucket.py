@@ -1,58 +1,41 @@
-"""The rate budget of an account: two buckets, creates and all else, fed by the answers' headers.
+"""The waiting for one rate limit: a queue on each event loop, in front of one budget that all of them share.
 
-The limits belong to the account, so all clients of this process with the same base URL and token share one pace,
-across threads and event loops. Other processes are seen through the server's headers and refusals alone.
+What may go out and when is the arithmetic of `Budget`; here requests wait for it. The states of a bucket:
+
+    unknown ─┬─ an answer states a limit ──▶ starting ── the allowance has grown to the limit ──▶ full
+             └─ an answer states none ─────▶ open
+
+    each of them ── 429 ──▶ paused ── the pause is over ──▶ careful ── ten seconds without 429 ──▶ starting or full
+                               ▲                               │
+                               └───────────── 429 ─────────────┘
+
+    unknown    four requests at a time, until the first answer
+    starting   the allowance grows by what probes (requests that are not held) show of others' use
+    full       as many requests in a window as the limit states
+    open       the server states no limits: nothing waits
+    paused     nothing goes out; also until a reset that is far off, when the server says that nothing remains
+    careful    less is let through than was refused, evenly spaced, and a little more with each step
 """
 
-import hashlib
 import math
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import anyio
 from anyio.lowlevel import RunVar, current_token
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._concurrency.forks import PerProcess
 
 from .budget import Budget, Slot
-
-
-@dataclass(frozen=True)
-class RateLimit:
-    """The state of one bucket.
-
-    Attributes:
-        limit: Requests for each window, as the server last stated; `None` if it states none.
-        remaining: Requests left in the window, as the server last stated.
-        reset: When the window ends, a Unix timestamp by the clock of this machine.
-        queued: Requests of this process that wait for their turn.
-    """
-
-    limit: int | None
-    remaining: int | None
-    reset: float | None
-    queued: int
-
-
-@dataclass(frozen=True)
-class RateLimits:
-    """The state of an account's two buckets.
-
-    Attributes:
-        creates: Creating predictions.
-        others: All other requests.
-    """
-
-    creates: RateLimit
-    others: RateLimit
+from .state import RateLimit
 
 
 class _Waiter:
-    """One request in the queue of its event loop."""
+    """One request in the queue of its event loop.
+
+    An event of anyio belongs to one event loop, so each loop has a queue of its own; its first asks the budget.
+    """
 
     def __init__(self) -> None:
         self._event = anyio.Event()
@@ -89,6 +72,7 @@ class Bucket:
         Returns:
             The slot; its `held` says whether the request should still ask to be held.
         """
+        # The usual case, in which nothing waits and nothing is looked up.
         if not self._queues or current_token().native_token not in self._queues:
             outcome = self._try(held)
             if isinstance(outcome, Slot):
@@ -103,6 +87,7 @@ class Bucket:
             queue.move_to_end(waiter, last=False)
         try:
             while True:
+                # Those behind wait without a timer: whoever leaves the front of the queue wakes the next.
                 delay = math.inf
                 if next(iter(queue)) is waiter:
                     outcome = self._try(held)
@@ -111,6 +96,7 @@ class Bucket:
                     delay = outcome
                 await waiter.wait(delay)
         finally:
+            # Also when it is cancelled: the next must not wait for a turn that was given up.
             del queue[waiter]
             self._wake_next()
 
@@ -125,6 +111,7 @@ class Bucket:
         with self._lock:
             queue = self._queues.get(loop)
             if not queue:
+                # An empty queue would keep its event loop alive.
                 self._queues.pop(loop, None)
                 return
         next(iter(queue)).wake()
@@ -152,60 +139,16 @@ class Bucket:
         return RateLimit(budget.limit, budget.remaining, budget.reset, self.queued)
 
 
-class Pace:
-    """The two buckets of one account."""
-
-    def __init__(self) -> None:
-        self.creates: Bucket = Bucket()
-        self.others: Bucket = Bucket()
-
-    def bucket(self, method: str, path: str) -> Bucket:
-        """Returns the bucket that a request counts in."""
-        return self.creates if (method, path) == ("POST", "/predictions") else self.others
-
-    def state(self) -> RateLimits:
-        """Describes both buckets."""
-        return RateLimits(self.creates.state(), self.others.state())
-
-
 _clock_offset: RunVar[float] = RunVar("wriftai_anyio clock offset")
 
 
 def pace_time() -> float:
     """Returns seconds of a clock that all event loops share, and that still runs on a loop's virtual time."""
+    # Each event loop counts from another moment, so its distance to the common clock is measured once. From then on
+    # the loop's own clock counts: on virtual time the common one would stand still.
     now = anyio.current_time()
     offset = _clock_offset.get(None)
     if offset is None:
         offset = system.monotonic() - now
         _clock_offset.set(offset)
     return now + offset
-
-
-class _Registry:
-    """The paces of the accounts in use, while any client uses them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._paces: weakref.WeakValueDictionary[bytes, Pace] = weakref.WeakValueDictionary()
-
-    def pace(self, account: bytes) -> Pace:
-        with self._lock:
-            pace = self._paces.get(account)
-            if pace is None:
-                pace = self._paces[account] = Pace()
-            return pace
-
-
-_registry = PerProcess(_Registry)
-
-
-class SharedPace:
-    """An account's pace in whatever process asks for it."""
-
-    def __init__(self, base_url: str, access_token: str | None) -> None:
-        account = hashlib.sha256(f"{base_url}\n{access_token}".encode()).digest()
-        self._pace = PerProcess(lambda: _registry.get().pace(account))
-
-    def get(self) -> Pace:
-        """Returns the pace of this process."""
-        return self._pace.get()

@@ -1,5 +1,7 @@
 """How many requests an account may send now: the arithmetic of one bucket. It neither waits nor locks.
 
+Its states are drawn in `bucket`, which waits for it.
+
 A budget lets at most its *allowance* of requests go out in any window, so that a server which counts in fixed
 windows refuses nothing either. The allowance starts at a part of the limit that the first answer states, grows by
 what probes (requests that are not held) show of others' use, and falls below what was let through in the last window
@@ -28,7 +30,7 @@ LONGEST_WAIT: Final = 60.0
 SAME_WINDOW: Final = 1.5
 """Seconds by which two resets of one window may seem to differ: they are whole, and answers take time."""
 FEW: Final = 4
-"""Requests under way until the first answer has told whether there are limits."""
+"""Requests under way until the first answer shows whether there are limits."""
 UNLIMITED: Final = 1e6
 """An allowance from which on nothing is held back where no limit is stated."""
 RECHECK: Final = 0.05
@@ -38,9 +40,9 @@ BUSY_SHARE: Final = 0.1
 CATCH_UP: Final = 8
 """Requests over which an even spacing is kept on average: a timer is late more often than early."""
 
-# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows (tests/test_budget.py).
-# Real processes on 2 cores (benchmarks/scale.py): 4 were refused nothing, at 1.05 and 1.28 times the floor; 16 were
-# refused 14 %, at 1.35 and 1.39 times the floor.
+# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows
+# (tests/_rate_limits/test_budget.py). Real processes on 2 cores (tests/benchmarks/scale.py): 4 were refused nothing, at
+# 1.05 and 1.28 times the floor; 16 were refused 14 %, at 1.35 and 1.39 times the floor.
 START: Final = 0.1
 """The part of the limit to start with."""
 START_STEP: Final = 0.2
@@ -167,7 +169,9 @@ class Budget:
 
     def take(self, now: float, held: bool) -> Slot | float:
         """Grants a slot, or says how many seconds to wait before asking again."""
+        # A held answer comes when its prediction ends, which may take minutes, and so says nothing of the limit yet.
         hold = held and not self._wants_probe(now)
+        # Before the first answer: a burst of a thousand requests would be refused, and the account paused, at once.
         if not self._stated and self._under_way >= self._few(now):
             return RECHECK
         free_at = max(self._paused_until, self._window_free_at(now), self._free_at(now))
@@ -223,12 +227,16 @@ class Budget:
         full = int(self._allowance)
         # After refusals the requests are spread over the whole window: bursts of several processes collide.
         spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
+        # The spacing is kept over several requests: a timer that is late once would otherwise cost its delay for good.
         recent = max(1, min(len(granted), CATCH_UP, full // CATCH_UP))
         spaced_at = granted[-recent] + recent * spacing
         free_at = spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
+        # A probe goes out though the allowance is used up: only its answer can show that the allowance is too small.
         return min(free_at, max(now, self._probe_due(now)))
 
     def _own_window(self, now: float) -> float:
+        # Requests that left a window apart may arrive closer together, so ours is longer by what answers have taken
+        # lately; a single slow one is forgotten by half in each window.
         lag: float = self._lag * 0.5 ** ((now - self._lag_at) / WINDOW)
         return WINDOW * (WINDOW_MARGIN + min(lag, LONGEST_LAG))
 
@@ -255,6 +263,7 @@ class Budget:
         steps = int(min((now - self._grown_at) / CAREFUL_STEP, 64))
         for _ in range(steps):
             self._grown_at = now
+            # Far from what was refused a large step is safe; near it each step may be the one too many.
             if self._allowance < NEAR * self._ceiling or now - self._refused_at > CALM:
                 self._allowance *= FAST_GROWTH
             else:
@@ -272,6 +281,7 @@ class Budget:
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str], now: float) -> None:
         """Takes in an answer."""
         self.ended(slot)
+        # `remaining` is of the moment at which the server counted: of an old answer it describes another window.
         took = now - slot.granted_at
         fresh = took < WINDOW / 2
         if fresh and took > self._lag:
@@ -325,9 +335,11 @@ class Budget:
         return own / used if used - own > BUSY_SHARE * limit else 1.0
 
     def _refuse(self, slot: Slot, headers: Mapping[str, str], now: float) -> None:
+        # What was refused did not count at the server, so it does not count here.
         with contextlib.suppress(ValueError):
             self._granted.remove(slot.granted_at)
         self._forget_granted(now)
+        # Requests that were under way at the first refusal are refused too: they are one burst, and cut once.
         if slot.granted_at > self._refused_at:
             self._ceiling = self._allowance
             self._refused_at = now
@@ -343,6 +355,7 @@ class Budget:
         asked = server_delay(headers, self._wall_clock())
         if asked is None:
             return pause
+        # A reset is in every answer; a short one, in whole seconds, is longer than what is left of the window.
         if "retry-after" in headers or asked > LONG_WINDOW:
             return asked + pause / 2
         return min(pause, max(asked, FIRST_PAUSE))

@@ -10,7 +10,8 @@ from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.api import API
 from wriftai_anyio.pagination import AsyncItems, Items, Pages, PaginatedResponse, PaginationOptions, QueryValue
 
-from .base import Resource, page_query
+from .base import Resource
+from .query import page_query
 
 T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=PaginationOptions)
