@@ -11,7 +11,7 @@ import typer
 import typer.core
 import typer.main
 
-from wriftai_anyio._version import __version__
+from wriftai_anyio import __version__
 
 from ._session import Session
 from ._stops import Stopped
