@@ -1,9 +1,8 @@
 """The authenticated user: whom the access token belongs to."""
 
-from typing import TypedDict
-
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
+from ._types.typing_backports import TypedDict
 from .common_types import Model, UserWithDetails
 from .models import model
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions

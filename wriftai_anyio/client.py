@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Generic, TypeVar, cast
 
 import httpx
 
@@ -22,6 +23,22 @@ from .users import UsersResource
 from .variables import Variables
 
 __all__ = ["Client"]
+
+T = TypeVar("T")
+
+
+class _Kind(Generic[T]):
+    """Stands for a resource in the class `Client`, so that mocks which are specified by it have the resource, too."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+
+    def __get__(self, client: None, owner: type) -> type[T]:
+        return self._kind  # a client's own resource comes first, since there is no `__set__`
+
+
+def _shown_as(kind: type[T]) -> T:
+    return cast("T", _Kind(kind))
 
 
 class Client:
@@ -69,16 +86,16 @@ class Client:
         ```
     """
 
-    predictions: Predictions
-    models: ModelsResource
-    model_versions: ModelVersions
-    model_categories: ModelCategories
-    hardware: HardwareResource
-    variables: Variables
-    users: UsersResource
-    authenticated_user: AuthenticatedUser
-    files: Files
-    uploads: Uploads
+    predictions: Predictions = _shown_as(Predictions)
+    models: ModelsResource = _shown_as(ModelsResource)
+    model_versions: ModelVersions = _shown_as(ModelVersions)
+    model_categories: ModelCategories = _shown_as(ModelCategories)
+    hardware: HardwareResource = _shown_as(HardwareResource)
+    variables: Variables = _shown_as(Variables)
+    users: UsersResource = _shown_as(UsersResource)
+    authenticated_user: AuthenticatedUser = _shown_as(AuthenticatedUser)
+    files: Files = _shown_as(Files)
+    uploads: Uploads = _shown_as(Uploads)
 
     def __init__(
         self,

@@ -1,11 +1,12 @@
 """Types shared by the resources."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias, TypedDict, Union
+from typing import Any
 
 from ._types.file import File
 from ._types.json import JsonValue
-from ._types.str_enum import StrEnum
+from ._types.str_enum import OpenStrEnum, StrEnum
+from ._types.typing_backports import TypeAliasType, TypedDict
 
 __all__ = [
     "BaseUser",
@@ -26,9 +27,10 @@ __all__ = [
     "UserWithDetails",
 ]
 
-JsonValueWithFile: TypeAlias = Union[  # noqa: UP007 -- a forward reference cannot stand beside `|` at run time
-    list["JsonValueWithFile"], Mapping[str, "JsonValueWithFile"], str, bool, int, float, File, None
-]
+JsonValueWithFile = TypeAliasType(
+    "JsonValueWithFile",
+    "list[JsonValueWithFile] | Mapping[str, JsonValueWithFile] | str | bool | int | float | File | None",
+)
 """A value that JSON can express, with files anywhere in it."""
 
 
@@ -46,7 +48,7 @@ class SortDirection(StrEnum):
     DESC = "desc"
 
 
-class ModelVisibility(StrEnum):
+class ModelVisibility(OpenStrEnum):
     """Enumeration of who may see a model. One that is newer than this package stays the plain string."""
 
     private = "private"

@@ -1,9 +1,8 @@
 """Hardware: what model versions run on."""
 
-from typing import TypedDict
-
 from ._parsing.shapes import record
 from ._resources.lists import ListedResource, Listing
+from ._types.typing_backports import TypedDict
 from .pagination import PaginationOptions
 
 __all__ = ["Hardware", "HardwareResource"]

@@ -1,12 +1,11 @@
 """Model versions: what of a model runs."""
 
-from typing import TypedDict
-
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
 from ._resources.paths import model_path, version_path
+from ._types.typing_backports import TypedDict
 from .common_types import ModelVersion, ModelVersionWithDetails, Schemas
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 

@@ -1,7 +1,6 @@
 """Models: what predictions are made with."""
 
 from collections.abc import Callable
-from typing import TypedDict
 
 from ._parsing.ids import segment
 from ._parsing.shapes import record
@@ -11,6 +10,7 @@ from ._resources.lists import Listing, SearchedResource
 from ._resources.paths import model_path
 from ._types.json import JsonValue
 from ._types.str_enum import StrEnum
+from ._types.typing_backports import TypedDict
 from .common_types import Model, ModelVersionWithDetails, ModelVisibility, SortDirection
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 

@@ -5,13 +5,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, TypeAlias, TypedDict, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ._blocking.calls import Started
 from ._concurrency.cancellation import ungrouped
+from ._types.typing_backports import TypedDict
 from .errors import UnprocessableEntityError, WriftAIError
 
 T = TypeVar("T")

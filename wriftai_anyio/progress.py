@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from importlib.util import find_spec
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ._progress.display import Display, Line, Unit
 from ._types.prediction import Prediction, Status, is_terminal
@@ -25,6 +25,8 @@ else:
 
 if TYPE_CHECKING:
     from rich.console import Console
+else:
+    Console = Any  # rich is imported only when it draws; hints resolve all the same
 
 __all__ = ["Progress", "RichProgress", "TqdmProgress"]
 
@@ -251,7 +253,7 @@ class RichProgress(Progress):
         ImportError: If rich is not installed.
     """
 
-    def __init__(self, console: "Console | None" = None) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         super().__init__()
         _need("rich", type(self).__name__)
         self._console = console

@@ -5,7 +5,7 @@ import threading
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Final, TypedDict
+from typing import Final
 
 from ._blocking.calls import Caller, Started
 from ._parsing.prediction import PredictionParser
@@ -14,6 +14,7 @@ from ._predictions.event_reader import EventReader
 from ._types.json import JsonValue
 from ._types.prediction import PredictionWithIO
 from ._types.str_enum import StrEnum
+from ._types.typing_backports import TypedDict
 from .api import API
 from .errors import WriftAIError
 

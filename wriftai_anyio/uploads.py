@@ -1,13 +1,14 @@
 """Uploads: what `Files.upload` is made of."""
 
 from collections.abc import Callable
-from typing import TypedDict, cast
+from typing import cast
 
 from ._parsing.ids import segment
 from ._parsing.shapes import ShapeError, mapping
 from ._resources.base import Resource, fields_of
 from ._transport.addresses import web_address
 from ._types.json import JsonValue
+from ._types.typing_backports import TypedDict
 from .common_types import UploadCompletionResult
 
 __all__ = ["CompleteUploadParams", "CreateUploadParams", "Upload", "Uploads"]

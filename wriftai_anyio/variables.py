@@ -1,12 +1,11 @@
 """Variables: what model versions find in their environment, some of it secret."""
 
-from typing import TypedDict
-
 from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
 from ._resources.base import fields_of
 from ._resources.lists import ListedResource, Listing
+from ._types.typing_backports import TypedDict
 from .pagination import PaginationOptions
 
 __all__ = ["CreateVariableParams", "UpdateVariableParams", "Variable", "Variables"]

@@ -1,22 +1,21 @@
 """Predictions as the API describes them: their statuses, their fields, and when they have ended."""
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias, TypedDict, Union
+from typing import Final
 
 from .json import JsonValue
-from .str_enum import StrEnum
+from .str_enum import OpenStrEnum
+from .typing_backports import TypedDict
 
-JsonObjectOrScalar: TypeAlias = Union[list[JsonValue], Mapping[str, JsonValue], str, bool, int, float, None]  # noqa: UP007 -- as the contract spells it
 
-
-class ErrorSource(StrEnum):
+class ErrorSource(OpenStrEnum):
     """Enumeration of possible error sources."""
 
     internal = "internal"
     external = "external"
 
 
-class Status(StrEnum):
+class Status(OpenStrEnum):
     """Enumeration of possible prediction statuses.
 
     The API adds statuses over time: one that is newer than this package stays the plain string that the
@@ -40,8 +39,11 @@ class TaskError(TypedDict):
     """Represents an error that occurred during a prediction."""
 
     source: ErrorSource
+    """Where the error came from."""
     message: str
+    """What went wrong, in words."""
     detail: JsonValue
+    """More about it, where there is more."""
 
 
 class PredictionModel(TypedDict):

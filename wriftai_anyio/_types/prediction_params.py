@@ -5,10 +5,11 @@ from dataclasses import Field
 from datetime import date, time
 from enum import Enum
 from os import PathLike
-from typing import IO, Any, ClassVar, Protocol, TypeAlias, TypedDict, Union
+from typing import IO, Annotated, Any, ClassVar, Protocol, TypeAlias, Union
 from uuid import UUID
 
 from .file import File
+from .typing_backports import TypedDict
 
 
 class DataclassInstance(Protocol):
@@ -45,6 +46,13 @@ InputValue: TypeAlias = Union[  # noqa: UP007 -- one form for all of them
 enumerations, dates, times, UUIDs and scalars of numpy anywhere in it. They become their JSON; all else is refused."""
 
 
+class _CheckedLater:
+    """Lets models of pydantic take any input: what is in it is checked before it is sent."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> Mapping[str, object]:
+        return {"type": "any"}
+
+
 class _WebhookSecret(TypedDict, total=False):
     secret: str | None
     """Secret to generate the signature for the webhook."""
@@ -69,5 +77,5 @@ class _CreateOptions(TypedDict, total=False):
 class CreatePredictionParams(_CreateOptions):
     """Prediction creation params."""
 
-    input: InputValue
+    input: Annotated[InputValue, _CheckedLater()]
     """Input data provided for the prediction, with a `File` anywhere in it."""

@@ -1,6 +1,7 @@
 """`enum.StrEnum`, also on Python 3.10."""
 
 import sys
+from collections.abc import Callable, Mapping
 
 if sys.version_info >= (3, 11):
     from enum import StrEnum
@@ -14,4 +15,12 @@ else:
             return str(self.value)
 
 
-__all__ = ["StrEnum"]
+__all__ = ["OpenStrEnum", "StrEnum"]
+
+
+class OpenStrEnum(StrEnum):
+    """An enumeration that grows: values that are newer than this package stay plain strings, in pydantic models too."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[object], object]) -> Mapping[str, object]:
+        return {"type": "union", "mode": "left_to_right", "choices": [handler(source), {"type": "str"}]}
