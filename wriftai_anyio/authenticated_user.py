@@ -2,7 +2,7 @@
 
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
-from ._types.typing_backports import TypedDict
+from ._types.extras import ExtraBody
 from .common_types import Model, UserWithDetails
 from .models import model
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
@@ -11,7 +11,7 @@ from .users import user_with_details
 __all__ = ["AuthenticatedUser", "UpdateUserParams"]
 
 
-class UpdateUserParams(TypedDict, total=False):
+class UpdateUserParams(ExtraBody, total=False):
     """User update params; `None` empties a field."""
 
     name: str
@@ -75,7 +75,7 @@ class AuthenticatedUser(Resource):
             APIStatusError: If the API refuses.
             APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
         """
-        return await self._api.ask("PATCH", "/user", user_with_details, json=fields_of(params))
+        return await self._api.ask("PATCH", "/user", user_with_details, json=fields_of(params, UpdateUserParams))
 
     def update(self, params: UpdateUserParams) -> UserWithDetails:
         """Update the authenticated user.

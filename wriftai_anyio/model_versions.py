@@ -5,6 +5,7 @@ from ._pipeline.responses import nothing
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
 from ._resources.paths import model_path, version_path
+from ._types.extras import ExtraBody
 from ._types.typing_backports import TypedDict
 from .common_types import ModelVersion, ModelVersionWithDetails, Schemas
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
@@ -43,7 +44,7 @@ class ModelVersionConfiguration(TypedDict):
     """The names of the variables that the model version finds in its environment."""
 
 
-class UpdateModelVersionConfigurationParams(TypedDict, total=False):
+class UpdateModelVersionConfigurationParams(ExtraBody, total=False):
     """Configuration update params."""
 
     hardware_identifier: str
@@ -52,7 +53,7 @@ class UpdateModelVersionConfigurationParams(TypedDict, total=False):
     """The names of all its variables from now on."""
 
 
-class _CreateOptions(TypedDict, total=False):
+class _CreateOptions(ExtraBody, total=False):
     compatibilities: CreateCompatibilities
     """With which other APIs the model version can be called."""
     configuration: ModelVersionConfiguration
@@ -219,7 +220,9 @@ class ModelVersions(Resource):
             APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
         """
         path = f"{model_path(identifier)}/versions"
-        return await self._api.ask("POST", path, _created_version, json=fields_of(options, "options"))
+        return await self._api.ask(
+            "POST", path, _created_version, json=fields_of(options, CreateModelVersionParams, "options")
+        )
 
     def create(self, identifier: str, options: CreateModelVersionParams) -> ModelVersionWithDetailsAndConfiguration:
         """Create a version of a model.
@@ -320,7 +323,9 @@ class ModelVersions(Resource):
             APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
         """
         path = f"{version_path(identifier)}/configuration"
-        return await self._api.ask("PATCH", path, _configuration, json=fields_of(params))
+        return await self._api.ask(
+            "PATCH", path, _configuration, json=fields_of(params, UpdateModelVersionConfigurationParams)
+        )
 
     def update_configuration(
         self, identifier: str, params: UpdateModelVersionConfigurationParams

@@ -8,9 +8,9 @@ from ._pipeline.responses import nothing
 from ._resources.base import fields_of
 from ._resources.lists import Listing, SearchedResource
 from ._resources.paths import model_path
+from ._types.extras import ExtraBody
 from ._types.json import JsonValue
 from ._types.str_enum import StrEnum
-from ._types.typing_backports import TypedDict
 from .common_types import Model, ModelVersionWithDetails, ModelVisibility, SortDirection
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 
@@ -57,7 +57,7 @@ class ModelPaginationOptions(PaginationOptions, total=False):
     """Only models of these categories."""
 
 
-class _ModelParams(TypedDict, total=False):
+class _ModelParams(ExtraBody, total=False):
     visibility: ModelVisibility
     """Who may see the model."""
     description: str | None
@@ -225,7 +225,7 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: If the API refuses.
             APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
         """
-        return await self._api.ask("POST", "/models", _model_with_details, json=fields_of(params))
+        return await self._api.ask("POST", "/models", _model_with_details, json=fields_of(params, CreateModelParams))
 
     def create(self, params: CreateModelParams) -> ModelWithDetails:
         """Create a model.
@@ -259,7 +259,9 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: If the API refuses otherwise.
             APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
         """
-        return await self._api.ask("PATCH", model_path(identifier), _model_with_details, json=fields_of(params))
+        return await self._api.ask(
+            "PATCH", model_path(identifier), _model_with_details, json=fields_of(params, UpdateModelParams)
+        )
 
     def update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
         """Update a model.
@@ -309,7 +311,7 @@ class ModelsResource(SearchedResource[Model]):
 
     def _listing(self, owner: str | None) -> Listing[Model]:
         path = "/models" if owner is None else f"/models/{segment(owner, 'owner')}"
-        return Listing(self._api, path, model)
+        return Listing(self._api, path, model, options=ModelPaginationOptions)
 
     def _found(self, q: str) -> Listing[Model]:
         return Listing(self._api, "/search/models", model, q=q)

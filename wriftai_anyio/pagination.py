@@ -27,6 +27,8 @@ class PaginationOptions(TypedDict, total=False):
     """Where the page begins: the `next_cursor` or `previous_cursor` of another page."""
     page_size: int
     """How many items a page should have, from 5 to 50. The API's default is 25; it may give fewer."""
+    extra_query: Mapping[str, object]
+    """More query parameters, which this version does not know."""
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Predictions: create them, follow them, get their output."""
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from os import PathLike
+from typing import TypeAlias
 
 from ._batch.inputs import CallersInputs, reader
 from ._batch.job import Job
@@ -29,6 +30,7 @@ from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEv
 __all__ = [
     "DEFAULT_ASYNC_WAIT_OPTIONS",
     "DEFAULT_WAIT_OPTIONS",
+    "AnyPaginationOptions",
     "AsyncWaitOptions",
     "CreatePredictionParams",
     "ErrorSource",
@@ -50,8 +52,12 @@ __all__ = [
 class PredictionPaginationOptions(PaginationOptions, total=False):
     """Options for the pages of the list of predictions."""
 
-    statuses: list[Status]
+    statuses: Sequence[Status | str]
     """Only predictions of these statuses."""
+
+
+AnyPaginationOptions: TypeAlias = PredictionPaginationOptions | PaginationOptions
+"""What narrows a list of predictions; the options of other lists will do."""
 
 
 class Predictions(Resource):
@@ -64,7 +70,9 @@ class Predictions(Resource):
     def __init__(self, api: API) -> None:
         super().__init__(api)
         self._shape = PredictionParser(api.config.base_url)
-        self._listing = Listing(api, "/predictions", self._shape.listed, seen=api.observer.seen)
+        self._listing = Listing(
+            api, "/predictions", self._shape.listed, options=PredictionPaginationOptions, seen=api.observer.seen
+        )
         self._files = Files(api)
         self._poller = Poller(api, self._shape)
         self._operations = Operations(api, self._shape, self._poller)
@@ -103,7 +111,7 @@ class Predictions(Resource):
         """
         return self._api.blocking.call(self.async_get, prediction_id)
 
-    async def async_list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
+    async def async_list(self, pagination_options: AnyPaginationOptions | None = None) -> PaginatedResponse[Prediction]:
         """List predictions, newest first.
 
         Args:
@@ -119,7 +127,7 @@ class Predictions(Resource):
         """
         return await self._listing.page(pagination_options)
 
-    def list(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Prediction]:
+    def list(self, pagination_options: AnyPaginationOptions | None = None) -> PaginatedResponse[Prediction]:
         """List predictions, newest first.
 
         Args:
@@ -346,7 +354,7 @@ class Predictions(Resource):
         """
         self._poller.notify(prediction)
 
-    def async_iterate(self, pagination_options: PaginationOptions | None = None) -> AsyncItems[Prediction]:
+    def async_iterate(self, pagination_options: AnyPaginationOptions | None = None) -> AsyncItems[Prediction]:
         """Iterate over all predictions of all pages, newest first, lazily.
 
         Args:
@@ -369,7 +377,7 @@ class Predictions(Resource):
         """
         return self._listing.items(pagination_options)
 
-    def iterate(self, pagination_options: PaginationOptions | None = None) -> Items[Prediction]:
+    def iterate(self, pagination_options: AnyPaginationOptions | None = None) -> Items[Prediction]:
         """Iterate over all predictions of all pages, newest first, lazily.
 
         Args:

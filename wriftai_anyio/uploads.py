@@ -7,6 +7,7 @@ from ._parsing.ids import segment
 from ._parsing.shapes import ShapeError, mapping
 from ._resources.base import Resource, fields_of
 from ._transport.addresses import web_address
+from ._types.extras import ExtraBody
 from ._types.json import JsonValue
 from ._types.typing_backports import TypedDict
 from .common_types import UploadCompletionResult
@@ -14,7 +15,7 @@ from .common_types import UploadCompletionResult
 __all__ = ["CompleteUploadParams", "CreateUploadParams", "Upload", "Uploads"]
 
 
-class CreateUploadParams(TypedDict):
+class CreateUploadParams(ExtraBody):
     """Parameters for creating an upload."""
 
     size: int
@@ -34,7 +35,7 @@ class Upload(TypedDict):
     """The size of each part in bytes. The last may be smaller; a single part has the size of the file."""
 
 
-class CompleteUploadParams(TypedDict):
+class CompleteUploadParams(ExtraBody):
     """Parameters for completing an upload."""
 
     etags: list[str]
@@ -63,7 +64,7 @@ class Uploads(Resource):
             APIConnectionError: If nothing came back.
             APIResponseError: If the answer is no upload of this size.
         """
-        fields = fields_of(params)
+        fields = fields_of(params, CreateUploadParams)
         size = fields.get("size")
         if not isinstance(size, int) or size < 0:
             raise ValueError(f"size must be a number of bytes, not {size!r}.")
@@ -104,7 +105,9 @@ class Uploads(Resource):
             APIConnectionError: If nothing came back.
         """
         path = f"/uploads/{segment(upload_id, 'upload_id')}/complete"
-        return await self._api.ask("POST", path, _completed, json=fields_of(params), repeatable=True)
+        return await self._api.ask(
+            "POST", path, _completed, json=fields_of(params, CompleteUploadParams), repeatable=True
+        )
 
     def complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
         """Complete an upload, all parts of which have been sent.

@@ -70,7 +70,7 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
         return self._api.blocking.call(self.async_get, name)
 
     def _listing(self) -> Listing[User]:
-        return Listing(self._api, "/users", _user)
+        return Listing(self._api, "/users", _user, options=UserPaginationOptions)
 
     def _found(self, q: str) -> Listing[User]:
         return Listing(self._api, "/search/users", _user, q=q)

@@ -5,6 +5,7 @@ from ._parsing.shapes import record
 from ._pipeline.responses import nothing
 from ._resources.base import fields_of
 from ._resources.lists import ListedResource, Listing
+from ._types.extras import ExtraBody
 from ._types.typing_backports import TypedDict
 from .pagination import PaginationOptions
 
@@ -28,7 +29,7 @@ class Variable(TypedDict):
     """Timestamp of the last update to the variable."""
 
 
-class CreateVariableParams(TypedDict):
+class CreateVariableParams(ExtraBody):
     """Variable creation params."""
 
     name: str
@@ -41,7 +42,7 @@ class CreateVariableParams(TypedDict):
     """Whether the value is a secret, and never returned."""
 
 
-class UpdateVariableParams(TypedDict, total=False):
+class UpdateVariableParams(ExtraBody, total=False):
     """Variable update params."""
 
     value: str
@@ -71,7 +72,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             APIStatusError: If the API refuses.
             APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
         """
-        return await self._api.ask("POST", "/variables", _variable, json=fields_of(params))
+        return await self._api.ask("POST", "/variables", _variable, json=fields_of(params, CreateVariableParams))
 
     def create(self, params: CreateVariableParams) -> Variable:
         """Create a variable.
@@ -105,7 +106,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             APIStatusError: If the API refuses otherwise.
             APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
         """
-        return await self._api.ask("PATCH", _path(name), _variable, json=fields_of(params))
+        return await self._api.ask("PATCH", _path(name), _variable, json=fields_of(params, UpdateVariableParams))
 
     def update(self, name: str, params: UpdateVariableParams) -> Variable:
         """Update a variable.

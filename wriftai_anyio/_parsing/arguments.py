@@ -1,8 +1,8 @@
 """What callers pass: checked by name, and shown short in messages."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from reprlib import Repr
-from typing import Final
+from typing import Final, cast
 
 LONGEST_SHOWN: Final = 80
 """Characters of an argument that a message shows at most."""
@@ -21,6 +21,17 @@ def shown(value: object) -> str:
     # Not `repr`, which would write out all of a large argument first.
     text = _SHORT.repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
+def mapping_of(value: object, argument: str) -> Mapping[str, object]:
+    """Returns an argument that must be a mapping.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{argument} must be a mapping, not {shown(value)}. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
+    return cast("Mapping[str, object]", value)
 
 
 def keys_of(kind: type) -> frozenset[str]:

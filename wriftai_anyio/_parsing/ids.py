@@ -4,6 +4,8 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from .arguments import shown
+
 _LONGEST_ID: Final = 512
 _PLAIN: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_ID}}}")
 """What needs neither quoting nor a closer look, as all ids of the API."""
@@ -23,13 +25,13 @@ def segment(value: str, argument: str) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return value
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{argument} must be a string that is not empty, not {value!r}.")
+        raise ValueError(f"{argument} must be a string that is not empty, not {shown(value)}.")
     if value in {".", ".."} or len(value) > _LONGEST_ID or _CONTROL.search(value):
-        raise ValueError(f"{argument} cannot be {value[:80]!r}: it must be a plain id or name.")
+        raise ValueError(f"{argument} cannot be {shown(value)}: it must be a plain id or name.")
     try:
         return quote(value, safe="")
     except UnicodeEncodeError:
-        raise ValueError(f"{argument} cannot be {value[:80]!r}: it is not valid text.") from None
+        raise ValueError(f"{argument} cannot be {shown(value)}: it is not valid text.") from None
 
 
 def is_id(value: object) -> bool:

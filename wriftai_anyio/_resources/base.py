@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from wriftai_anyio._parsing.arguments import keys_of, mapping_of, refuse_unknown
 from wriftai_anyio.api import API
 
 
@@ -19,16 +20,22 @@ class Resource:
         return type(self), (self._api,)
 
 
-def fields_of(params: Mapping[str, object], argument: str = "params") -> Mapping[str, object]:
-    """Checks that what a caller wants to send is an object.
+def fields_of(params: Mapping[str, object], kind: type, argument: str = "params") -> dict[str, object]:
+    """Checks that what a caller wants to send is an object with known fields.
 
     Args:
         params: What the caller gave.
+        kind: The `TypedDict` of what it should be.
         argument: The name of the caller's argument.
+
+    Returns:
+        What to send.
 
     Raises:
         ValueError: If it is not.
     """
-    if not isinstance(params, Mapping):
-        raise ValueError(f"{argument} must be a mapping, not {type(params).__name__}.")  # noqa: TRY004 -- as all bad arguments
-    return params
+    given = mapping_of(params, argument)
+    refuse_unknown(given, keys_of(kind), argument, "extra_body")
+    fields = {**given, **mapping_of(given.get("extra_body") or {}, "extra_body")}
+    fields.pop("extra_body", None)
+    return fields

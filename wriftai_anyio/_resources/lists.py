@@ -24,6 +24,7 @@ class Listing(Generic[T]):
         api: What sends the requests.
         path: The list's path below the base URL.
         item: The shape of its items.
+        options: The `TypedDict` of its pagination options.
         seen: Called with each item that an answer brings.
         **query: Query parameters of the list itself, such as what a search looks for.
     """
@@ -34,12 +35,14 @@ class Listing(Generic[T]):
         path: str,
         item: Callable[[JsonValue], T],
         *,
+        options: type = PaginationOptions,
         seen: Callable[[T], None] | None = None,
         **query: str,
     ) -> None:
         self._api = api
         self._path = path
         self._page = page_of(item)
+        self._options = options
         self._seen = seen
         self._query = query
 
@@ -68,7 +71,7 @@ class Listing(Generic[T]):
         return page
 
     def _parameters(self, options: PaginationOptions | None) -> Mapping[str, QueryValue]:
-        return {**(page_query(options) or {}), **self._query}
+        return {**page_query(options, self._options), **self._query}
 
 
 class ListedResource(Resource, Generic[T, OptionsT]):

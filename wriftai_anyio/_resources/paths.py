@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._parsing.ids import segment
 
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -34,7 +35,7 @@ def model_reference(value: str, argument: str = "model") -> ModelReference:
     owner, slash, rest = value.partition("/") if isinstance(value, str) else ("", "", "")
     name, colon, version = rest.partition(":")
     if not slash or "/" in name or ":" in owner or bool(colon) != bool(_VERSION.fullmatch(version)):
-        raise ValueError(f"{argument} must be owner/name or owner/name:number, not {value!r}.")
+        raise ValueError(f"{argument} must be owner/name or owner/name:number, not {shown(value)}.")
     for part in (owner, name):
         segment(part, argument)
     return ModelReference(owner, name, version or None)
@@ -51,7 +52,7 @@ def model_path(identifier: str) -> str:
     """
     reference = model_reference(identifier, "identifier")
     if reference.version is not None:
-        raise ValueError(f"identifier must be owner/name, without a version number: not {identifier!r}.")
+        raise ValueError(f"identifier must be owner/name, without a version number: not {shown(identifier)}.")
     return reference.path
 
 
@@ -66,7 +67,7 @@ def version_path(identifier: str) -> str:
     """
     reference = model_reference(identifier, "identifier")
     if reference.version is None:
-        raise ValueError(f"identifier must be owner/name:number, not {identifier!r}.")
+        raise ValueError(f"identifier must be owner/name:number, not {shown(identifier)}.")
     return f"{reference.path}/versions/{reference.version}"
 
 

@@ -1,18 +1,39 @@
-"""Query parameters of lists."""
+"""Pagination options as query parameters."""
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, cast
 
-from wriftai_anyio._pipeline.request import Query
-from wriftai_anyio.pagination import PaginationOptions
+from wriftai_anyio._parsing.arguments import keys_of, mapping_of, refuse_unknown, shown
+from wriftai_anyio.pagination import PaginationOptions, QueryValue
+
+_EXTRA: Final = "extra_query"
 
 
-def page_query(options: PaginationOptions | None) -> Query | None:
-    """Makes query parameters of pagination options; those that are `None` are left out."""
-    if not options:
-        return None
-    values: Iterable[tuple[str, object]] = options.items()
-    return {name: _query_value(value) for name, value in values if value is not None}
+def page_query(options: PaginationOptions | None, kind: type) -> dict[str, QueryValue]:
+    """Makes query parameters of pagination options; those that are `None` are left out.
+
+    Args:
+        options: What the caller gave.
+        kind: The `TypedDict` of the list's options.
+
+    Raises:
+        ValueError: If an option is unknown, or cannot be right.
+    """
+    if options is None:
+        return {}
+    given = mapping_of(options, "pagination_options")
+    refuse_unknown(given, keys_of(kind), "pagination_options", _EXTRA)
+    _check(given)
+    values = {**given, **mapping_of(given.get(_EXTRA) or {}, _EXTRA)}
+    return {name: _query_value(value) for name, value in values.items() if value is not None and name != _EXTRA}
+
+
+def _check(given: Mapping[str, object]) -> None:
+    size, cursor = given.get("page_size"), given.get("cursor")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+        raise ValueError(f"page_size must be a whole number from 1, not {shown(size)}. Nothing was sent.")
+    if cursor is not None and not isinstance(cursor, str):
+        raise ValueError(f"cursor must be the cursor of a page, not {shown(cursor)}. Nothing was sent.")
 
 
 def _query_value(value: object) -> str | Sequence[str]:

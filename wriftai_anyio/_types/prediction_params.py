@@ -8,6 +8,7 @@ from os import PathLike
 from typing import IO, Annotated, Any, ClassVar, Protocol, TypeAlias, Union
 from uuid import UUID
 
+from .extras import ExtraBody
 from .file import File
 from .typing_backports import TypedDict
 
@@ -65,13 +66,11 @@ class Webhook(_WebhookSecret):
     """HTTP URL to POST updates to."""
 
 
-class _CreateOptions(TypedDict, total=False):
+class _CreateOptions(ExtraBody, total=False):
     webhook: Webhook | None
     """Details about the webhook to post prediction updates to."""
     validate_input: bool
     """Enable input validation against the schema before processing."""
-    extra_body: Mapping[str, object]
-    """More fields of the request's body, which this version does not know."""
 
 
 class CreatePredictionParams(_CreateOptions):

@@ -1,7 +1,10 @@
 """Code of consumers that must type-check."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypedDict
 
 from typing_extensions import assert_type
 
@@ -43,6 +46,34 @@ def predictions(client: Client, names: list[str], schema: dict[str, Any]) -> Non
     client.predictions.create(
         {"input": schema, "webhook": {"url": "https://me"}, "validate_input": True}, "o/n:1", wait=True
     )
+
+
+@dataclass
+class Row:
+    text: str
+
+
+class Named(TypedDict):
+    name: str
+
+
+def inputs_as_people_have_them(client: Client, rows: list[Row], named: Named, path: Path, lines: list[str]) -> None:
+    inputs = [{"input": {"text": line}} for line in lines]
+    with client.predictions.batch(inputs, "o/n") as results:
+        for result in results:
+            assert_type(result.index, int)
+    with client.predictions.batch(({"input": row} for row in rows), "o/n"):
+        pass
+    client.predictions.create({"input": rows}, "o/n")
+    client.predictions.create({"input": rows[0]}, "o/n")
+    client.predictions.create({"input": named}, "o/n")
+    client.predictions.create({"input": lines}, "o/n")
+    client.predictions.create({"input": {"image": path, "mode": Status.failed, "when": datetime.now()}}, "o/n")
+    client.predictions.create({"input": path.open("rb"), "extra_body": {"priority": 1}}, "o/n")
+    client.predictions.list({"statuses": ["failed"]})
+    client.predictions.list({"statuses": [Status.failed, "new"], "extra_query": {"since": "today"}})
+    plain: PaginationOptions = {"page_size": 5}
+    client.predictions.list(plain)
 
 
 async def waits(client: Client) -> PredictionWithIO:

@@ -9,6 +9,10 @@ def predictions(client: Client) -> None:
     client.predictions.create({"text": "no input"}, "o/n")  # error
     client.predictions.create({"input": object()}, "o/n")  # error
     client.predictions.create({"input": 1, "webhook": {"secret": "no url"}}, "o/n")  # error
+    client.predictions.create({"input": 1, "webhok": None}, "o/n")  # error
+    client.predictions.batch(["bare"], "o/n")  # error
+    client.predictions.list({"statuses": [1]})  # error
+    client.predictions.list({"status": ["failed"]})  # error
     client.predictions.wait("id", AsyncWaitOptions())  # error
     WaitOptions(timeout="soon")  # error
     client.predictions.get("id")["outputs"]  # error
