@@ -1,6 +1,7 @@
 """What a client is made with: arguments, environment, and what is refused."""
 
 import pickle
+import sys
 from typing import Any
 
 import anyio
@@ -110,6 +111,15 @@ def test_what_cannot_be_used_is_refused_by_name_without_being_shown(argument: st
 def test_a_timeout_is_a_number_none_or_that_of_httpx(timeout: Any, connect: float | None, read: float | None) -> None:
     made = config(timeout=timeout).timeout
     assert (made.connect, made.read) == (connect, read)
+
+
+@pytest.mark.parametrize("backend", ["trio", "uvloop"])
+def test_a_backend_that_is_not_installed_is_refused_with_its_extra(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, backend, None)
+    with pytest.raises(ValueError, match=rf"^backend='{backend}' needs {backend}: .*wriftai-anyio\[{backend}\]"):
+        Client(backend=backend)
 
 
 def test_headers_given_are_copied() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-import anyio
 import httpx
 
+from ._blocking.backends import check_backend
 from ._instrumentation.observer import ObserverSource
 from ._transport.addresses import UNREACHABLE, can_be_reached
 from .hooks import OnRequest, OnResponse
@@ -62,9 +62,7 @@ class Config:
         """
         if isinstance(max_retries, bool) or max_retries < 0:
             raise ValueError(f"max_retries must be 0 or more, not {max_retries!r}.")
-        if backend not in anyio.get_all_backends():
-            known = " or ".join(repr(name) for name in anyio.get_all_backends())
-            raise ValueError(f"backend must be {known}, not {backend!r}.")
+        check_backend(backend)
         if tracer is not None and not hasattr(tracer, "observer"):
             raise ValueError(f"tracer must be a PredictionTracer, not {tracer!r}.")
         return cls(

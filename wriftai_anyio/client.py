@@ -57,7 +57,8 @@ class Client:
             What the server holds on request comes on top. `None` for no end.
         transport: Sends all requests, instead of connections of the client's own. Give
             `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
-        backend: The event loop of the blocking calls' thread, "asyncio" or "trio".
+        backend: The event loop of the blocking calls' thread: "asyncio", "trio" or "uvloop". The last two need the
+            extras of their names; uvloop takes a few percent less time for a call.
         on_request: Called with a `RequestEvent` for each request that goes out, also when it goes out again.
         on_response: Called with a `ResponseEvent` for what came of each of them. Both hooks are plain functions,
             called on the thread of the event loop that sends: they must not block. What they raise is logged and

@@ -21,8 +21,9 @@ import anyio.to_thread
 import httpx
 import pytest
 import trio
+from anyio.lowlevel import current_token
 
-from tests.support.clients import ID, Script, answer, client_of, never
+from tests.support.clients import ID, Script, answer, client_of, never, run_on
 from wriftai_anyio import Client
 from wriftai_anyio._resources.base import Resource
 from wriftai_anyio.api import API
@@ -59,7 +60,7 @@ def default_in_blocking_terms(value: object) -> object:
     return value
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=["asyncio", "uvloop", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     return kind
@@ -138,13 +139,14 @@ class TestParity:
                 next(result)
 
         with pytest.raises(RuntimeError, match=r"await …async_\w+\(…\)"):
-            anyio.run(call, backend=backend)
+            run_on(backend, call)
 
 
 class TestThreads:
     def test_the_event_loop_is_of_the_kind_asked_for(self, backend: str) -> None:
         def respond(_: httpx.Request) -> httpx.Response:
-            (trio.lowlevel.current_task if backend == "trio" else asyncio.current_task)()
+            native = current_token().native_token
+            assert type(native).__module__.partition(".")[0] == backend
             return answer()
 
         client_of(Script(respond), backend=backend).predictions.get(ID)
@@ -157,7 +159,8 @@ class TestThreads:
     def test_calls_from_eight_threads_at_once_get_their_own_answers(self, backend: str) -> None:
         async def respond(request: httpx.Request) -> httpx.Response:
             await anyio.sleep(0.001)
-            return answer(output=request.url.path.rpartition("/")[2])
+            name = request.url.path.rpartition("/")[2]
+            return answer(id=name, output=name)
 
         client = client_of(Script(forever=respond), backend=backend)
         with client, ThreadPoolExecutor(8) as threads:
@@ -181,11 +184,11 @@ class TestThreads:
         if ending == "close":
             client.close()
         else:
-            anyio.run(client.aclose, backend=backend)
+            run_on(backend, client.aclose)
         with pytest.raises(RuntimeError, match="closed"):
             client.predictions.get(ID)
         with pytest.raises(RuntimeError, match="closed"):
-            anyio.run(client.predictions.async_get, ID, backend=backend)
+            run_on(backend, client.predictions.async_get, ID)
 
     def test_the_thread_ends_when_the_client_is_collected(self, backend: str) -> None:
         before = set(portal_threads())
@@ -407,6 +410,6 @@ def test_a_client_is_usable_as_with_and_as_async_with(backend: str) -> None:
         async with client as entered:
             return (await entered.predictions.async_get(ID))["status"]
 
-    assert anyio.run(main, client_of(Script(answer())), backend=backend) == "succeeded"
+    assert run_on(backend, main, client_of(Script(answer()))) == "succeeded"
     with client_of(Script(answer()), backend=backend) as client:
         assert client.predictions.get(ID)["status"] == "succeeded"

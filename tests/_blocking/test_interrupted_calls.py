@@ -96,7 +96,7 @@ def batch(client: Client) -> None:
             assert result.error is None
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=["asyncio", "uvloop", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     return kind

@@ -6,14 +6,17 @@ import itertools
 import selectors
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
 import httpx
 from trio.testing import MockClock
 
 from wriftai_anyio import Client
+from wriftai_anyio._blocking.backends import BACKENDS
 from wriftai_anyio.predictions import AsyncWaitOptions, WaitOptions
+
+T = TypeVar("T")
 
 TOKEN = "s3cr3t-t0k3n"
 BASE_URL = "https://api.example/v1"
@@ -88,6 +91,12 @@ _accounts = itertools.count()
 def client_of(transport: httpx.AsyncBaseTransport, **options: Any) -> Client:
     """Makes a client whose requests all go to a transport, of an account (and so a pace) of its own."""
     return Client(f"{TOKEN}-{next(_accounts)}", BASE_URL, transport=transport, **options)
+
+
+def run_on(backend: str, function: Callable[..., Awaitable[T]], *args: object) -> T:
+    """Runs a coroutine function on an event loop of a kind that a client takes."""
+    kind = BACKENDS[backend]
+    return anyio.run(function, *args, backend=kind.name, backend_options=kind.options)
 
 
 async def never(_: httpx.Request) -> httpx.Response:

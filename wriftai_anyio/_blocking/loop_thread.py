@@ -11,12 +11,14 @@ from anyio.lowlevel import EventLoopToken, current_token
 from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.forks import forks_wait
 
+from .backends import BACKENDS
+
 
 class LoopThread:
     """A daemon thread with an event loop, and a `BlockingPortal` on that.
 
     Args:
-        backend: The event loop's kind.
+        backend: The event loop's kind, one of `BACKENDS`.
         serve: Awaited on the event loop, which ends after it; it awaits `stop_requested`.
 
     Attributes:
@@ -45,7 +47,8 @@ class LoopThread:
         try:
             with ExitStack() as start:
                 start.enter_context(forks_wait())  # the event loop is imported now
-                anyio.run(self._main, start.close, backend=self._backend)
+                kind = BACKENDS[self._backend]
+                anyio.run(self._main, start.close, backend=kind.name, backend_options=kind.options)
         except BaseException as error:  # noqa: BLE001 -- told to the callers
             self._failure = error
         finally:

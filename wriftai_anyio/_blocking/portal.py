@@ -46,7 +46,7 @@ class Portal:
     """Runs coroutines for blocking callers on an event loop in a daemon thread of its own.
 
     Args:
-        backend: The event loop's kind, "asyncio" or "trio".
+        backend: The event loop's kind, one of `BACKENDS`.
         on_stop: Awaited on the event loop before it ends.
     """
 

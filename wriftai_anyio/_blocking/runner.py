@@ -20,7 +20,7 @@ class BlockingRunner:
     When it is collected, which is when its client and all of the client's resources are, the portal's thread ends.
 
     Args:
-        backend: The event loop's kind, "asyncio" or "trio".
+        backend: The event loop's kind, one of `BACKENDS`.
         on_stop: Awaited on the portal's event loop before it ends.
     """
 
