@@ -10,7 +10,7 @@ from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
 from wriftai_anyio.errors import APITimeoutError
 
-from .object_store import Store
+from .object_store import Store, etag_of
 from .progress import UploadProgress, tell
 from .source import Source
 
@@ -124,8 +124,7 @@ class PartSender:
         """Sends a part once, and returns its ETag."""
         response = await self._store.put(part.url, chunks, part.size, self._mime_type, attempt)
         await chunks.count(part.size - chunks.sent)
-        etag: str | None = response.headers.get("etag")
-        return etag
+        return etag_of(response)
 
     def retry_delay(self, failure: Failure, repeats: int) -> float | None:
         """Returns the seconds until a part is sent again, in smaller chunks if it took too long."""

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 import httpx
+from anyio import move_on_after
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._pipeline.redirects import follow_redirects
@@ -12,13 +13,15 @@ from wriftai_anyio._pipeline.request import USER_AGENT
 from wriftai_anyio._pipeline.retry_loop import Failure
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.addresses import web_address
-from wriftai_anyio._transport.bodies import StreamedBody, close
-from wriftai_anyio._transport.failures import connection_error, without_secrets
+from wriftai_anyio._transport.bodies import StreamedBody, abandon, close
+from wriftai_anyio._transport.failures import connection_error, patience_with, without_secrets
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from wriftai_anyio.hooks import RequestEvent
 
 MOST_REDIRECTS: Final = 10
+MOST_SAID: Final = 64 * 1024
+"""Bytes that are read of what a store says about a part."""
 
 
 class Store:
@@ -52,19 +55,24 @@ class Store:
             APIConnectionError: If nothing came back.
             APIResponseError: If it is a redirect, which is not followed.
         """
-        headers = {"content-length": str(size), "content-type": mime_type}
+        headers = {
+            b"content-length": b"%d" % size,
+            b"content-type": mime_type.encode("ascii"),
+            b"accept-encoding": b"identity",
+        }
         request = self._request("PUT", httpx.URL(url), headers, StreamedBody(content))
-        response = await self._answer(self._http.fetch, request, attempt)
+        response = await self._answer(self._http.open, request, attempt)
+        said = await _beginning(response, patience_with(request))
         if not response.is_success:
-            raise _refused(response)
+            raise _refused(response, said)
         return response
 
-    async def open(self, address: httpx.URL, headers: Mapping[str, str], attempt: int) -> httpx.Response:
+    async def open(self, address: httpx.URL, headers: Mapping[bytes, bytes], attempt: int) -> httpx.Response:
         """Asks for what is at an address, over redirects; the caller closes the answer.
 
         Args:
             address: The address.
-            headers: More headers.
+            headers: More headers, as bytes, since servers' validators need not be ASCII.
             attempt: 1, and one more each time that it is asked for again.
 
         Raises:
@@ -79,10 +87,10 @@ class Store:
             return response
         if response.has_redirect_location:
             raise _not_followed(response, f"there are more than {MOST_REDIRECTS}")
-        raise _refused(response)
+        raise _refused(response, b"")
 
-    async def _ask(self, headers: Mapping[str, str], attempt: int, address: httpx.URL) -> httpx.Response:
-        request = self._request("GET", address, {"accept-encoding": "identity", **headers})
+    async def _ask(self, headers: Mapping[bytes, bytes], attempt: int, address: httpx.URL) -> httpx.Response:
+        request = self._request("GET", address, {b"accept-encoding": b"identity", **headers})
         response = await self._answer(self._http.open, request, attempt)
         if not response.is_success:
             await close(response)
@@ -97,7 +105,7 @@ class Store:
         return await self._watch.answer(event, lambda: _answer(send, request))
 
     def _request(
-        self, method: str, address: httpx.URL, headers: Mapping[str, str], body: StreamedBody | None = None
+        self, method: str, address: httpx.URL, headers: Mapping[bytes, bytes], body: StreamedBody | None = None
     ) -> httpx.Request:
         own = httpx.Headers({"host": address.netloc.decode("ascii"), "accept": "*/*"})
         own["user-agent"] = httpx.Headers(self._config.headers).get("user-agent", USER_AGENT)
@@ -139,7 +147,7 @@ def unpromised(response: httpx.Response, problem: str) -> APIResponseError:
         response: The answer.
         problem: What is wrong with it, for the message.
     """
-    shown = _shown(response)
+    shown = _shown(response, b"")
     return APIResponseError(f"{_outcome(shown)}, {problem}.", response=shown)
 
 
@@ -164,7 +172,7 @@ def _redirected(response: httpx.Response) -> httpx.URL | None:
         return None
     here = response.request.url
     try:
-        there = web_address(str(here.join(response.headers["location"])), "Location")
+        there = web_address(str(here.join(_location(response))), "Location")
     except (httpx.InvalidURL, ValueError):
         raise _not_followed(response, "it leads to no web address") from None
     if here.scheme == "https" and there.scheme == "http":
@@ -176,8 +184,8 @@ def _not_followed(response: httpx.Response, reason: str) -> APIResponseError:
     return unpromised(response, f"a redirect that is not followed: {reason}")
 
 
-def _refused(response: httpx.Response) -> APIStatusError | APIResponseError:
-    shown = _shown(response)
+def _refused(response: httpx.Response, said: bytes) -> APIStatusError | APIResponseError:
+    shown = _shown(response, said)
     if not shown.is_error:
         return unpromised(response, "which is no success and no refusal")
     known = status_error(shown, None)
@@ -195,12 +203,69 @@ def _outcome(response: httpx.Response) -> str:
     return f"{request.method} {request.url.path} on {request.url.host} was answered {response.status_code}"
 
 
-def _shown(response: httpx.Response) -> httpx.Response:
-    content = response.content if response.is_stream_consumed else b""
-    headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_BODY]
+def _shown(response: httpx.Response, content: bytes) -> httpx.Response:
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_BODY]
     request = without_secrets(response.request)
     _hide_query(request)
     return httpx.Response(response.status_code, headers=headers, content=content, request=request)
 
 
-_OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding", "location"})
+_OF_THE_BODY = frozenset({b"content-encoding", b"content-length", b"transfer-encoding", b"location"})
+
+
+async def _beginning(response: httpx.Response, patience: float) -> bytes:
+    """Reads what an answer says, 64 KiB and so many seconds at most, and closes it.
+
+    Its head says all that is needed, so it is not a failure of its own if the rest breaks off. Nothing is decoded: none
+    was asked to be encoded, and a few bytes can become gigabytes.
+    """
+    said = bytearray()
+    chunks = body_of(response)
+    try:
+        with move_on_after(patience):
+            async for chunk in chunks:
+                said += chunk
+                if len(said) >= MOST_SAID:
+                    await abandon(chunks)
+                    break
+    except httpx.RequestError:
+        pass
+    finally:
+        await close(response)
+    return b"" if "content-encoding" in response.headers else bytes(said[:MOST_SAID])
+
+
+def body_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Returns the bytes of an answer's body as they come, which are not decoded."""
+    # httpx's own iterator of them costs a tenth of a whole download.
+    stream = response.stream
+    return aiter(stream) if isinstance(stream, httpx.AsyncByteStream) else response.aiter_raw()
+
+
+def header_of(response: httpx.Response, name: bytes) -> bytes | None:
+    """Returns the value of a header as it came, which need not be ASCII; `None` if there is none.
+
+    Args:
+        response: The answer.
+        name: The name in lower case.
+    """
+    return next((value for key, value in response.headers.raw if key.lower() == name), None)
+
+
+def etag_of(response: httpx.Response) -> str | None:
+    """Returns the ETag of a part as text, for JSON; `None` if there is none."""
+    etag = header_of(response, b"etag")
+    if etag is None:
+        return None
+    try:
+        return etag.decode()
+    except UnicodeDecodeError:
+        return etag.decode("latin-1")
+
+
+def _location(response: httpx.Response) -> str:
+    location = header_of(response, b"location") or b""
+    try:
+        return location.decode()
+    except UnicodeDecodeError:  # httpx would make other bytes of them, in UTF-8
+        return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in location)

@@ -5,13 +5,21 @@ from typing import Final
 import httpx
 
 LAST_PORT: Final = 65535
+LONGEST_LABEL: Final = 63
+"""Bytes between two dots of a host's name."""
 UNREACHABLE: Final = f"must begin with http:// or https:// and name a host, and no port above {LAST_PORT}."
 """What is said of an address that `can_be_reached` refuses."""
 
 
 def can_be_reached(address: httpx.URL) -> bool:
     """Whether connections can go to an address: httpx takes any."""
-    return address.scheme in {"http", "https"} and address.host != "" and (address.port or 0) <= LAST_PORT
+    return address.scheme in {"http", "https"} and _is_host(address.raw_host) and (address.port or 0) <= LAST_PORT
+
+
+def _is_host(host: bytes) -> bool:
+    # trio resolves names by Python's codec `idna`, which raises UnicodeError for other labels.
+    labels = host.removesuffix(b".").split(b".")
+    return b":" in host or all(0 < len(label) <= LONGEST_LABEL for label in labels)
 
 
 def web_address(url: str, argument: str) -> httpx.URL:

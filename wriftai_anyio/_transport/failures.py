@@ -49,11 +49,12 @@ def _may_have_arrived(request: httpx.Request, error: httpx.RequestError | None) 
 
 def without_secrets(request: httpx.Request) -> httpx.Request:
     """Returns a copy of a request's method, address and headers, without its credentials and its body."""
-    headers = [(name, value) for name, value in request.headers.multi_items() if name not in _SECRET_HEADERS]
+    # Bytes: an ETag that is sent back need not be ASCII, and httpx encodes no other strings.
+    headers = [(name, value) for name, value in request.headers.raw if name.lower() not in _SECRET_HEADERS]
     return httpx.Request(request.method, request.url, headers=headers)
 
 
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SECRET_HEADERS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
 
 
 def patience_with(request: httpx.Request) -> float:
