@@ -13,13 +13,18 @@ UNREACHABLE: Final = f"must begin with http:// or https:// and name a host, and 
 
 def can_be_reached(address: httpx.URL) -> bool:
     """Whether connections can go to an address: httpx takes any."""
-    return address.scheme in {"http", "https"} and _is_host(address.raw_host) and (address.port or 0) <= LAST_PORT
+    return address.scheme in {"http", "https"} and _has_host(address) and (address.port or 0) <= LAST_PORT
 
 
-def _is_host(host: bytes) -> bool:
-    # trio resolves names by Python's codec `idna`, which raises UnicodeError for other labels.
-    labels = host.removesuffix(b".").split(b".")
-    return b":" in host or all(0 < len(label) <= LONGEST_LABEL for label in labels)
+def _has_host(address: httpx.URL) -> bool:
+    # httpx decodes Punycode when it is asked for the host, and trio resolves names by Python's codec `idna`: both raise
+    # a UnicodeError of what cannot be a name.
+    try:
+        is_address = ":" in address.host
+    except UnicodeError:
+        return False
+    labels = address.raw_host.removesuffix(b".").split(b".")
+    return is_address or all(0 < len(label) <= LONGEST_LABEL for label in labels)
 
 
 def web_address(url: str, argument: str) -> httpx.URL:
