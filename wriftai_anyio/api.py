@@ -119,19 +119,19 @@ class API:
         Args:
             method: The HTTP method.
             path: The path below the base URL.
-            shape: Makes the result of the decoded answer; raises `ShapeError` where it is not as promised.
+            shape: Returns the result for the decoded answer; raises `ShapeError` where it is not as promised.
             json: The body, if there is one.
             headers: More headers, for this request alone.
             params: Query parameters.
             hold: The value of the header `Prefer`, by which the server is asked to answer late.
             timeout: Instead of the client's.
-            repeatable: Whether a second time does no harm. By default GET, HEAD, PUT and DELETE are.
+            repeatable: Whether it is safe to repeat. By default GET, HEAD, PUT and DELETE are.
             shield: Entered while an attempt is under way, which is then let finish.
             hooks: Awaited around each attempt.
-            urgent: Whether it goes before those that wait for the pace already.
+            urgent: Whether it goes before the requests that wait for the rate limit already.
 
         Returns:
-            What `shape` made.
+            What `shape` returned.
 
         Raises:
             APIStatusError: If the API refused.

@@ -70,7 +70,7 @@ class APIConnectionError(WriftAIError):
 
     Attributes:
         request: The request, without the access token.
-        request_sent: Whether the server may have seen the whole request. `False` means that it surely did
+        request_sent: Whether the server may have seen the whole request. `False` means that it certainly did
             nothing.
     """
 
@@ -179,7 +179,7 @@ class CreateOutcomeUnknown(WriftAIError):  # noqa: N818 -- the design's name: an
     taken runs and costs money. What was seen is the error's `__cause__`.
 
     Attributes:
-        prediction_id: The prediction's id, where the server's answer still told it.
+        prediction_id: The prediction's id, where the server's answer contains it.
         request_id: The server's id of the request, where it gave one: quote it to WriftAI's support.
     """
 
@@ -210,7 +210,7 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
 
 
 class BatchJournalError(WriftAIError):
-    """A batch's journal is that of other inputs, is damaged, is no journal, or is in use. It is left as it was."""
+    """A batch's journal is that of other inputs, is damaged, is not a journal, or is in use. It is left as it was."""
 
 
 class WebhookSignatureVerificationError(WriftAIError, ValueError):
@@ -252,11 +252,11 @@ _NEXT_STEP: Mapping[int, str] = {
 
 
 def status_error(response: httpx.Response, body: JsonValue) -> APIStatusError:
-    """Makes the error that belongs to an answer of 4xx or 5xx.
+    """Returns the error for an answer of 4xx or 5xx.
 
     Args:
         response: The answer, its request already without the access token.
-        body: Its decoded JSON, `None` if it is none.
+        body: Its decoded JSON, `None` if it is not JSON.
     """
     status = response.status_code
     outer: Mapping[str, JsonValue] = body if isinstance(body, Mapping) else {}

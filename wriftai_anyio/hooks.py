@@ -1,4 +1,4 @@
-"""What the hooks of a client are told: see `Client(on_request=…, on_response=…)`."""
+"""What the hooks of a client are called with: see `Client(on_request=…, on_response=…)`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -38,9 +38,9 @@ class PredictionTracer:
     The span begins with the create, as a child of the caller's current span, or with the wait for a prediction that
     was created elsewhere. Each status is an event of the span, at the time when the client saw it: in the answer to a
     held create, a poll, a list, a stream or a webhook. The span ends with the prediction; a failed or abandoned one
-    has the span status error. Whoever leaves a wait or a stream early ends the span with the event `left`.
+    has the span status error. Leaving a wait or a stream early ends the span with the event `left`.
 
-    The span of a prediction that nobody follows stays open until it is followed, its end is seen, or the client is
+    The span of a prediction that is not followed stays open until it is followed, its end is seen, or the client is
     closed. There are 10,000 such spans at most, and those of more than an hour are ended when another prediction is
     left to itself. Such a span ends as of the last status seen.
 
@@ -58,10 +58,10 @@ class PredictionTracer:
     tracer_provider: otel.TracerProvider | None = None
 
     def observer(self) -> Observer:
-        """Makes what traces one client's predictions; the client calls it.
+        """Returns an observer that traces the predictions of one client; the client calls it.
 
         Returns:
-            What the client tells of its predictions.
+            The observer.
         """
         return _Traces(otel.get_tracer("wriftai_anyio", __version__, self.tracer_provider))
 
@@ -89,7 +89,7 @@ class _Trace:
             self.span.set_status(otel.StatusCode.ERROR, str(status))
 
     def forget(self) -> None:
-        """Ends the span as of the last status seen: nobody followed its prediction further."""
+        """Ends the span as of the last status seen: its prediction was not followed to its end."""
         self.span.add_event("left", timestamp=self._seen_at)
         self.span.end(self._seen_at)
 
@@ -128,7 +128,7 @@ def _fields(prediction: Told, name: str) -> Mapping[str, object]:
 
 
 def _ids(error: Exception) -> Mapping[str, str]:
-    """What an error tells of the request, and of the prediction that may have been created."""
+    """Returns the ids that an error has of the request, and of the prediction that may have been created."""
     found = {"wriftai.request.id": getattr(error, "request_id", None), _ID: getattr(error, "prediction_id", None)}
     return {name: value for name, value in found.items() if isinstance(value, str)}
 

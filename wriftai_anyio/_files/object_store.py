@@ -119,7 +119,7 @@ class Store:
         return httpx.Request(method, address, headers=own, stream=stream, extensions=extensions)
 
     def retry_delay(self, failure: Failure, repeats: int) -> float | None:
-        """Says how long to wait before a request is sent again.
+        """Returns the delay before a request is sent again.
 
         Args:
             failure: How it failed.
@@ -134,14 +134,14 @@ class Store:
 
 
 def broken(response: httpx.Response, error: httpx.RequestError) -> APIConnectionError:
-    """Makes the error for an answer that broke off."""
+    """Returns the error for an answer that broke off."""
     made = connection_error(response.request, error)
     _hide_query(made.request)
     return made
 
 
 def unpromised(response: httpx.Response, problem: str) -> APIResponseError:
-    """Makes the error for an answer that cannot be right.
+    """Returns the error for an answer that cannot be right.
 
     Args:
         response: The answer.

@@ -1,4 +1,4 @@
-"""Tells the hooks and the debug log of each request and of what came of it."""
+"""Reports each request and its outcome to the hooks and to the debug log."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=RequestEvent)
 
 
 class Watch:
-    """Tells of requests.
+    """Reports requests to the hooks and the debug log.
 
     Args:
         on_request: The client's hook.
@@ -31,14 +31,14 @@ class Watch:
 
     @property
     def idle(self) -> bool:
-        """Whether nobody wants to know."""
+        """Whether there is nothing to report to."""
         return not self._hooked and not logger.isEnabledFor(logging.DEBUG)
 
     async def answer(self, request: RequestEvent, send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-        """Sends a request, and tells of it before and after.
+        """Sends a request, and reports it before and after.
 
         Args:
-            request: What is told of it.
+            request: What is reported.
             send: Sends it.
 
         Returns:

@@ -14,7 +14,7 @@ import httpx
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, request_id_of
 
 logger: Final = logging.getLogger("wriftai_anyio")
-# Without it, Python prints the warnings of a logger that nobody has configured.
+# Without a handler, Python prints the warnings of a logger that is not configured.
 logger.addHandler(logging.NullHandler())
 
 NOTICEABLE_WAIT: Final = 1.0
@@ -22,7 +22,7 @@ NOTICEABLE_WAIT: Final = 1.0
 
 
 def reason(outcome: httpx.Response | APIConnectionError | APIStatusError | APIResponseError) -> str:
-    """Says in few words why something is tried again.
+    """Returns in few words why something is tried again.
 
     Args:
         outcome: How it went.

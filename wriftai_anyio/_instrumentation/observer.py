@@ -1,11 +1,11 @@
-"""Who looks on at predictions, from their creates to their ends: nobody, unless the client has a tracer."""
+"""Observes predictions from their creates to their ends, if the client has a tracer."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol, TypeAlias
 
 Told: TypeAlias = Mapping[str, object]
-"""A prediction as far as it was told: it has an `id`; what else it has may be anything."""
+"""A prediction as far as it is known: it has an `id`, and perhaps other fields."""
 
 
 class Outlined(Protocol):
@@ -18,10 +18,10 @@ class Outlined(Protocol):
 
 
 class Observer(Protocol):
-    """Looks on at the predictions of one client, on any thread and event loop. It raises nothing."""
+    """Observes the predictions of one client, on any thread and event loop. It never raises."""
 
     def creating(self, create: Outlined) -> AbstractContextManager[Callable[[Told], None]]:
-        """Looks on at a create.
+        """Observes a create.
 
         Returns:
             What the create runs in, and perhaps the wait for its prediction; it gives what is to be called with the
@@ -30,7 +30,7 @@ class Observer(Protocol):
         ...
 
     def following(self, prediction_id: str) -> AbstractContextManager[object]:
-        """Looks on at a wait.
+        """Observes a wait.
 
         Returns:
             What the wait runs in. To leave it with an exception is to leave the prediction; without one, somebody may
@@ -39,15 +39,15 @@ class Observer(Protocol):
         ...
 
     def seen(self, prediction: Told) -> None:
-        """Takes in a state of a prediction, from whatever the server said."""
+        """Notes a state of a prediction that the server has sent."""
         ...
 
     def left(self, prediction_id: str) -> None:
-        """Takes in that somebody who followed a prediction now and then does so no longer."""
+        """Notes that a prediction that was followed step by step is not followed any more."""
         ...
 
     def close(self) -> None:
-        """Takes in that nobody will follow any prediction any more."""
+        """Notes that the client is closed, and that no prediction is followed any more."""
         ...
 
 
@@ -60,11 +60,11 @@ class ObserverSource(Protocol):
 
 
 def _ignore(_: Told) -> None:
-    """Takes in what nobody wants to know."""
+    """Ignores it."""
 
 
 class _Nobody:
-    """Looks on at nothing."""
+    """Observes nothing."""
 
     _creating: Final = nullcontext(_ignore)
     _following: Final = nullcontext()
@@ -88,4 +88,4 @@ class _Nobody:
 
 
 NOBODY: Final[Observer] = _Nobody()
-"""Stands for an observer where there is none."""
+"""The observer of clients without a tracer."""

@@ -1,4 +1,4 @@
-"""Which predictions are being traced: those that somebody follows, those that are kept for whoever comes next."""
+"""The open traces of predictions: those that are followed, and those that are kept for the next to follow them."""
 
 import threading
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 T = TypeVar("T")
 
 MOST_KEPT: Final = 10_000
-"""Traces that are kept of predictions which nobody follows just now."""
+"""Traces that are kept of predictions that are not followed at the moment."""
 LONGEST_KEPT: Final = 3600.0
 """Seconds for which they are kept: a prediction runs half an hour at most."""
 REMEMBERED: Final = 10_000
@@ -41,12 +41,12 @@ class TraceTable(Generic[T]):
         self._closed = False
 
     def begin(self, prediction_id: str, trace: T) -> None:
-        """Takes in the trace of a new prediction, which is followed by whoever created it."""
+        """Adds the trace of a new prediction, which its creator follows."""
         with self._lock:
             self._followed[prediction_id] = _Entry(trace)
 
     def follow(self, prediction_id: str, make: Callable[[], T]) -> T | None:
-        """Returns the trace of a prediction that somebody follows from now on; makes one if there is none.
+        """Returns the trace of a prediction that is followed from now on; makes one if there is none.
 
         Returns:
             The trace; `None` if the prediction is known to have ended.
@@ -66,11 +66,11 @@ class TraceTable(Generic[T]):
             return entry.trace
 
     def leave(self, prediction_id: str, *, keep: bool) -> tuple[bool, list[T]]:
-        """Takes in that one of those who follow a prediction does so no longer.
+        """Notes that a prediction has one follower less.
 
         Args:
             prediction_id: The prediction.
-            keep: Whether its trace is kept, if nobody else follows it, for whoever comes next.
+            keep: Whether its trace is kept for the next follower, if this was the last one.
 
         Returns:
             Whether its trace was removed; and the traces that were kept before and are no longer.
@@ -105,13 +105,13 @@ class TraceTable(Generic[T]):
             return entry.trace
 
     def drop(self, prediction_id: str) -> T | None:
-        """Removes the trace of a prediction that nobody follows, and returns it."""
+        """Removes the trace of a prediction that is not followed, and returns it."""
         with self._lock:
             entry = self._kept.pop(prediction_id, None)
             return entry.trace if entry else None
 
     def close(self) -> list[T]:
-        """Removes the traces that nobody follows, and returns them; none is kept from now on."""
+        """Removes the traces of predictions that are not followed, and returns them; none is kept from now on."""
         with self._lock:
             self._closed = True
             return self._forget()

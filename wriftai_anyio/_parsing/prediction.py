@@ -11,7 +11,7 @@ from .shapes import ShapeError, mapping
 
 
 class PredictionParser:
-    """Makes predictions of decoded answers. It has no side effects: what parses an answer tells its observer.
+    """Turns decoded answers into predictions. It has no side effects: the caller tells the observer.
 
     Args:
         base_url: The API's base URL.

@@ -16,7 +16,7 @@ class ShapeError(ValueError):
 
 
 def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedResponse[T]]:
-    """Makes the shape of a page from the shape of its items."""
+    """Returns the shape of a page of items of a shape."""
 
     def page(value: JsonValue) -> PaginatedResponse[T]:
         fields = mapping(value)
@@ -35,7 +35,7 @@ def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedRe
 
 
 def record(kind: type[T], key: str, **enumerations: type[StrEnum]) -> Callable[[JsonValue], T]:
-    """Makes the shape of an object that is told by its key; all its fields are kept as they came.
+    """Returns the shape of an object that always has a certain field; all its fields are kept as they came.
 
     Args:
         kind: The `TypedDict` that describes it.

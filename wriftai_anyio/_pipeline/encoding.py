@@ -1,4 +1,4 @@
-"""What is sent, as the bytes of its JSON."""
+"""Encodes the bodies of requests as JSON."""
 
 import json
 from collections.abc import Mapping

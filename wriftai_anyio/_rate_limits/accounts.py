@@ -49,7 +49,7 @@ _registry = PerProcess(_Registry)
 
 
 class SharedPace:
-    """An account's pace in whatever process asks for it."""
+    """An account's pace in the current process, also after a fork."""
 
     def __init__(self, base_url: str, access_token: str | None) -> None:
         account = hashlib.sha256(f"{base_url}\n{access_token}".encode()).digest()

@@ -67,7 +67,7 @@ class Bucket:
 
         Args:
             held: Whether the server will be asked to answer late.
-            first: Whether to go before those that wait already: for what was refused, and for cleaning up.
+            first: Whether to go before those that wait already: for retries after a 429, and for cleaning up.
 
         Returns:
             The slot; its `held` says whether the request should still ask to be held.
@@ -87,7 +87,7 @@ class Bucket:
             queue.move_to_end(waiter, last=False)
         try:
             while True:
-                # Those behind wait without a timer: whoever leaves the front of the queue wakes the next.
+                # Those behind wait without a timer: the one that leaves the front of the queue wakes the next.
                 delay = math.inf
                 if next(iter(queue)) is waiter:
                     outcome = self._try(held)
@@ -117,13 +117,13 @@ class Bucket:
         next(iter(queue)).wake()
 
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
-        """Takes in what an answer says of the budget."""
+        """Updates the budget from an answer."""
         with self._lock:
             self._budget.answered(slot, status, headers, pace_time())
         self._wake_next()
 
     def unanswered(self, slot: Slot) -> None:
-        """Takes in that a request ended without an answer."""
+        """Notes that a request ended without an answer."""
         with self._lock:
             self._budget.ended(slot)
         self._wake_next()

@@ -23,7 +23,7 @@ class ModelReference(NamedTuple):
 
 
 def model_reference(value: str, argument: str = "model") -> ModelReference:
-    """Takes a model reference apart.
+    """Parses a model reference.
 
     Args:
         value: `owner/name` or `owner/name:number`.
@@ -42,7 +42,7 @@ def model_reference(value: str, argument: str = "model") -> ModelReference:
 
 
 def model_path(identifier: str) -> str:
-    """Makes the path of a model of its identifier.
+    """Returns the path of a model.
 
     Args:
         identifier: `owner/name`.
@@ -57,7 +57,7 @@ def model_path(identifier: str) -> str:
 
 
 def version_path(identifier: str) -> str:
-    """Makes the path of a model version of its identifier.
+    """Returns the path of a model version.
 
     Args:
         identifier: `owner/name:number`.

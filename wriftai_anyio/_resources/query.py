@@ -10,7 +10,7 @@ _EXTRA: Final = "extra_query"
 
 
 def page_query(options: PaginationOptions | None, kind: type) -> dict[str, QueryValue]:
-    """Makes query parameters of pagination options; those that are `None` are left out.
+    """Returns pagination options as query parameters; those that are `None` are left out.
 
     Args:
         options: What the caller gave.

@@ -55,7 +55,7 @@ class StreamedBody(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        # How long a chunk takes to be made is not the server's affair.
+        # The time that it takes to produce a chunk does not count against the server.
         self._scope.deadline = math.inf
         try:
             return await anext(self._chunks)

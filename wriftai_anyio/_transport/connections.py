@@ -26,7 +26,7 @@ DESCRIPTOR_RETRY: Final = 0.25
 
 
 class _LoopEnd:
-    """Closes the connections of an event loop when that ends, though nobody called `aclose`.
+    """Closes the connections of an event loop when the loop ends, even if `aclose` was never called.
 
     The connections of clients that were dropped unclosed are closed when the next client comes.
     """
@@ -77,7 +77,7 @@ def this_loop_end() -> _LoopEnd:
 
 
 class Http:
-    """Sends requests on whatever event loop it is called from, over connections that belong to that loop.
+    """Sends requests on the event loop that it is called from, over connections that belong to that loop.
 
     Args:
         transport: Used for all requests instead of connections of our own.

@@ -24,6 +24,7 @@ def connection_error(request: httpx.Request, error: httpx.RequestError) -> APICo
 
 
 def late(request: httpx.Request) -> APIConnectionError:
+    """Returns the error for a request that took longer than its timeouts together."""
     return _error(APITimeoutError, request, f"was not answered within {patience_with(request):g} s", None)
 
 
@@ -58,6 +59,7 @@ _SECRET_HEADERS = frozenset({b"authorization", b"proxy-authorization", b"cookie"
 
 
 def patience_with(request: httpx.Request) -> float:
+    """Returns the seconds that one attempt may take in all: to connect, and to be answered."""
     timeout = request.extensions.get("timeout", {})
     connect, answer = timeout.get("connect"), timeout.get("read")
     return math.inf if connect is None or answer is None else connect + answer

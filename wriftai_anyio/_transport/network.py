@@ -24,7 +24,7 @@ LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=Non
 
 
 class Network:
-    """Makes transports that go out as the environment says."""
+    """Makes transports with the proxies and certificates that the environment names."""
 
     def __init__(self) -> None:
         self._make: Callable[[], httpx.AsyncBaseTransport] | None = None
@@ -68,7 +68,7 @@ def _import_what_comes_later() -> None:
 
 
 _tls_contexts: Final[PerProcess[dict[tuple[str | None, ...], ssl.SSLContext]]] = PerProcess(dict)
-"""What all clients of a process share, by what the environment said: reading the authorities takes 0.03 s."""
+"""Shared by all clients of a process, by the settings of the environment: reading the authorities takes 0.03 s."""
 
 
 def _tls_settings() -> tuple[str | None, ...]:
@@ -168,7 +168,7 @@ def _keepalive_options() -> list[tuple[int, int, int]]:
 
 
 def request_limit() -> int:
-    """Says how many requests may be under way at once: nine tenths of the file descriptors still free."""
+    """Returns how many requests may be under way at once: nine tenths of the file descriptors still free."""
     if sys.platform == "win32":
         return 8192
     import resource

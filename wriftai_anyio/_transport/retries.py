@@ -1,4 +1,4 @@
-"""Pure rules: may a request be sent again, where to, and after how long."""
+"""Pure rules: whether a request may be sent again, where to, and after how long."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_OF_ANYTHING = frozenset({307, 308})
-"""Those after which the method and the body stay the same, and the server surely did nothing."""
+"""Those after which the method and the body stay the same: the server certainly did nothing."""
 
 FIRST_BACKOFF = 0.5
 """Seconds."""
@@ -33,13 +33,13 @@ _EARLIEST_TIMESTAMP = 1e9
 
 
 def redirection(response: httpx.Response) -> httpx.URL | None:
-    """Says where a redirect has a request sent again: on the same origin, so that no token leaves it.
+    """Returns where a redirect leads, if it stays on the same origin, so that no token leaves it.
 
     Args:
         response: The answer, with its request.
 
     Returns:
-        The address; `None` if it is no redirect, or one that is not followed.
+        The address; `None` if the answer is not a redirect, or one that is not followed.
     """
     if response.status_code not in REDIRECTS:
         return None
@@ -58,7 +58,7 @@ def redirection(response: httpx.Response) -> httpx.URL | None:
 def retry_delay(
     failure: APIConnectionError | APIStatusError, repeats: int, now: float, *, repeatable: bool
 ) -> float | None:
-    """Returns how long to wait before a request that failed is sent again.
+    """Returns the delay before a request that failed is sent again.
 
     Args:
         failure: How it failed.
@@ -78,7 +78,7 @@ def retry_delay(
 
 
 def backoff(attempt: int, uniform: Callable[[float, float], float] | None = None) -> float:
-    """Says how long to wait before a retry, with full jitter.
+    """Returns the delay before a retry, with full jitter.
 
     Args:
         attempt: How many retries there were already, from 0.
@@ -91,7 +91,7 @@ def backoff(attempt: int, uniform: Callable[[float, float], float] | None = None
 
 
 def server_delay(headers: Mapping[str, str], now: float) -> float | None:
-    """Says how long the server that refused something as too much asked to be left alone.
+    """Returns the delay that a 429 asks for.
 
     `Retry-After` counts before `x-ratelimit-reset`. What makes no sense is ignored.
 
@@ -109,7 +109,7 @@ def server_delay(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def failure_delay(headers: Mapping[str, str], now: float) -> float | None:
-    """Says how long a server that failed asked to be left alone.
+    """Returns the delay that a failed answer asks for.
 
     As `server_delay`; but resets are in every answer, and say nothing where requests remain.
 
@@ -157,7 +157,7 @@ def reset_delay(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _seconds_until(moment: float, headers: Mapping[str, str], now: float) -> float:
-    """Says how far off a moment is that the server's clock tells; our clock may be another.
+    """Returns how far off a moment of the server's clock is, from which ours may differ.
 
     The answer's `Date` is of the server's clock too, less a part of a second, which our clock fills in where the two
     agree. A `Date` that is more than a minute off the moment is doubted if the moment is near by ours, past or not.

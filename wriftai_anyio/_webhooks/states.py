@@ -1,4 +1,4 @@
-"""Which of the states that webhooks tell of are news: they come at least once, and in any order."""
+"""Tells news from repetition among the states that webhooks bring, each at least once and in any order."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -50,7 +50,7 @@ class SeenStates:
         self._seen: BoundedDict[str, _Seen] = BoundedDict(capacity)
 
     def is_news(self, prediction: Prediction) -> bool:
-        """Takes in a state, and tells whether it is neither a duplicate nor older than one already seen."""
+        """Notes a state, and returns whether it is neither a duplicate nor older than one already seen."""
         status, updated_at = prediction["status"], _instant(prediction.get("updated_at"))
         seen = self._seen.pop(prediction["id"], None) or _Seen()
         self._seen[prediction["id"]] = seen
