@@ -10,9 +10,8 @@ from typing import Final, TypeVar
 import httpx
 
 from ._blocking.backends import check_backend
-from ._instrumentation.observer import ObserverSource
 from ._transport.addresses import UNREACHABLE, can_be_reached
-from .hooks import OnRequest, OnResponse
+from .hooks import ObserverSource, OnRequest, OnResponse
 
 DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"
 DEFAULT_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)

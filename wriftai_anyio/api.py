@@ -9,7 +9,7 @@ from ._blocking.runner import BlockingRunner
 from ._concurrency.cancellation import SendShield
 from ._config import Config
 from ._instrumentation.event_hooks import Watch
-from ._instrumentation.observer import NOBODY, Observer
+from ._instrumentation.observer import NOBODY
 from ._pipeline.attempt_hooks import AttemptHooks
 from ._pipeline.pipeline import Pipeline
 from ._pipeline.request import APIRequest, Query
@@ -17,6 +17,7 @@ from ._pipeline.responses import shaped, unchanged
 from ._rate_limits.accounts import SharedPace
 from ._transport.connections import Http
 from ._types.json import JsonValue
+from .hooks import Observer
 
 __all__ = ["API"]
 

@@ -7,13 +7,12 @@ from typing import Generic, TypeVar, cast
 import httpx
 
 from ._config import DEFAULT_TIMEOUT, Config
-from ._instrumentation.observer import ObserverSource
 from ._rate_limits.state import RateLimits
 from .api import API
 from .authenticated_user import AuthenticatedUser
 from .files import Files
 from .hardware import HardwareResource
-from .hooks import OnRequest, OnResponse
+from .hooks import ObserverSource, OnRequest, OnResponse
 from .model_categories import ModelCategories
 from .model_versions import ModelVersions
 from .models import ModelsResource

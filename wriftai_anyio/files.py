@@ -12,12 +12,12 @@ from ._files.progress import on_caller
 from ._files.source import open_source
 from ._resources.base import Resource
 from ._transport.addresses import web_address
-from ._types.file import File, FileContent
+from ._types.file import AsyncReadable, File, FileContent, Readable
 from .api import API
 from .common_types import UploadCompletionResult
 from .uploads import Uploads
 
-__all__ = ["File", "FileContent", "Files", "safe_name"]
+__all__ = ["AsyncReadable", "File", "FileContent", "Files", "Readable", "safe_name"]
 
 
 class Files(Resource):

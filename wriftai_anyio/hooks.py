@@ -1,10 +1,20 @@
-"""What the hooks of a client are called with: see `Client(on_request=…, on_response=…)`."""
+"""Hooks of a client: what `Client(on_request=…, on_response=…)` is called with, and what a tracer must offer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-__all__ = ["OnRequest", "OnResponse", "RequestEvent", "ResponseEvent"]
+__all__ = [
+    "ObservedCreate",
+    "ObservedPrediction",
+    "Observer",
+    "ObserverSource",
+    "OnRequest",
+    "OnResponse",
+    "RequestEvent",
+    "ResponseEvent",
+]
 
 
 @dataclass(frozen=True)
@@ -55,3 +65,78 @@ OnRequest: TypeAlias = Callable[[RequestEvent], object]
 
 OnResponse: TypeAlias = Callable[[ResponseEvent], object]
 """Is called with what came of each request."""
+
+ObservedPrediction: TypeAlias = Mapping[str, object]
+"""A prediction as the server described it: it has an `id`; what else it has may be anything."""
+
+
+class ObservedCreate(Protocol):
+    """A create that is about to be sent."""
+
+    @property
+    def outline(self) -> Mapping[str, str | bool]:
+        """What it asks for: the `model`, and options."""
+        ...
+
+
+class Observer(Protocol):
+    """Follows the predictions of one client, on any thread and event loop. It must not raise.
+
+    `wriftai_anyio.tracing.PredictionTracer` makes observers that trace with OpenTelemetry.
+    """
+
+    def creating(self, create: ObservedCreate) -> AbstractContextManager[Callable[[ObservedPrediction], None]]:
+        """Called when a prediction is about to be created.
+
+        Args:
+            create: The create.
+
+        Returns:
+            A context manager that is open during the create, and during the wait if the create waits. It yields a
+            function that is called with the new prediction.
+        """
+        ...
+
+    def following(self, prediction_id: str) -> AbstractContextManager[object]:
+        """Called when a wait for a prediction, or a stream of its events, begins.
+
+        Args:
+            prediction_id: The prediction's id.
+
+        Returns:
+            A context manager that is open during the wait. If it is left with an exception, the prediction is no
+            longer followed; if it is left without one, it may be followed again.
+        """
+        ...
+
+    def seen(self, prediction: ObservedPrediction) -> None:
+        """Called with each state of a prediction that the server reports.
+
+        Args:
+            prediction: The prediction.
+        """
+        ...
+
+    def left(self, prediction_id: str) -> None:
+        """Called when a prediction that was followed from time to time is no longer followed.
+
+        Args:
+            prediction_id: The prediction's id.
+        """
+        ...
+
+    def close(self) -> None:
+        """Called when the client is closed: no prediction is followed any longer."""
+        ...
+
+
+class ObserverSource(Protocol):
+    """Makes an observer for each client: what `Client(tracer=…)` takes."""
+
+    def observer(self) -> Observer:
+        """Makes the observer of one client.
+
+        Returns:
+            The observer.
+        """
+        ...

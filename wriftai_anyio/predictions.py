@@ -9,7 +9,7 @@ from ._batch.job import Job
 from ._blocking.calls import Caller
 from ._parsing.ids import segment
 from ._parsing.prediction import PredictionParser
-from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
+from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions, in_caller
 from ._polling.poller import Poller
 from ._predictions.create import Create
 from ._predictions.event_reader import EventReader
@@ -20,7 +20,7 @@ from ._resources.base import Resource
 from ._resources.lists import Listing
 from ._resources.paths import model_reference
 from ._types.prediction import ErrorSource, Prediction, PredictionModel, PredictionWithIO, Status, TaskError
-from ._types.prediction_params import CreatePredictionParams, InputValue, Webhook
+from ._types.prediction_params import CreatePredictionParams, DataclassInstance, InputValue, PydanticModel, Webhook
 from .api import API
 from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch
 from .files import Files
@@ -33,6 +33,7 @@ __all__ = [
     "AnyPaginationOptions",
     "AsyncWaitOptions",
     "CreatePredictionParams",
+    "DataclassInstance",
     "ErrorSource",
     "InputValue",
     "Prediction",
@@ -42,6 +43,7 @@ __all__ = [
     "PredictionStreamEventType",
     "PredictionWithIO",
     "Predictions",
+    "PydanticModel",
     "Status",
     "TaskError",
     "WaitOptions",
@@ -234,7 +236,7 @@ class Predictions(Resource):
         """
         return self._api.blocking.call_with_callbacks(
             "async_create",
-            lambda caller: self.async_create(params, model, wait, wait_options.on(caller), stream=stream),
+            lambda caller: self.async_create(params, model, wait, in_caller(wait_options, caller), stream=stream),
         )
 
     async def async_wait(
@@ -301,7 +303,7 @@ class Predictions(Resource):
             ```
         """
         return self._api.blocking.call_with_callbacks(
-            "async_wait", lambda caller: self.async_wait(predictionID, options.on(caller))
+            "async_wait", lambda caller: self.async_wait(predictionID, in_caller(options, caller))
         )
 
     async def async_cancel(self, prediction_id: str) -> None:
@@ -613,7 +615,7 @@ class Predictions(Resource):
         """
         caller = Caller()
         read = CallersInputs(iter(inputs), caller)
-        job = self._job(model, wait_options.on(caller), recreate_unknown, find_unknown)
+        job = self._job(model, in_caller(wait_options, caller), recreate_unknown, find_unknown)
         return Batch(self._api, AsyncBatch(job, read, max_in_flight, journal), read)
 
     def _job(self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool) -> Job:

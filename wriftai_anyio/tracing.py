@@ -18,11 +18,11 @@ except ModuleNotFoundError as _error:
 
 from ._concurrency.forks import PerProcess
 from ._instrumentation.log import failures_logged
-from ._instrumentation.observer import Observer, Outlined, Told
 from ._instrumentation.open_spans import TraceTable
 from ._types.prediction import TERMINAL_STATUSES, Status
 from ._version import __version__
 from .errors import WaitTimeoutError
+from .hooks import ObservedCreate, ObservedPrediction, Observer
 
 __all__ = ["PredictionTracer"]
 
@@ -75,7 +75,7 @@ class _Trace:
         self._statuses: set[str] = set()
         self._seen_at = time.time_ns()
 
-    def tell(self, prediction: Told) -> None:
+    def tell(self, prediction: ObservedPrediction) -> None:
         """Notes a state of the prediction, if it is a new one."""
         status = prediction.get("status")
         if not isinstance(status, str) or status in self._statuses:
@@ -106,7 +106,7 @@ class _Trace:
         self.span.end()
 
 
-def _model(prediction: Told) -> Mapping[str, str | int]:
+def _model(prediction: ObservedPrediction) -> Mapping[str, str | int]:
     fields = _fields(prediction, "model")
     owner, name, version = fields.get("owner"), fields.get("name"), fields.get("version_number")
     found: dict[str, str | int] = {}
@@ -117,12 +117,12 @@ def _model(prediction: Told) -> Mapping[str, str | int]:
     return found
 
 
-def _error_source(prediction: Told) -> Mapping[str, str]:
+def _error_source(prediction: ObservedPrediction) -> Mapping[str, str]:
     source = _fields(prediction, "error").get("source")
     return {"wriftai.prediction.error.source": source} if isinstance(source, str) else {}
 
 
-def _fields(prediction: Told, name: str) -> Mapping[str, object]:
+def _fields(prediction: ObservedPrediction, name: str) -> Mapping[str, object]:
     value = prediction.get(name)
     return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
@@ -141,7 +141,7 @@ class _Traces:
         self._tables: PerProcess[TraceTable[_Trace]] = PerProcess(TraceTable)
 
     @contextmanager
-    def creating(self, create: Outlined) -> Generator[Callable[[Told], None]]:
+    def creating(self, create: ObservedCreate) -> Generator[Callable[[ObservedPrediction], None]]:
         trace = self._begin({f"wriftai.{name}": value for name, value in create.outline.items()}, None)
         with self._left_by(trace), _current(trace.span):
             yield partial(self._created, trace)
@@ -155,7 +155,7 @@ class _Traces:
         with self._left_by(trace), _current(trace.span):
             yield
 
-    def seen(self, prediction: Told) -> None:
+    def seen(self, prediction: ObservedPrediction) -> None:
         table, prediction_id = self._tables.get(), str(prediction["id"])
         ended = prediction.get("status") in TERMINAL_STATUSES
         trace = table.end(prediction_id) if ended else table.find(prediction_id)
@@ -179,7 +179,7 @@ class _Traces:
             span = self._tracer.start_span("prediction", kind=otel.SpanKind.CLIENT, attributes=attributes)
         return _Trace(span, prediction_id)
 
-    def _created(self, trace: _Trace, prediction: Told) -> None:
+    def _created(self, trace: _Trace, prediction: ObservedPrediction) -> None:
         trace.prediction_id = str(prediction["id"])
         self._tables.get().begin(trace.prediction_id, trace)
         with _passed_over():

@@ -18,7 +18,7 @@ from ._webhooks.signature import DEFAULT_TOLERANCE, checked_tolerance, fresh_sig
 from ._webhooks.states import SeenStates
 from .errors import WebhookSignatureVerificationError
 
-__all__ = ["SIGNATURE_HEADER", "WebhookReceiver", "verify_webhook"]
+__all__ = ["SIGNATURE_HEADER", "NotifiedClient", "NotifiedPredictions", "WebhookReceiver", "verify_webhook"]
 
 SIGNATURE_HEADER: Final = "wriftai-webhook-signature"
 """The header that carries a webhook's signature."""
@@ -36,17 +36,21 @@ _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
 
 
 class NotifiedPredictions(Protocol):
-    """Waits that can be told of a prediction's new state."""
+    """Predictions whose waits learn new states from webhooks, such as `Client.predictions`."""
 
     def expect_webhooks(self) -> None:
-        """Takes in that there is a receiver."""
+        """Called when a receiver is made, which reports new states from then on."""
 
     def notify(self, prediction: PredictionWithIO) -> None:
-        """Takes in a state that a webhook told of. Never blocks; any thread may call it."""
+        """Called with each new state; it must not block, and may be called from any thread.
+
+        Args:
+            prediction: The prediction as its webhook describes it.
+        """
 
 
 class NotifiedClient(Protocol):
-    """What a receiver needs of a client."""
+    """What a `WebhookReceiver` needs of a client, such as `Client`."""
 
     @property
     def api_base_url(self) -> str:

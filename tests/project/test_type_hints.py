@@ -47,3 +47,23 @@ def named(annotation: object) -> Iterator[object]:
 @pytest.mark.parametrize("name", THINGS)
 def test_hints_resolve(name: str) -> None:
     typing.get_type_hints(THINGS[name])
+
+
+MADE_BY_THE_CLIENT = {"API", "AsyncBatch", "AsyncItems", "AsyncPredictionStream", "Batch", "Items", "PredictionStream"}
+"""Classes whose instances users are given: their constructors are the package's own."""
+INTERNAL = {"API.ask", "API.open"} | {f"{kind}.__init__" for kind in MADE_BY_THE_CLIENT}
+
+
+def private_types(thing: object) -> set[str]:
+    hints = typing.get_type_hints(thing)
+    return {
+        f"{each.__module__}.{each.__qualname__}"
+        for hint in hints.values()
+        for each in named(hint)
+        if isinstance(each, type) and each.__module__.startswith(PACKAGE) and id(each) not in PUBLIC
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in THINGS if ".".join(name.split(".")[-2:]) not in INTERNAL])
+def test_signatures_name_public_types(name: str) -> None:
+    assert private_types(THINGS[name]) == set()

@@ -56,30 +56,6 @@ class WaitOptions(_BaseWaitOptions):
     def __post_init__(self) -> None:
         _check(self)
 
-    def on(self, caller: Caller) -> "AsyncWaitOptions":
-        """Makes the options of the coroutine, with the callback in the caller's thread.
-
-        Args:
-            caller: The thread that waits.
-
-        Returns:
-            The options for the coroutine, otherwise the same.
-        """
-        on_poll = self.on_poll
-
-        async def run_in_caller(prediction: PredictionWithIO) -> None:
-            if on_poll is not None:
-                await caller.run(on_poll, prediction)
-
-        return AsyncWaitOptions(
-            self.poll_interval,
-            run_in_caller if on_poll else None,
-            timeout=self.timeout,
-            cancel_on_exit=self.cancel_on_exit,
-            duration=self.duration,
-            poll=self.poll,
-        )
-
 
 @dataclass(frozen=True)
 class AsyncWaitOptions(_BaseWaitOptions):
@@ -121,3 +97,26 @@ DEFAULT_WAIT_OPTIONS: Final = WaitOptions()
 
 DEFAULT_ASYNC_WAIT_OPTIONS: Final = AsyncWaitOptions()
 """Default async wait options."""
+
+
+def in_caller(options: WaitOptions, caller: Caller) -> AsyncWaitOptions:
+    """Returns the options of the coroutine method, with the callback in the caller's thread.
+
+    Args:
+        options: The options of the blocking method.
+        caller: The thread that waits.
+    """
+    on_poll = options.on_poll
+
+    async def run_in_caller(prediction: PredictionWithIO) -> None:
+        if on_poll is not None:
+            await caller.run(on_poll, prediction)
+
+    return AsyncWaitOptions(
+        options.poll_interval,
+        run_in_caller if on_poll else None,
+        timeout=options.timeout,
+        cancel_on_exit=options.cancel_on_exit,
+        duration=options.duration,
+        poll=options.poll,
+    )

@@ -18,7 +18,14 @@ class Readable(Protocol):
     """What has a `read` of bytes, such as a pipe, a socket's file or a wrapper of your own."""
 
     def read(self, length: int, /) -> bytes:
-        """Returns at most so many bytes, none at the end."""
+        """Returns the next bytes, none at the end.
+
+        Args:
+            length: How many bytes to return at most.
+
+        Returns:
+            The bytes.
+        """
         ...
 
 
@@ -26,7 +33,14 @@ class AsyncReadable(Protocol):
     """What has an asynchronous `read` of bytes, such as a file of `anyio.open_file` or an upload of a web framework."""
 
     def read(self, length: int, /) -> Awaitable[bytes]:
-        """Returns at most so many bytes, none at the end."""
+        """Returns the next bytes, none at the end.
+
+        Args:
+            length: How many bytes to return at most.
+
+        Returns:
+            The bytes.
+        """
         ...
 
 

@@ -22,7 +22,13 @@ class DataclassInstance(Protocol):
 class PydanticModel(Protocol):
     """An instance of any model of pydantic."""
 
-    def model_dump(self) -> Any: ...  # noqa: ANN401 -- a root model gives anything
+    def model_dump(self) -> Any:  # noqa: ANN401 -- a root model gives anything
+        """Returns the model's fields, as pydantic does.
+
+        Returns:
+            The fields.
+        """
+        ...
 
 
 InputValue: TypeAlias = Union[  # noqa: UP007 -- one form for all of them
