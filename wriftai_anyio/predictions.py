@@ -9,7 +9,13 @@ from ._batch.job import Job
 from ._blocking.calls import Caller
 from ._parsing.ids import segment
 from ._parsing.prediction import PredictionParser
-from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions, in_caller
+from ._polling.options import (
+    DEFAULT_ASYNC_WAIT_OPTIONS,
+    DEFAULT_WAIT_OPTIONS,
+    AsyncWaitOptions,
+    WaitOptions,
+    for_coroutine,
+)
 from ._polling.poller import Poller
 from ._predictions.create import Create
 from ._predictions.event_reader import EventReader
@@ -187,10 +193,11 @@ class Predictions(Resource):
             print(prediction["output"])
             ```
         """
+        options = for_coroutine(wait_options)
         create = await with_files_uploaded(Create.checked(params, model, stream=stream), self._files.async_upload)
         if not wait:
             return await self._operations.create(create)
-        return await self._operations.create_and_wait(create, wait_options)
+        return await self._operations.create_and_wait(create, options)
 
     def create(
         self,
@@ -236,7 +243,7 @@ class Predictions(Resource):
         """
         return self._api.blocking.call_with_callbacks(
             "async_create",
-            lambda caller: self.async_create(params, model, wait, in_caller(wait_options, caller), stream=stream),
+            lambda caller: self.async_create(params, model, wait, for_coroutine(wait_options, caller), stream=stream),
         )
 
     async def async_wait(
@@ -270,7 +277,7 @@ class Predictions(Resource):
             ```
         """
         segment(predictionID, "predictionID")
-        return await self._operations.wait(predictionID, options)
+        return await self._operations.wait(predictionID, for_coroutine(options))
 
     def wait(
         self,
@@ -303,7 +310,7 @@ class Predictions(Resource):
             ```
         """
         return self._api.blocking.call_with_callbacks(
-            "async_wait", lambda caller: self.async_wait(predictionID, in_caller(options, caller))
+            "async_wait", lambda caller: self.async_wait(predictionID, for_coroutine(options, caller))
         )
 
     async def async_cancel(self, prediction_id: str) -> None:
@@ -565,7 +572,7 @@ class Predictions(Resource):
                     print(result.index, result.error or result.prediction["output"])
             ```
         """
-        job = self._job(model, wait_options, recreate_unknown, find_unknown)
+        job = self._job(model, for_coroutine(wait_options), recreate_unknown, find_unknown)
         return AsyncBatch(job, reader(inputs), max_in_flight, journal)
 
     def batch(
@@ -615,7 +622,7 @@ class Predictions(Resource):
         """
         caller = Caller()
         read = CallersInputs(iter(inputs), caller)
-        job = self._job(model, in_caller(wait_options, caller), recreate_unknown, find_unknown)
+        job = self._job(model, for_coroutine(wait_options, caller), recreate_unknown, find_unknown)
         return Batch(self._api, AsyncBatch(job, read, max_in_flight, journal), read)
 
     def _job(self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool) -> Job:

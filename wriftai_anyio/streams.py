@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final
 
 from ._blocking.calls import Caller, Started
+from ._parsing.json_copy import copy_json
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
@@ -73,7 +74,8 @@ class _Events:
             raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
-                prediction = self._shape.detailed(data)
+                # A copy: the caller gets the event, and may change it.
+                prediction = self._shape.detailed(copy_json(data))
                 self._reader.tell_state(prediction)
                 self._prediction = prediction
         elif kind == _FAILURE:

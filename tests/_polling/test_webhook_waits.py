@@ -17,9 +17,10 @@ import pytest
 import uvicorn
 from anyio.lowlevel import current_token
 
-from tests.support.clients import client_of, prediction
+from tests.support.clients import ID, Script, answer, client_of, prediction
 from tests.support.signing import SECRET, signed
 from wriftai_anyio import Client, WebhookReceiver
+from wriftai_anyio._polling import webhook_hints
 from wriftai_anyio.common_types import JsonValueWithFile
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, PredictionWithIO, WaitOptions
 from wriftai_anyio.sandbox import Delivery, Sandbox
@@ -208,3 +209,41 @@ def test_a_receiver_that_is_down_only_means_polling_again() -> None:
         created = client.predictions.create(hooked({"seconds": 0.3}, "http://127.0.0.1:1/"), "sandbox/sleep")
         ended = client.predictions.wait(created["id"], WaitOptions(poll_interval=0.05, timeout=PATIENCE))
     assert ended["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["told before the waits", "told during the waits"])
+async def test_each_wait_gets_its_own_copy_of_what_a_webhook_told(pause: float) -> None:
+    client = client_of(Script(forever=answer("started")))
+    told: Any = prediction(output={"labels": ["cat"]})
+    results: list[Any] = []
+
+    async def wait() -> None:
+        result: Any = await client.predictions.async_wait(ID, AsyncWaitOptions(60))
+        result["output"]["labels"].append("changed by a wait")
+        results.append(result)
+
+    def notify() -> None:
+        client.predictions.notify(told)
+        told["output"]["labels"].clear()
+        del told["status"]
+
+    if not pause:
+        notify()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(wait)
+        if pause:
+            await anyio.sleep(pause)
+            notify()
+    assert [each["output"] for each in results] == [{"labels": ["cat", "changed by a wait"]}] * 3
+
+
+async def test_what_nobody_awaits_is_kept_within_a_bound_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_hints, "REMEMBERED_BYTES", 100_000)
+    script = Script(forever=lambda request: answer(id=request.url.path.rpartition("/")[2], output="asked for"))
+    client = client_of(script)
+    for number in range(20):
+        client.predictions.notify(prediction(id=f"p{number}", output="x" * 20_000))  # type: ignore[arg-type]
+    assert (await client.predictions.async_wait("p19"))["output"] == "x" * 20_000
+    assert script.requests == []
+    assert (await client.predictions.async_wait("p0"))["output"] == "asked for"

@@ -1,95 +1,129 @@
-"""How to wait for a prediction: the options of both spellings."""
+"""How to wait for a prediction: the options of both spellings, checked when they are made."""
 
 import math
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
+from datetime import timedelta
+from numbers import Real
 from typing import Final
 
 from wriftai_anyio._blocking.calls import Caller
-from wriftai_anyio._types.prediction import PredictionWithIO
+from wriftai_anyio._parsing.arguments import shown
+
+from .callbacks import OnPoll, check_on_poll, in_thread_of
 
 
 @dataclass(frozen=True)
 class _BaseWaitOptions:
     poll_interval: float = 1.0
+    """Seconds between two polls of one prediction, at least."""
+    on_poll: OnPoll | None = None
+    """Optional callback that receives the latest prediction after each poll."""
+    _: KW_ONLY
+    timeout: float | None = None
+    """Seconds for the whole wait; `None` for no end."""
+    cancel_on_exit: bool = False
+    """Whether leaving early also cancels the prediction on the server."""
+    duration: float | None = None
+    """Seconds for which the server may hold the connection of a create."""
+    poll: bool = True
+    """Whether to poll after a held create."""
+
+    def __post_init__(self) -> None:
+        _check_seconds("poll_interval", self.poll_interval)
+        for name, value in (("timeout", self.timeout), ("duration", self.duration)):
+            if value is not None:
+                _check_seconds(name, value, " or None,")
+        for name, flag in (("cancel_on_exit", self.cancel_on_exit), ("poll", self.poll)):
+            if not isinstance(flag, bool):
+                raise ValueError(f"{name} must be True or False, not {shown(flag)}.")  # noqa: TRY004 -- as all bad arguments
+        if self.on_poll is not None:
+            check_on_poll(self.on_poll)
 
 
-def _check(options: "WaitOptions | AsyncWaitOptions") -> None:
-    if not (options.poll_interval >= 0 and math.isfinite(options.poll_interval)):
-        raise ValueError(f"poll_interval must be seconds, 0 or more, not {options.poll_interval!r}.")
-    for name, value in (("timeout", options.timeout), ("duration", options.duration)):
-        if value is not None and not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"{name} must be seconds, 0 or more, or None, not {value!r}.")
+def _check_seconds(name: str, value: object, otherwise: str = "") -> None:
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            if 0 <= float(value) < math.inf:
+                return
+    hint = " Give its total_seconds()." if isinstance(value, timedelta) else ""
+    raise ValueError(f"{name} must be a number of seconds, 0 or more,{otherwise} not {shown(value)}.{hint}")
 
 
 @dataclass(frozen=True)
 class WaitOptions(_BaseWaitOptions):
     """Options for customizing wait behavior.
 
+    The coroutine methods take them, too.
+
     Args:
         poll_interval: Seconds between two polls of one prediction, at least; slower where the account's rate
-            limit demands it.
-        on_poll: Called with the latest prediction after each poll, in the thread that waits.
+            limit demands it. Only after a create do the first polls come sooner: after 0.05 seconds, and then each
+            time after twice as long.
+        on_poll: Called with the latest prediction after each poll, in the thread that waits. A coroutine function
+            runs on the client's event loop. The prediction is the callback's own: it may change it.
         timeout: Seconds for the whole wait, the create included; `None` for no end.
-        cancel_on_exit: Whether whoever leaves early, by timeout, Ctrl-C or error, also cancels the prediction
-            on the server (for five seconds at most).
+        cancel_on_exit: Whether leaving early, by timeout, Ctrl-C or error, also cancels the prediction on the
+            server (for five seconds at most; what may run on after that is named in the log).
         duration: For `create(wait=True)`: seconds for which the server may hold the connection; `None` for as
             long as it likes.
         poll: For `create(wait=True)`: whether to poll if the server answers before the prediction has ended.
 
     Raises:
-        ValueError: If a number is negative or not finite.
+        ValueError: If a value cannot be used: a number that is negative, not finite or not a number, or an `on_poll`
+            that cannot be called with a prediction.
     """
-
-    on_poll: Callable[[PredictionWithIO], None] | None = None
-    """Optional callback that receives the latest prediction after each poll."""
-    _: KW_ONLY
-    timeout: float | None = None
-    """Seconds for the whole wait; `None` for no end."""
-    cancel_on_exit: bool = False
-    """Whether leaving early also cancels the prediction on the server."""
-    duration: float | None = None
-    """Seconds for which the server may hold the connection of a create."""
-    poll: bool = True
-    """Whether to poll after a held create."""
-
-    def __post_init__(self) -> None:
-        _check(self)
 
 
 @dataclass(frozen=True)
 class AsyncWaitOptions(_BaseWaitOptions):
     """Options for customizing asynchronous wait behavior.
 
+    The blocking methods take them, too.
+
     Args:
         poll_interval: Seconds between two polls of one prediction, at least; slower where the account's rate
-            limit demands it.
-        on_poll: Awaited with the latest prediction after each poll.
+            limit demands it. Only after a create do the first polls come sooner: after 0.05 seconds, and then each
+            time after twice as long.
+        on_poll: Awaited with the latest prediction after each poll; a plain function is called on the event loop. The
+            prediction is the callback's own: it may change it.
         timeout: Seconds for the whole wait, the create included; `None` for no end.
-        cancel_on_exit: Whether whoever leaves early, by timeout, cancel scope or error, also cancels the
-            prediction on the server (shielded, for five seconds at most).
+        cancel_on_exit: Whether leaving early, by timeout, cancel scope, asyncio's `task.cancel()` or error, also
+            cancels the prediction on the server (for five seconds at most; what may run on after that is named in
+            the log).
         duration: For `async_create(wait=True)`: seconds for which the server may hold the connection; `None`
             for as long as it likes.
         poll: For `async_create(wait=True)`: whether to poll if the server answers before the prediction ended.
 
     Raises:
-        ValueError: If a number is negative or not finite.
+        ValueError: If a value cannot be used: a number that is negative, not finite or not a number, or an `on_poll`
+            that cannot be called with a prediction.
     """
 
-    on_poll: Callable[[PredictionWithIO], Awaitable[None]] | None = None
-    """Optional callback that receives the latest prediction after each poll."""
-    _: KW_ONLY
-    timeout: float | None = None
-    """Seconds for the whole wait; `None` for no end."""
-    cancel_on_exit: bool = False
-    """Whether leaving early also cancels the prediction on the server."""
-    duration: float | None = None
-    """Seconds for which the server may hold the connection of a create."""
-    poll: bool = True
-    """Whether to poll after a held create."""
 
-    def __post_init__(self) -> None:
-        _check(self)
+def for_coroutine(options: WaitOptions | AsyncWaitOptions, caller: Caller | None = None) -> AsyncWaitOptions:
+    """Returns the options as the coroutine takes them.
+
+    Args:
+        options: Those of either spelling.
+        caller: The thread that a blocking caller waits in, where a plain `on_poll` is called.
+
+    Raises:
+        ValueError: If they are not options.
+    """
+    if not isinstance(options, _BaseWaitOptions):
+        raise ValueError(f"The wait options must be WaitOptions or AsyncWaitOptions, not {shown(options)}.")  # noqa: TRY004
+    if isinstance(options, AsyncWaitOptions) and (caller is None or options.on_poll is None):
+        return options
+    on_poll = options.on_poll
+    return AsyncWaitOptions(
+        options.poll_interval,
+        in_thread_of(caller, on_poll) if caller is not None and on_poll is not None else on_poll,
+        timeout=options.timeout,
+        cancel_on_exit=options.cancel_on_exit,
+        duration=options.duration,
+        poll=options.poll,
+    )
 
 
 DEFAULT_WAIT_OPTIONS: Final = WaitOptions()
@@ -97,26 +131,3 @@ DEFAULT_WAIT_OPTIONS: Final = WaitOptions()
 
 DEFAULT_ASYNC_WAIT_OPTIONS: Final = AsyncWaitOptions()
 """Default async wait options."""
-
-
-def in_caller(options: WaitOptions, caller: Caller) -> AsyncWaitOptions:
-    """Returns the options of the coroutine method, with the callback in the caller's thread.
-
-    Args:
-        options: The options of the blocking method.
-        caller: The thread that waits.
-    """
-    on_poll = options.on_poll
-
-    async def run_in_caller(prediction: PredictionWithIO) -> None:
-        if on_poll is not None:
-            await caller.run(on_poll, prediction)
-
-    return AsyncWaitOptions(
-        options.poll_interval,
-        run_in_caller if on_poll else None,
-        timeout=options.timeout,
-        cancel_on_exit=options.cancel_on_exit,
-        duration=options.duration,
-        poll=options.poll,
-    )

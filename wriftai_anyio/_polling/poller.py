@@ -5,9 +5,8 @@ for the list of running predictions, once for all waits. When it leaves, for wha
 lead. Each waiter whose prediction is missing from the list fetches that prediction itself, in its own scope.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from anyio import current_time
@@ -17,6 +16,7 @@ from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._parsing.ids import is_same_id
+from wriftai_anyio._parsing.json_copy import copy_json
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._parsing.shapes import ShapeError
 from wriftai_anyio._resources.paths import prediction_path
@@ -25,12 +25,11 @@ from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 
+from .callbacks import OnPoll, call_back
 from .running_list import RunningList
 from .shared_polls import SharedPolls
 from .wait import Wait
 from .webhook_hints import WebhookHints
-
-OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None]]
 
 
 class Poller:
@@ -82,7 +81,7 @@ class Poller:
         Args:
             prediction_id: The prediction's id.
             poll_interval: Seconds between the beginnings of two polls, at least.
-            on_poll: Awaited with each poll's prediction, which is fetched by itself then.
+            on_poll: Called with each poll's prediction, which is fetched by itself then.
             note: Called with each state that is fetched, to remember it.
             just_seen: Whether its state was just seen, so that the first poll comes after an interval.
 
@@ -127,7 +126,7 @@ class Poller:
                 continue
             note(prediction)
             if on_poll is not None:
-                await on_poll(prediction)
+                await call_back(on_poll, copy_json(prediction))
             if is_terminal(prediction):
                 hints.note_ended(wait.prediction_id, told_so_far)
                 return prediction
@@ -161,9 +160,11 @@ class Poller:
         Args:
             prediction: The prediction as its webhook has it.
         """
-        self._api.observer.seen(prediction)
-        self._hints.get().note_told(prediction)
+        # The caller's object is the caller's, who may change it while waits have not taken it yet.
+        told = copy_json(prediction)
+        self._api.observer.seen(told)
+        self._hints.get().note_told(told)
         for reference in self._loops.get().valuerefs():
             polls = reference()
-            if polls is not None and polls.awaits(prediction["id"]):
-                polls.call_soon(partial(polls.deliver, prediction))
+            if polls is not None and polls.awaits(told["id"]):
+                polls.call_soon(partial(polls.deliver, told))

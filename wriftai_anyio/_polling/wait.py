@@ -21,6 +21,7 @@ from anyio import Event, current_time, move_on_after
 from anyio.lowlevel import checkpoint
 
 from wriftai_anyio._concurrency.time_scale import scaled
+from wriftai_anyio._parsing.json_copy import copy_json
 from wriftai_anyio._transport.retries import RETRIED_STATUSES
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
@@ -98,9 +99,9 @@ class Wait:
         return is_passing(error) and now - self.failing_since <= scaled(FAULT_PATIENCE)
 
     def take_told(self) -> PredictionWithIO | None:
-        """Returns what it was told, once."""
+        """Returns what it was told, once: a copy, since all waits for a prediction are told the same object."""
         told, self._told = self._told, None
-        return told
+        return copy_json(told)
 
     def make_ready(self) -> None:
         """Gives the waiter something to do, and ends its sleep."""

@@ -1,9 +1,11 @@
 """What webhooks have told a client, and for which predictions they may be expected."""
 
+import threading
 from typing import Final
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.bounded_dict import BoundedDict
+from wriftai_anyio._parsing.json_copy import size_of_json
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 
 FIRST_PATIENCE: Final = 10.0
@@ -12,6 +14,8 @@ PATIENCE: Final = 30.0
 """The same, once one has come: seconds between two polls, at least."""
 REMEMBERED: Final = 1000
 """Ended predictions that are kept for waits which begin later."""
+REMEMBERED_BYTES: Final = 64 * 1024 * 1024
+"""Bytes that they may take in all: who waits for one that was forgotten asks the server."""
 LARGEST_EXPECTATION: Final = 100_000
 """Predictions whose webhook is expected, at most; those that were expected for longest are forgotten."""
 
@@ -27,7 +31,9 @@ class WebhookHints:
         self.count: int = 0
         self._patience = 0.0
         self._expected: BoundedDict[str, float] = BoundedDict(LARGEST_EXPECTATION)
-        self._told: BoundedDict[str, PredictionWithIO] = BoundedDict(REMEMBERED)
+        self._told: dict[str, tuple[PredictionWithIO, int]] = {}
+        self._told_bytes = 0
+        self._lock = threading.Lock()
 
     def announce(self) -> None:
         """Notes that there is a receiver in this process, before it has received anything."""
@@ -44,13 +50,27 @@ class WebhookHints:
         prediction_id = prediction["id"]
         if is_terminal(prediction):
             self._expected.pop(prediction_id, None)
-            self._told[prediction_id] = prediction
+            self._keep(prediction)
         elif prediction_id not in self._told:
             self.expect(prediction_id)
 
     def ended(self, prediction_id: str) -> PredictionWithIO | None:
         """Returns the prediction if its webhook told that it has ended."""
-        return self._told.get(prediction_id)
+        told = self._told.get(prediction_id)
+        return None if told is None else told[0]
+
+    def _keep(self, prediction: PredictionWithIO) -> None:
+        size = size_of_json(prediction)
+        with self._lock:
+            self._forget(prediction["id"])
+            self._told[prediction["id"]] = prediction, size
+            self._told_bytes += size
+            while self._told_bytes > REMEMBERED_BYTES or len(self._told) > REMEMBERED:
+                self._forget(next(iter(self._told)))
+
+    def _forget(self, prediction_id: str) -> None:
+        _, size = self._told.pop(prediction_id, (None, 0))
+        self._told_bytes -= size
 
     def patience(self, prediction_id: str) -> float:
         """Says for how many seconds a prediction need not be polled, since its webhook is expected or on its way."""

@@ -18,6 +18,7 @@ from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._pipeline.responses import nothing, shaped
+from wriftai_anyio._polling.callbacks import name_prediction
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._polling.poller import Poller
 from wriftai_anyio._resources.paths import prediction_path
@@ -240,6 +241,8 @@ class Operations:
                 return await work()
             raise _timeout_error(followed, options)
         except BaseException as error:
+            if followed.prediction_id is not None and isinstance(error, Exception):
+                name_prediction(error, followed.prediction_id)
             if options.cancel_on_exit:
                 await self.cancel_left_behind(followed, error)
             raise

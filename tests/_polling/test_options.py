@@ -1,0 +1,91 @@
+"""Wait options: checked when they are made, so that nothing is sent that would fail at the first poll."""
+
+import functools
+import math
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from tests.support.clients import ID, Script, Spelling
+from wriftai_anyio import Client
+from wriftai_anyio.predictions import AsyncWaitOptions, WaitOptions
+
+both = pytest.mark.parametrize("kind", [WaitOptions, AsyncWaitOptions])
+
+
+@both
+@pytest.mark.parametrize("name", ["poll_interval", "timeout", "duration"])
+@pytest.mark.parametrize("value", ["30", b"30", [1], {}, True, -1, -0.5, math.nan, math.inf, 10**400, Decimal(1), 1j])
+def test_what_is_no_number_of_seconds_is_refused(kind: Any, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be a number of seconds"):
+        kind(**{name: value})
+
+
+@both
+def test_a_timedelta_is_told_what_to_give(kind: Any) -> None:
+    with pytest.raises(ValueError, match="total_seconds"):
+        kind(timeout=timedelta(seconds=5))
+
+
+@both
+@pytest.mark.parametrize("name", ["cancel_on_exit", "poll"])
+@pytest.mark.parametrize("value", ["false", 0, 1, None])
+def test_what_is_no_bool_is_refused(kind: Any, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be True or False"):
+        kind(**{name: value})
+
+
+def nothing_taken() -> None: ...
+def two_taken(_: object, __: object) -> None: ...
+def generator(_: object) -> Any:
+    yield
+
+
+async def async_generator(_: object) -> Any:
+    yield
+
+
+@both
+@pytest.mark.parametrize("value", ["print", 5, [], nothing_taken, two_taken, generator, async_generator])
+def test_what_cannot_be_called_with_a_prediction_is_refused(kind: Any, value: Any) -> None:
+    with pytest.raises(ValueError, match="on_poll must be a function or a coroutine function that takes the pred"):
+        kind(on_poll=value)
+
+
+class Callbacks:
+    def method(self, _: object) -> None: ...
+    async def coroutine(self, _: object) -> None: ...
+    def __call__(self, _: object) -> None: ...
+
+
+@both
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(print, {}.get, [].append, dict, lambda prediction, more=1: None, functools.partial(two_taken, 1)),
+        *(Callbacks().method, Callbacks().coroutine, Callbacks()),
+    ],
+)
+def test_whatever_can_be_called_with_a_prediction_is_taken(kind: Any, value: Any) -> None:
+    assert kind(on_poll=value).on_poll is value
+
+
+@both
+@pytest.mark.parametrize("value", [0, 1, 2.5, Fraction(1, 2)])
+def test_every_real_number_is_taken(kind: Any, value: Any) -> None:
+    assert kind(value, timeout=value, duration=value).timeout == value
+
+
+@pytest.mark.parametrize("options", [None, 5, {"timeout": 5}, WaitOptions])
+def test_what_is_no_options_is_refused_before_anything_is_sent(spelling: Spelling, options: Any) -> None:
+    script = Script()
+    client: Client = spelling.client(script)
+    with pytest.raises(ValueError, match="must be WaitOptions or AsyncWaitOptions"):
+        spelling.call(client.predictions, "create", {"input": 1}, "o/n", wait=True, wait_options=options)
+    with pytest.raises(ValueError, match="must be WaitOptions or AsyncWaitOptions"):
+        spelling.call(client.predictions, "wait", ID, options)
+    assert script.requests == []
+    client.close()

@@ -1,0 +1,125 @@
+"""`on_poll`: functions and coroutine functions, on the event loop or in the thread of a blocking caller."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from anyio import NoEventLoopError, get_cancelled_exc_class
+
+from wriftai_anyio._blocking.calls import Caller
+from wriftai_anyio._instrumentation.log import logger
+from wriftai_anyio._parsing.arguments import shown
+from wriftai_anyio._types.prediction import PredictionWithIO
+
+OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None] | None]
+
+
+def check_on_poll(on_poll: object) -> None:
+    """Checks that a callback can be called with a prediction.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    wanted = "on_poll must be a function or a coroutine function that takes the prediction"
+    if not callable(on_poll):
+        raise ValueError(f"{wanted}, or None, not {shown(on_poll)}.")  # noqa: TRY004 -- as all bad arguments
+    if inspect.isgeneratorfunction(on_poll) or inspect.isasyncgenfunction(on_poll):
+        raise ValueError(f"{wanted}, not a generator: nothing would run it.")
+    try:
+        signature = inspect.signature(on_poll)
+    except (TypeError, ValueError):
+        return  # of a function of C, which does not say
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ValueError(f"{wanted}, not {shown(on_poll)}: {error}.") from None
+
+
+def in_thread_of(caller: Caller, on_poll: OnPoll) -> OnPoll:
+    """Returns a callback that runs in the thread of a blocking caller; a coroutine function stays on the event loop.
+
+    Args:
+        caller: The thread.
+        on_poll: The callback.
+    """
+    if _is_coroutine_function(on_poll):
+        return on_poll
+
+    async def run(prediction: PredictionWithIO) -> None:
+        results: list[Awaitable[None] | None] = []
+
+        def call() -> None:
+            with failures_named(prediction["id"]):
+                results.append(on_poll(prediction))
+
+        await caller.run(call)
+        if isinstance(results[0], Awaitable):
+            await results[0]
+
+    return run
+
+
+async def call_back(on_poll: OnPoll, prediction: PredictionWithIO) -> None:
+    """Calls a callback, and awaits what it returns if that can be awaited.
+
+    Args:
+        on_poll: The callback.
+        prediction: What it gets; its own.
+
+    Raises:
+        BaseException: What the callback raised, with a note that names the prediction.
+    """
+    with failures_named(prediction["id"]):
+        result = on_poll(prediction)
+        if isinstance(result, Awaitable):
+            await result
+
+
+@contextmanager
+def failures_named(prediction_id: str) -> Generator[None]:
+    """Has what a callback raises name the prediction, and the log say so: it was paid for, and must not be lost.
+
+    Args:
+        prediction_id: The prediction's id.
+
+    Raises:
+        BaseException: What the block raised.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not _is_cancellation(error) and name_prediction(error, prediction_id):
+            logger.warning(
+                "on_poll raised %s: prediction %s is not waited for any more", type(error).__name__, prediction_id
+            )
+        raise
+
+
+def name_prediction(error: BaseException, prediction_id: str) -> bool:
+    """Adds a note with a prediction's id to an error.
+
+    Args:
+        error: The error.
+        prediction_id: The id.
+
+    Returns:
+        Whether the error did not have it yet.
+    """
+    notes: list[str] = getattr(error, "__notes__", [])
+    note = f"This was raised while prediction {prediction_id} was waited for; it exists."
+    if note in notes:
+        return False
+    vars(error)["__notes__"] = [*notes, note]  # as `add_note` does, which came with Python 3.11
+    return True
+
+
+def _is_coroutine_function(function: Callable[..., object]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    try:
+        return isinstance(error, get_cancelled_exc_class())
+    except NoEventLoopError:
+        return False
