@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ._files.download import download
 from ._files.multipart import PartSender, cut
 from ._files.names import safe_name
 from ._files.object_store import Store
+from ._files.outputs import save
 from ._files.progress import on_caller
 from ._files.source import open_source
 from ._resources.base import Resource
@@ -191,4 +193,87 @@ class Files(Resource):
         return self._api.blocking.call_with_callbacks(
             "async_download",
             lambda caller: self.async_download(url, path, on_progress=on_caller(caller, on_progress)),
+        )
+
+    async def async_save(
+        self,
+        output: object,
+        folder: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Any:  # noqa: ANN401 -- of the shape of the output
+        """Download each file that a prediction's output leads to, several at once.
+
+        A file is what a web address (`https://…`, `http://…`) leads to that is a whole string in the output, however
+        deep in its dictionaries and lists. Equal addresses are downloaded once. Each file is downloaded as
+        `async_download` does it into a folder: it gets the name that the server or its address says, made safe, with a
+        suffix for its content type if it has none, and with a number if there is such a file already. Nothing is
+        written outside of the folder, and no file takes the place of another.
+
+        Args:
+            output: The output, such as `prediction["output"]`. It is not changed.
+            folder: Where the files are put. It is made if it does not exist.
+            on_progress: Called after each block with the number of bytes written, and the size of all files begun so
+                far, `None` if a server does not tell one. What must be downloaded anew is taken back with a negative
+                number. A coroutine function is awaited.
+
+        Returns:
+            The same structure, with a `Path` in place of each address. Tuples become lists.
+
+        Raises:
+            OSError: If the folder cannot be made or written to.
+            APIStatusError: If a server refuses. Whatever is raised, the downloads under way are cancelled, and files
+                that are whole by then stay.
+            APIConnectionError: If a connection breaks again and again without anything new in between.
+            APIResponseError: If a redirect is not followed, or an answer cannot be right.
+
+        Example:
+            ```python
+            saved = await client.files.async_save(prediction["output"], "results")
+            print(saved["image"])  # results/cat.png
+            ```
+        """
+        return await save(self._store, output, Path(folder), on_progress)
+
+    def save(
+        self,
+        output: object,
+        folder: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Any:  # noqa: ANN401 -- of the shape of the output
+        """Download each file that a prediction's output leads to, several at once.
+
+        A file is what a web address (`https://…`, `http://…`) leads to that is a whole string in the output, however
+        deep in its dictionaries and lists. Equal addresses are downloaded once. Each file is downloaded as `download`
+        does it into a folder: it gets the name that the server or its address says, made safe, with a suffix for its
+        content type if it has none, and with a number if there is such a file already. Nothing is written outside of
+        the folder, and no file takes the place of another.
+
+        Args:
+            output: The output, such as `prediction["output"]`. It is not changed.
+            folder: Where the files are put. It is made if it does not exist.
+            on_progress: Called after each block with the number of bytes written, and the size of all files begun so
+                far, `None` if a server does not tell one. What must be downloaded anew is taken back with a negative
+                number. It is called in the calling thread.
+
+        Returns:
+            The same structure, with a `Path` in place of each address. Tuples become lists.
+
+        Raises:
+            OSError: If the folder cannot be made or written to.
+            APIStatusError: If a server refuses. Whatever is raised, the downloads under way are cancelled, and files
+                that are whole by then stay.
+            APIConnectionError: If a connection breaks again and again without anything new in between.
+            APIResponseError: If a redirect is not followed, or an answer cannot be right.
+
+        Example:
+            ```python
+            saved = client.files.save(prediction["output"], "results")
+            print(saved["image"])  # results/cat.png
+            ```
+        """
+        return self._api.blocking.call_with_callbacks(
+            "async_save",
+            lambda caller: self.async_save(output, folder, on_progress=on_caller(caller, on_progress)),
         )

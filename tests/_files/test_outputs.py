@@ -1,0 +1,259 @@
+"""Outputs whose files are saved."""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.clients import Script, Spelling, client_of, never
+from wriftai_anyio import APIStatusError, NotFoundError
+from wriftai_anyio._files.outputs import FILES_AT_ONCE, copied
+
+pytestmark = pytest.mark.anyio
+
+HOST = "https://store.example"
+
+
+class Host(httpx.AsyncBaseTransport):
+    """Serves at each address what its path is; or what `answers` say for it."""
+
+    def __init__(self, answers: dict[str, Callable[[], httpx.Response]] | None = None) -> None:
+        self.answers = answers or {}
+        self.requests: list[str] = []
+        self.at_once = self.most_at_once = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(str(request.url))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await anyio.lowlevel.checkpoint()
+        self.at_once -= 1
+        answer = self.answers.get(request.url.path)
+        return answer() if answer else httpx.Response(200, content=str(request.url).encode())
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def url(name: str) -> str:
+    return f"{HOST}/{name}"
+
+
+def test_output_comes_back_with_paths_in_place_of_addresses(spelling: Spelling, tmp_path: Path) -> None:
+    output = {
+        "images": [url("a.png"), {"mask": url("b.png?x=1#y")}, url("a.png")],
+        "seed": 7,
+        "text": "see https://store.example/a.png for it",
+        url("key"): None,
+        "more": (True, 1.5, "HTTPS://STORE.EXAMPLE/a.png", "ftp://store.example/x", "https://"),
+    }
+    host = Host()
+    folder = tmp_path / "new" / "results"
+    with spelling.client(host) as client:
+        saved = spelling.call(client.files, "save", output, str(folder))
+    assert saved == {
+        "images": [folder / "a.png", {"mask": folder / "b.png"}, folder / "a.png"],
+        "seed": 7,
+        "text": "see https://store.example/a.png for it",
+        url("key"): None,
+        "more": [True, 1.5, folder / "a.png", "ftp://store.example/x", "https://"],
+    }
+    assert sorted(host.requests) == [url("a.png"), url("b.png?x=1")]
+    assert (folder / "b.png").read_text() == url("b.png?x=1")
+    assert output["images"][0] == url("a.png")  # type: ignore[index]
+
+
+@pytest.mark.parametrize("output", [None, 5, "text", [], {"a": ["b"]}])
+async def test_output_without_addresses_comes_back_as_it_is(tmp_path: Path, output: Any) -> None:
+    assert await client_of(Script()).files.async_save(output, tmp_path / "none") == output
+    assert not (tmp_path / "none").exists()
+
+
+async def test_address_may_be_the_whole_output(tmp_path: Path) -> None:
+    assert await client_of(Host()).files.async_save(url("a.png"), tmp_path) == tmp_path / "a.png"
+
+
+async def test_output_nested_two_thousand_levels_deep_is_saved(tmp_path: Path) -> None:
+    output: Any = url("a.png")
+    for _ in range(2_000):
+        output = {"x": [output]}
+    saved = await client_of(Host()).files.async_save(output, tmp_path)
+    for _ in range(2_000):
+        saved = saved["x"][0]
+    assert saved == tmp_path / "a.png"
+
+
+def test_output_that_contains_itself_is_copied() -> None:
+    output: dict[str, Any] = {"a": "b"}
+    output["self"] = [output]
+    copy = copied(output, str.upper)
+    assert copy["self"][0] is copy
+    assert copy["a"] == "B"
+
+
+async def test_output_may_be_changed_while_it_is_saved(tmp_path: Path) -> None:
+    output = [url("a.png"), url("b.png")]
+
+    def change(*_: object) -> None:
+        output.clear()
+
+    saved = await client_of(Host()).files.async_save(output, tmp_path, on_progress=change)
+    assert saved == [tmp_path / "a.png", tmp_path / "b.png"]
+
+
+async def test_names_follow_the_server_and_never_take_the_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"old")
+    named = {"content-disposition": 'attachment; filename="../x.png"'}
+    host = Host({f"/{number}": lambda: httpx.Response(200, headers=named, content=b"new") for number in range(20)})
+    saved = await client_of(host).files.async_save([url(str(number)) for number in range(20)], tmp_path)
+    assert {path.name for path in saved} == {f"x-{number}.png" for number in range(2, 22)}
+    assert (tmp_path / "x.png").read_bytes() == b"old"
+    assert len(names_in(tmp_path)) == 21
+
+
+async def test_several_files_are_downloaded_at_once_but_not_all(tmp_path: Path) -> None:
+    host = Host()
+    await client_of(host).files.async_save([url(str(number)) for number in range(30)], tmp_path)
+    assert 1 < host.most_at_once <= FILES_AT_ONCE
+
+
+async def test_when_one_fails_the_others_are_cancelled_and_whole_files_stay(tmp_path: Path) -> None:
+    stalled = anyio.Event()
+
+    class Failing(Host):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/slow.png":
+                stalled.set()
+                return await never(request)
+            if request.url.path == "/none.png":
+                await stalled.wait()
+                while not (tmp_path / "a.png").exists():
+                    await anyio.sleep(0.001)
+                return httpx.Response(404)
+            return await super().handle_async_request(request)
+
+    with anyio.fail_after(10), pytest.raises(NotFoundError):
+        output = [url("a.png"), url("slow.png"), url("none.png")]
+        await client_of(Failing()).files.async_save(output, tmp_path)
+    assert names_in(tmp_path) == ["a.png"]
+    assert (tmp_path / "a.png").read_text() == url("a.png")
+
+
+async def test_progress_is_told_of_all_files_together(tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+
+    async def on_progress(delta: int, size: int | None) -> None:
+        await anyio.lowlevel.checkpoint()
+        told.append((delta, size))
+
+    output = [url("a.png"), url("bb.png")]
+    await client_of(Host()).files.async_save(output, tmp_path, on_progress=on_progress)
+    size = len("".join(output))
+    assert sum(delta for delta, _ in told) == size
+    assert told[-1][1] == size
+
+
+async def test_size_of_all_files_is_unknown_if_that_of_one_is(tmp_path: Path) -> None:
+    host = Host({"/b": lambda: httpx.Response(200, stream=httpx.ByteStream(b"b"))})
+    told: list[int | None] = []
+    await client_of(host).files.async_save([url("b")], tmp_path, on_progress=lambda _, size: told.append(size))
+    assert told == [None]
+
+
+def test_progress_of_a_blocking_call_is_told_in_its_own_thread(tmp_path: Path) -> None:
+    threads: set[int] = set()
+    with client_of(Host()) as client:
+        client.files.save([url("a")], tmp_path, on_progress=lambda *_: threads.add(threading.get_ident()))
+    assert threads == {threading.get_ident()}
+
+
+async def test_file_in_place_of_the_folder_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(FileExistsError):
+        await client_of(Script()).files.async_save(url("a"), tmp_path / "x")
+
+
+async def test_link_in_the_folder_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.png").symlink_to(tmp_path / "outside")
+    saved = await client_of(Host()).files.async_save(url("a.png"), folder)
+    assert saved == folder / "a-2.png"
+    assert not (tmp_path / "outside").exists()
+
+
+NAMES = st.sampled_from(["a.png", "A.png", "a", ".x", "%2e%2e%2fa.png", "-a.png", "con", "", "a.png/", "%00", "猫"])
+ADDRESSES = st.builds("{}/{}?{}".format, st.just(HOST), NAMES, st.integers(0, 3))
+OUTPUTS = st.recursive(
+    ADDRESSES | st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=12,
+)
+DISPOSITIONS = st.none() | st.binary(max_size=30) | st.sampled_from([b"../../a.png", b"a.png", b".x", b"a\x00b"])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(OUTPUTS, DISPOSITIONS)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_no_output_leads_out_of_the_folder_or_loses_a_file(
+    backend: str, output: Any, disposition: bytes | None
+) -> None:
+    class Named(Host):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            if disposition is not None:
+                given = re.sub(rb"[\r\n]", b"", disposition)
+                response.headers = httpx.Headers(
+                    [*response.headers.raw, (b"content-disposition", b'attachment; filename="' + given + b'"')]
+                )
+            return response
+
+    host = Named()
+    with TemporaryDirectory() as outside:
+        folder = Path(outside) / "folder"
+        folder.mkdir()
+        before = {"a.png": b"old", "a": b"older"}
+        for name, content in before.items():
+            (folder / name).write_bytes(content)
+        saved = anyio.run(client_of(host).files.async_save, output, folder, backend=backend)
+        found: dict[str, Path] = {}
+        _compare(output, saved, found)
+        assert len({str(httpx.URL(address)) for address in found}) == len(host.requests)
+        assert len(set(found.values())) == len(host.requests)
+        for address, path in found.items():
+            assert path.parent == folder
+            assert path.read_text() == str(httpx.URL(address))
+        assert {name: (folder / name).read_bytes() for name in before} == before
+        assert {path.name for path in folder.iterdir()} == set(before) | {path.name for path in found.values()}
+        assert list(Path(outside).iterdir()) == [folder]
+
+
+def _compare(output: Any, saved: Any, found: dict[str, Path]) -> None:
+    if isinstance(saved, Path):
+        assert found.setdefault(output, saved) == saved
+    elif isinstance(output, dict):
+        assert output.keys() == saved.keys()
+        for key, value in output.items():
+            _compare(value, saved[key], found)
+    elif isinstance(output, list):
+        assert len(output) == len(saved)
+        for value, other in zip(output, saved, strict=True):
+            _compare(value, other, found)
+    else:
+        assert output == saved
+
+
+async def test_refusal_is_one_plain_error(tmp_path: Path) -> None:
+    host = Host({"/a": lambda: httpx.Response(403)})
+    with pytest.raises(APIStatusError, match="answered 403"):
+        await client_of(host).files.async_save([url("a")] * 3, tmp_path)
+    assert names_in(tmp_path) == []

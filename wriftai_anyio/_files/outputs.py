@@ -1,0 +1,121 @@
+"""The files that an output leads to: found wherever their addresses are in it, and put in its copy as paths."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+
+import httpx
+
+from wriftai_anyio._concurrency.gather import side_by_side
+from wriftai_anyio._concurrency.threads import run_in_thread
+from wriftai_anyio._transport.addresses import web_address
+
+from .download import download
+from .object_store import Store
+from .progress import DownloadProgress
+
+Container: TypeAlias = dict[object, object] | list[object]
+
+FILES_AT_ONCE: Final = 8
+
+_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
+
+
+async def save(store: Store, output: object, folder: Path, on_progress: DownloadProgress | None) -> Any:  # noqa: ANN401 -- of the shape of the output
+    """Downloads each file that an output leads to, several at once; see `Files.async_save`.
+
+    Args:
+        store: Sends the requests.
+        output: The output; it is copied before anything is awaited, so that it may be changed meanwhile.
+        folder: Where the files are put.
+        on_progress: The caller's callback.
+    """
+    addresses: dict[str, httpx.URL] = {}
+
+    def note(text: str) -> str:
+        address = _address_of(text)
+        if address is not None:
+            addresses[text] = address
+        return text
+
+    copy = copied(output, note)
+    if not addresses:
+        return copy
+    await run_in_thread(partial(folder.mkdir, parents=True, exist_ok=True))
+    total = _Total(on_progress)
+    different = list(dict.fromkeys(addresses.values()))
+    saved = await side_by_side(
+        lambda address: download(store, address, folder, total.counting(address)), different, FILES_AT_ONCE
+    )
+    paths = dict(zip(different, saved, strict=True))
+    return copied(copy, lambda text: paths[addresses[text]] if text in addresses else text)
+
+
+def copied(value: object, replace: Callable[[str], object]) -> Any:  # noqa: ANN401 -- of the shape of the value
+    """Copies dictionaries and lists, however deep they are nested.
+
+    Args:
+        value: What is copied. Tuples become lists, and whatever is in it twice is so in the copy, too.
+        replace: Returns what each string is replaced by; the keys of dictionaries stay.
+    """
+    # Python's stack is too small to descend by calls: servers send 2,000 levels.
+    top: list[object] = [value]
+    copies: dict[int, tuple[object, Container]] = {}  # with what was copied, so that its id stays its own
+    pending: list[Container] = [top]
+    while pending:
+        container = pending.pop()
+        entries = list(container.items() if isinstance(container, dict) else enumerate(container))
+        for key, entry in entries:
+            if isinstance(entry, str):
+                cast("dict[object, object]", container)[key] = replace(entry)
+            elif (shallow := _shallow_copy(entry)) is not None:
+                if id(entry) not in copies:
+                    copies[id(entry)] = entry, shallow
+                    pending.append(shallow)
+                cast("dict[object, object]", container)[key] = copies[id(entry)][1]
+    return top[0]
+
+
+def _shallow_copy(value: object) -> Container | None:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    return list(cast("list[object]", value)) if isinstance(value, (list, tuple)) else None
+
+
+def _address_of(text: str) -> httpx.URL | None:
+    if not _ADDRESS.fullmatch(text):
+        return None
+    try:
+        return web_address(text, "output").copy_with(fragment=None)
+    except ValueError:
+        return None
+
+
+class _Total:
+    """The progress of several downloads, told as one."""
+
+    def __init__(self, on_progress: DownloadProgress | None) -> None:
+        self._on_progress = on_progress
+        self._sizes: dict[httpx.URL, int | None] = {}
+
+    def counting(self, address: httpx.URL) -> DownloadProgress | None:
+        """Returns the callback for one of them."""
+        on_progress = self._on_progress
+        if on_progress is None:
+            return None
+
+        def count(delta: int, size: int | None) -> object:
+            self._sizes[address] = size
+            return on_progress(delta, self._sum())
+
+        return count
+
+    def _sum(self) -> int | None:
+        total = 0
+        for size in self._sizes.values():
+            if size is None:
+                return None
+            total += size
+        return total
