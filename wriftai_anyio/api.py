@@ -65,8 +65,8 @@ class API:
 
         Raises:
             ValueError: If the path, the headers or the body cannot be right; nothing was sent.
-            APIStatusError: If the API refused.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
             APIResponseError: If the answer is not JSON.
         """
         return await self.ask(method, path, unchanged, json=json, headers=headers, params=params)
@@ -93,8 +93,8 @@ class API:
 
         Raises:
             ValueError: If the path, the headers or the body cannot be right; nothing was sent.
-            APIStatusError: If the API refused.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
             APIResponseError: If the answer is not JSON.
         """
         return self.blocking.call(self.async_request, method, path, json, headers, params)
@@ -135,8 +135,8 @@ class API:
             What `shape` returned.
 
         Raises:
-            APIStatusError: If the API refused.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
             APIResponseError: If the answer is not what the API promises.
         """
         request = APIRequest.checked(
@@ -170,8 +170,8 @@ class API:
             The answer, a success, of which nothing is read. The caller closes it.
 
         Raises:
-            APIStatusError: If the API refused.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
             APIResponseError: If the answer is a redirect out of the API's origin.
         """
         request = APIRequest.checked(

@@ -32,7 +32,7 @@ class AuthenticatedUser(Resource):
     """The authenticated user: whom the access token belongs to.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     async def async_get(self) -> UserWithDetails:
@@ -43,8 +43,8 @@ class AuthenticatedUser(Resource):
 
         Raises:
             AuthenticationError: If there is no access token, or it is wrong.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._api.ask("GET", "/user", user_with_details)
 
@@ -56,8 +56,8 @@ class AuthenticatedUser(Resource):
 
         Raises:
             AuthenticationError: If there is no access token, or it is wrong.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_get)
 
@@ -71,9 +71,9 @@ class AuthenticatedUser(Resource):
             The updated user.
 
         Raises:
-            ValueError: If `params` is no mapping; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            ValueError: If `params` is not a mapping; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         return await self._api.ask("PATCH", "/user", user_with_details, json=fields_of(params, UpdateUserParams))
 
@@ -87,9 +87,9 @@ class AuthenticatedUser(Resource):
             The updated user.
 
         Raises:
-            ValueError: If `params` is no mapping; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            ValueError: If `params` is not a mapping; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         return self._api.blocking.call(self.async_update, params)
 
@@ -97,15 +97,15 @@ class AuthenticatedUser(Resource):
         """List the authenticated user's models, private ones too.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing models and navigation metadata.
+            One page of models, with the cursors of the pages before and after it.
 
         Raises:
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._models().page(pagination_options)
 
@@ -113,15 +113,15 @@ class AuthenticatedUser(Resource):
         """List the authenticated user's models, private ones too.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing models and navigation metadata.
+            One page of models, with the cursors of the pages before and after it.
 
         Raises:
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_models, pagination_options)
 
@@ -129,16 +129,15 @@ class AuthenticatedUser(Resource):
         """Iterate over all the authenticated user's models, lazily.
 
         Args:
-            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
-                taken.
+            pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over models.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._models().items(pagination_options)
 
@@ -146,16 +145,15 @@ class AuthenticatedUser(Resource):
         """Iterate over all the authenticated user's models, lazily.
 
         Args:
-            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
-                taken.
+            pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over models.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._models().blocking_items("async_iterate_models", pagination_options)
 

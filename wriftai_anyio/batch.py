@@ -1,4 +1,4 @@
-"""Many predictions as one job: taken in as fast as they are worked off, results as they end."""
+"""Many predictions as one job: inputs are read as fast as predictions end, and results come as they end."""
 
 import math
 import threading
@@ -31,12 +31,12 @@ DEFAULT_IN_FLIGHT: Final = 500
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of one input of a batch.
+    """The result of one input of a batch.
 
     Attributes:
-        index: The input's number, from 0.
-        params: The input as it was when it was taken in, as JSON; where that is refused, what was given.
-        prediction: The ended prediction, in whatever terminal status; `None` if there was an error.
+        index: The number of the input, from 0.
+        params: The input as it was when it was read, as JSON; if it was refused, the object that was given.
+        prediction: The ended prediction, whether it succeeded or not; `None` if there was an error.
         error: Why there is no ended prediction; `None` if there is one.
     """
 
@@ -47,10 +47,10 @@ class BatchResult:
 
 
 class AsyncBatch:
-    """A batch under way; use it as `async with`, and iterate over its results once.
+    """A running batch: enter it with `async with`, and iterate over its results once.
 
-    Leaving the block early cancels what is under way, and returns when it has ended. On the server predictions
-    run on, unless the wait options say `cancel_on_exit`.
+    Leaving the block early cancels the work in progress, and returns when that has ended. The predictions go on on the
+    server, unless the wait options say `cancel_on_exit`.
     """
 
     def __init__(self, job: Job, inputs: Inputs, max_in_flight: int, journal: str | PathLike[str] | None) -> None:
@@ -161,10 +161,10 @@ class AsyncBatch:
 
 
 class Batch:
-    """A batch under way; use it as `with`, and iterate over its results once.
+    """A running batch: enter it with `with`, and iterate over its results once.
 
-    The inputs are taken in this thread, while it asks for the next result. Leaving the block early cancels what is
-    under way. On the server predictions run on, unless the wait options say `cancel_on_exit`.
+    The inputs are read in your thread, while it waits for the next result. Leaving the block early cancels the work in
+    progress. The predictions go on on the server, unless the wait options say `cancel_on_exit`.
     """
 
     def __init__(self, api: API, batch: AsyncBatch, inputs: CallersInputs) -> None:

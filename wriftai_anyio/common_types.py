@@ -42,14 +42,14 @@ class UploadCompletionResult(TypedDict):
 
 
 class SortDirection(StrEnum):
-    """Enumeration of possible sorting directions."""
+    """The possible sorting directions."""
 
     ASC = "asc"
     DESC = "desc"
 
 
 class ModelVisibility(OpenStrEnum):
-    """Enumeration of who may see a model. One that is newer than this package stays the plain string."""
+    """Who may see a model. A value that is newer than this package stays a plain string."""
 
     private = "private"
     public = "public"

@@ -92,7 +92,7 @@ class APIResponseError(WriftAIError):
 
     Attributes:
         response: The answer, without the access token in its request.
-        request_id: The server's id of the request, where it gave one: quote it to WriftAI's support.
+        request_id: The server's id of the request, if there is one: quote it when you ask WriftAI's support.
     """
 
     response: httpx.Response
@@ -109,10 +109,10 @@ class APIStatusError(WriftAIError, httpx.HTTPStatusError):
 
     Attributes:
         status_code: The HTTP status of the answer.
-        code: The API's own code of the error, where it gave one.
+        code: The API's own error code, if there is one.
         message: What the API said, else the status in words.
         detail: The API's details, for 422 a list that says what is wrong where.
-        request_id: The server's id of the request, where it gave one: quote it to WriftAI's support.
+        request_id: The server's id of the request, if there is one: quote it when you ask WriftAI's support.
         response: The answer, without the access token in its request.
     """
 
@@ -180,7 +180,7 @@ class CreateOutcomeUnknown(WriftAIError):  # noqa: N818 -- the design's name: an
 
     Attributes:
         prediction_id: The prediction's id, where the server's answer contains it.
-        request_id: The server's id of the request, where it gave one: quote it to WriftAI's support.
+        request_id: The server's id of the request, if there is one: quote it when you ask WriftAI's support.
     """
 
     prediction_id: str | None

@@ -26,7 +26,7 @@ class Files(Resource):
     """Files: upload them as inputs, download them as outputs.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     def __init__(self, api: API) -> None:
@@ -57,7 +57,7 @@ class Files(Resource):
             OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
                 while it is uploaded (the upload is not completed).
             APIStatusError: If the API or the store refuses.
-            APIConnectionError: If nothing came back.
+            APIConnectionError: If there was no answer.
             APIResponseError: If an answer is not what the API promises.
 
         Example:
@@ -96,7 +96,7 @@ class Files(Resource):
             OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
                 while it is uploaded (the upload is not completed).
             APIStatusError: If the API or the store refuses.
-            APIConnectionError: If nothing came back.
+            APIConnectionError: If there was no answer.
             APIResponseError: If an answer is not what the API promises.
 
         Example:

@@ -33,7 +33,7 @@ class HardwareResource(ListedResource[Hardware, PaginationOptions]):
     """Hardware: what model versions run on.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     def _listing(self) -> Listing[Hardware]:

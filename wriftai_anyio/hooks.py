@@ -51,7 +51,7 @@ class ResponseEvent(RequestEvent):
         error: Why there is no answer: an `APIConnectionError`, or what cancelled the request. `None` if there is one.
         seconds: From the request until its answer was read, or, where it is read bit by bit (streams, downloads),
             began.
-        request_id: The server's id of the request, where it gave one.
+        request_id: The server's id of the request, if there is one.
     """
 
     status: int | None

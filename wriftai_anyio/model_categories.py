@@ -19,7 +19,7 @@ class ModelCategories(ListedResource[ModelCategoryWithDetails, PaginationOptions
     """Model categories: what models are grouped by.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     def _listing(self) -> Listing[ModelCategoryWithDetails]:

@@ -61,7 +61,7 @@ class _CreateOptions(ExtraBody, total=False):
 
 
 class CreateModelVersionParams(_CreateOptions):
-    """Model version creation params."""
+    """The fields of the new version."""
 
     release_notes: str
     """What is new in the model version."""
@@ -82,7 +82,7 @@ class ModelVersions(Resource):
     """Model versions: what of a model runs.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     async def async_list(
@@ -92,17 +92,17 @@ class ModelVersions(Resource):
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing model versions and navigation metadata.
+            One page of model versions, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model.
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._listing(identifier).page(pagination_options)
 
@@ -113,17 +113,17 @@ class ModelVersions(Resource):
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing model versions and navigation metadata.
+            One page of model versions, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model.
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_list, identifier, pagination_options)
 
@@ -134,17 +134,16 @@ class ModelVersions(Resource):
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
-            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
-                taken.
+            pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over model versions.
 
         Raises:
-            ValueError: If the identifier cannot be one.
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            ValueError: If the identifier is not valid.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._listing(identifier).items(pagination_options)
 
@@ -153,17 +152,16 @@ class ModelVersions(Resource):
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
-            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
-                taken.
+            pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over model versions.
 
         Raises:
-            ValueError: If the identifier cannot be one.
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            ValueError: If the identifier is not valid.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._listing(identifier).blocking_items("async_iterate", pagination_options)
 
@@ -177,10 +175,10 @@ class ModelVersions(Resource):
             The model version, with details.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._api.ask("GET", version_path(identifier), _version_with_details)
 
@@ -194,10 +192,10 @@ class ModelVersions(Resource):
             The model version, with details.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_get, identifier)
 
@@ -208,16 +206,16 @@ class ModelVersions(Resource):
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
-            options: Model version creation params.
+            options: The fields of the new version.
 
         Returns:
             The new model version, with its configuration.
 
         Raises:
-            ValueError: If the identifier cannot be one, or `options` is no mapping; nothing was sent.
+            ValueError: If the identifier is not valid, or `options` is not a mapping; nothing was sent.
             NotFoundError: If there is no such model.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
         path = f"{model_path(identifier)}/versions"
         return await self._api.ask(
@@ -229,16 +227,16 @@ class ModelVersions(Resource):
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
-            options: Model version creation params.
+            options: The fields of the new version.
 
         Returns:
             The new model version, with its configuration.
 
         Raises:
-            ValueError: If the identifier cannot be one, or `options` is no mapping; nothing was sent.
+            ValueError: If the identifier is not valid, or `options` is not a mapping; nothing was sent.
             NotFoundError: If there is no such model.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
         return self._api.blocking.call(self.async_create, identifier, options)
 
@@ -249,10 +247,10 @@ class ModelVersions(Resource):
             identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         await self._api.ask("DELETE", version_path(identifier), nothing)
 
@@ -263,10 +261,10 @@ class ModelVersions(Resource):
             identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         self._api.blocking.call(self.async_delete, identifier)
 
@@ -280,10 +278,10 @@ class ModelVersions(Resource):
             The configuration.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._api.ask("GET", f"{version_path(identifier)}/configuration", _configuration)
 
@@ -297,10 +295,10 @@ class ModelVersions(Resource):
             The configuration.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_get_configuration, identifier)
 
@@ -317,10 +315,10 @@ class ModelVersions(Resource):
             The updated configuration.
 
         Raises:
-            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            ValueError: If the identifier is not valid, or `params` is not a mapping; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         path = f"{version_path(identifier)}/configuration"
         return await self._api.ask(
@@ -340,10 +338,10 @@ class ModelVersions(Resource):
             The updated configuration.
 
         Raises:
-            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            ValueError: If the identifier is not valid, or `params` is not a mapping; nothing was sent.
             NotFoundError: If there is no such model version.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         return self._api.blocking.call(self.async_update_configuration, identifier, params)
 

@@ -40,7 +40,7 @@ class ModelWithDetails(Model):
 
 
 class ModelsSortBy(StrEnum):
-    """Enumeration of what models can be sorted by."""
+    """What models can be sorted by."""
 
     CREATED_AT = "created_at"
     PREDICTIONS_COUNT = "predictions_count"
@@ -52,7 +52,7 @@ class ModelPaginationOptions(PaginationOptions, total=False):
     sort_by: ModelsSortBy
     """What to sort by."""
     sort_direction: SortDirection
-    """Which way to sort."""
+    """In which direction to sort."""
     category_slugs: list[str]
     """Only models of these categories."""
 
@@ -75,7 +75,7 @@ class _ModelParams(ExtraBody, total=False):
 
 
 class CreateModelParams(_ModelParams):
-    """Model creation params."""
+    """The fields of the new model."""
 
     name: str
     """Name of the model."""
@@ -92,7 +92,7 @@ class ModelsResource(SearchedResource[Model]):
     """Models: what predictions are made with.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     async def async_list(
@@ -101,17 +101,18 @@ class ModelsResource(SearchedResource[Model]):
         """List models.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior and sorting.
+            pagination_options: Which page to get, how many items it should have, and how to sort; by default the first
+                page.
             owner: The name of the owner whose models are listed; by default all models are.
 
         Returns:
-            Paginated response containing models and navigation metadata.
+            One page of models, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the owner's name cannot be one; nothing was sent.
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            ValueError: If the owner's name is not valid; nothing was sent.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._listing(owner).page(pagination_options)
 
@@ -121,17 +122,18 @@ class ModelsResource(SearchedResource[Model]):
         """List models.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior and sorting.
+            pagination_options: Which page to get, how many items it should have, and how to sort; by default the first
+                page.
             owner: The name of the owner whose models are listed; by default all models are.
 
         Returns:
-            Paginated response containing models and navigation metadata.
+            One page of models, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the owner's name cannot be one; nothing was sent.
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            ValueError: If the owner's name is not valid; nothing was sent.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_list, pagination_options, owner)
 
@@ -141,18 +143,17 @@ class ModelsResource(SearchedResource[Model]):
         """Iterate over all models of all pages, lazily.
 
         Args:
-            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
-                its default is taken.
+            pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
             owner: The name of the owner whose models are listed; by default all models are.
 
         Returns:
             An iterator over models.
 
         Raises:
-            ValueError: If the owner's name cannot be one.
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            ValueError: If the owner's name is not valid.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._listing(owner).items(pagination_options)
 
@@ -162,23 +163,22 @@ class ModelsResource(SearchedResource[Model]):
         """Iterate over all models of all pages, lazily.
 
         Args:
-            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
-                its default is taken.
+            pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
             owner: The name of the owner whose models are listed; by default all models are.
 
         Returns:
             An iterator over models.
 
         Raises:
-            ValueError: If the owner's name cannot be one.
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            ValueError: If the owner's name is not valid.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._listing(owner).blocking_items("async_iterate", pagination_options)
 
     async def async_get(self, identifier: str) -> ModelWithDetails:
-        """Get a model.
+        """Get a model, with its latest version.
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
@@ -187,15 +187,15 @@ class ModelsResource(SearchedResource[Model]):
             The model, with details.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model, or it is not visible with this access token.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._api.ask("GET", model_path(identifier), _model_with_details)
 
     def get(self, identifier: str) -> ModelWithDetails:
-        """Get a model.
+        """Get a model, with its latest version.
 
         Args:
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
@@ -204,10 +204,10 @@ class ModelsResource(SearchedResource[Model]):
             The model, with details.
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model, or it is not visible with this access token.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_get, identifier)
 
@@ -215,15 +215,15 @@ class ModelsResource(SearchedResource[Model]):
         """Create a model.
 
         Args:
-            params: Model creation params.
+            params: The fields of the new model.
 
         Returns:
             The new model.
 
         Raises:
-            ValueError: If `params` is no mapping; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+            ValueError: If `params` is not a mapping; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
         return await self._api.ask("POST", "/models", _model_with_details, json=fields_of(params, CreateModelParams))
 
@@ -231,15 +231,15 @@ class ModelsResource(SearchedResource[Model]):
         """Create a model.
 
         Args:
-            params: Model creation params.
+            params: The fields of the new model.
 
         Returns:
             The new model.
 
         Raises:
-            ValueError: If `params` is no mapping; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+            ValueError: If `params` is not a mapping; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
         return self._api.blocking.call(self.async_create, params)
 
@@ -254,10 +254,10 @@ class ModelsResource(SearchedResource[Model]):
             The updated model.
 
         Raises:
-            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            ValueError: If the identifier is not valid, or `params` is not a mapping; nothing was sent.
             NotFoundError: If there is no such model, or it is not visible with this access token.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         return await self._api.ask(
             "PATCH", model_path(identifier), _model_with_details, json=fields_of(params, UpdateModelParams)
@@ -274,10 +274,10 @@ class ModelsResource(SearchedResource[Model]):
             The updated model.
 
         Raises:
-            ValueError: If the identifier cannot be one, or `params` is no mapping; nothing was sent.
+            ValueError: If the identifier is not valid, or `params` is not a mapping; nothing was sent.
             NotFoundError: If there is no such model, or it is not visible with this access token.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         return self._api.blocking.call(self.async_update, identifier, params)
 
@@ -288,10 +288,10 @@ class ModelsResource(SearchedResource[Model]):
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model, or it is not visible with this access token.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         await self._api.ask("DELETE", model_path(identifier), nothing)
 
@@ -302,10 +302,10 @@ class ModelsResource(SearchedResource[Model]):
             identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
 
         Raises:
-            ValueError: If the identifier cannot be one; nothing was sent.
+            ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model, or it is not visible with this access token.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         self._api.blocking.call(self.async_delete, identifier)
 

@@ -56,8 +56,7 @@ class Pages(Generic[T]):
 
     Args:
         fetch: Gets the page that query parameters ask for.
-        query: The parameters of the first page. Its `page_size` is a wish: if the server refuses it, its
-            default is taken.
+        query: The parameters of the first page. If the server refuses its `page_size`, the server's default is used.
     """
 
     def __init__(self, fetch: FetchPage[T], query: Mapping[str, QueryValue]) -> None:

@@ -1,4 +1,4 @@
-"""Predictions: create them, follow them, get their output."""
+"""Predictions: create them, wait for them, read their events and get their output."""
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from os import PathLike
@@ -69,10 +69,10 @@ AnyPaginationOptions: TypeAlias = PredictionPaginationOptions | PaginationOption
 
 
 class Predictions(Resource):
-    """Predictions: create them, follow them, get their output.
+    """Predictions: create them, wait for them, read their events and get their output.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     def __init__(self, api: API) -> None:
@@ -86,68 +86,74 @@ class Predictions(Resource):
         self._operations = Operations(api, self._shape, self._poller)
 
     async def async_get(self, prediction_id: str) -> PredictionWithIO:
-        """Get a prediction by id.
+        """Get a prediction by its id.
 
         Args:
-            prediction_id: The unique identifier of the prediction.
+            prediction_id: The id of the prediction.
 
         Returns:
-            The prediction, with its input, and output or error once it has ended.
+            The prediction with its input and, once it has ended, its output or error.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
+            ValueError: If the id is not valid; nothing was sent.
             NotFoundError: If there is no such prediction.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._operations.get(prediction_id)
 
     def get(self, prediction_id: str) -> PredictionWithIO:
-        """Get a prediction by id.
+        """Get a prediction by its id.
 
         Args:
-            prediction_id: The unique identifier of the prediction.
+            prediction_id: The id of the prediction.
 
         Returns:
-            The prediction, with its input, and output or error once it has ended.
+            The prediction with its input and, once it has ended, its output or error.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
+            ValueError: If the id is not valid; nothing was sent.
             NotFoundError: If there is no such prediction.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_get, prediction_id)
 
     async def async_list(self, pagination_options: AnyPaginationOptions | None = None) -> PaginatedResponse[Prediction]:
-        """List predictions, newest first.
+        """List predictions, newest first, one page at a time.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior; with
-                `PredictionPaginationOptions` also `statuses`.
+            pagination_options: Which page to get, and how many predictions it should have; by default the first page.
+                With `PredictionPaginationOptions` also which `statuses`.
 
         Returns:
-            Paginated response containing predictions (without input and output) and navigation metadata.
+            One page of predictions, without their inputs and outputs, with the cursors of the pages before and after
+            it.
 
         Raises:
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back.
+            ValueError: If an option is not known; nothing was sent.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._listing.page(pagination_options)
 
     def list(self, pagination_options: AnyPaginationOptions | None = None) -> PaginatedResponse[Prediction]:
-        """List predictions, newest first.
+        """List predictions, newest first, one page at a time.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior; with
-                `PredictionPaginationOptions` also `statuses`.
+            pagination_options: Which page to get, and how many predictions it should have; by default the first page.
+                With `PredictionPaginationOptions` also which `statuses`.
 
         Returns:
-            Paginated response containing predictions (without input and output) and navigation metadata.
+            One page of predictions, without their inputs and outputs, with the cursors of the pages before and after
+            it.
 
         Raises:
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back.
+            ValueError: If an option is not known; nothing was sent.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_list, pagination_options)
 
@@ -163,26 +169,25 @@ class Predictions(Resource):
         """Create a prediction. It is never sent twice.
 
         Args:
-            params: Prediction creation params; they are not changed. Each `File` in the input is uploaded first
-                (see `Files`), before the time of `wait_options` begins.
-            model: The model reference in either owner/name or owner/name:version-number format (for example:
+            params: What to create, above all the `input`; it is not changed. Files in the input are uploaded first,
+                before the time of `wait_options` begins.
+            model: The model as owner/name, or as owner/name:number for one of its versions (for example:
                 deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
-            wait: If True, waits until the prediction reaches a terminal state: the server holds the connection
-                while it can, then it is polled. If False, returns the prediction immediately.
-            wait_options: Options for customizing wait behavior.
+            wait: Whether to wait until the prediction has ended. The server holds the connection for as long as it can;
+                after that the prediction is polled.
+            wait_options: How to wait, such as for how long.
             stream: Whether the prediction's events can be read with `async_stream`.
 
         Returns:
-            The new prediction; ended if `wait` is True (unless the options say not to poll).
+            The new prediction. It has ended if `wait` is true (unless the options say not to poll).
 
         Raises:
-            ValueError: If the model reference or the params cannot be right; nothing was sent.
-            CreateOutcomeUnknown: If the create was sent and its answer was lost, or the server failed: the
-                prediction may run. Look before you create it again.
+            ValueError: If the model reference or the params are not valid; nothing was sent.
+            CreateOutcomeUnknown: If the create was sent, but its answer was lost or the server failed: the prediction
+                may be running. Look before you create it again.
             WaitTimeoutError: If `wait_options.timeout` passes first.
-            APIStatusError: If the API refuses; nothing was created.
-            APIConnectionError: If the create surely did not reach the server, or nothing comes back from a
-                poll for a minute.
+            APIStatusError: If the API refuses the request; nothing was created.
+            APIConnectionError: If the create certainly did not reach the server, or polls go unanswered for a minute.
             OSError: If a file in the input cannot be read; nothing was created.
 
         Example:
@@ -211,26 +216,25 @@ class Predictions(Resource):
         """Create a prediction. It is never sent twice.
 
         Args:
-            params: Prediction creation params; they are not changed. Each `File` in the input is uploaded first
-                (see `Files`), before the time of `wait_options` begins.
-            model: The model reference in either owner/name or owner/name:version-number format (for example:
+            params: What to create, above all the `input`; it is not changed. Files in the input are uploaded first,
+                before the time of `wait_options` begins.
+            model: The model as owner/name, or as owner/name:number for one of its versions (for example:
                 deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
-            wait: If True, waits until the prediction reaches a terminal state: the server holds the connection
-                while it can, then it is polled. If False, returns the prediction immediately.
-            wait_options: Options for customizing wait behavior.
+            wait: Whether to wait until the prediction has ended. The server holds the connection for as long as it can;
+                after that the prediction is polled.
+            wait_options: How to wait, such as for how long.
             stream: Whether the prediction's events can be read with `stream`.
 
         Returns:
-            The new prediction; ended if `wait` is True (unless the options say not to poll).
+            The new prediction. It has ended if `wait` is true (unless the options say not to poll).
 
         Raises:
-            ValueError: If the model reference or the params cannot be right; nothing was sent.
-            CreateOutcomeUnknown: If the create was sent and its answer was lost, or the server failed: the
-                prediction may run. Look before you create it again.
+            ValueError: If the model reference or the params are not valid; nothing was sent.
+            CreateOutcomeUnknown: If the create was sent, but its answer was lost or the server failed: the prediction
+                may be running. Look before you create it again.
             WaitTimeoutError: If `wait_options.timeout` passes first.
-            APIStatusError: If the API refuses; nothing was created.
-            APIConnectionError: If the create surely did not reach the server, or nothing comes back from a
-                poll for a minute.
+            APIStatusError: If the API refuses the request; nothing was created.
+            APIConnectionError: If the create certainly did not reach the server, or polls go unanswered for a minute.
             OSError: If a file in the input cannot be read; nothing was created.
 
         Example:
@@ -251,24 +255,23 @@ class Predictions(Resource):
         predictionID: str,  # noqa: N803 -- the contract's name
         options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
     ) -> PredictionWithIO:
-        """Wait for a prediction to complete.
+        """Wait until a prediction has ended.
 
-        Many waits at once share their polls. A wait outlives passing faults: it ends early only on its
-        timeout, when the API refuses (404: at once), or after a minute of nothing but failures.
+        Waits at the same time share their polls. A wait survives temporary failures: it ends early only when its
+        timeout passes, when the API refuses the request (404: at once), or after a minute of nothing but failures.
 
         Args:
-            predictionID: Unique identifier of the prediction.
-            options: Options for customizing wait behavior.
+            predictionID: The id of the prediction.
+            options: How to wait, such as for how long.
 
         Returns:
-            Prediction after completion, in whatever terminal status.
+            The ended prediction, whether it succeeded or not: look at its `status`.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
-            WaitTimeoutError: If `options.timeout` passes first; the prediction runs on unless
-                `cancel_on_exit` is set.
-            APIStatusError: If the API refuses, or fails for a minute on end.
-            APIConnectionError: If nothing comes back for a minute on end.
+            ValueError: If the id is not valid; nothing was sent.
+            WaitTimeoutError: If `options.timeout` passes first. The prediction goes on, unless `cancel_on_exit` is set.
+            APIStatusError: If the API refuses the request, or fails for a whole minute.
+            APIConnectionError: If there is no answer for a whole minute.
 
         Example:
             ```python
@@ -284,24 +287,23 @@ class Predictions(Resource):
         predictionID: str,  # noqa: N803 -- the contract's name
         options: WaitOptions = DEFAULT_WAIT_OPTIONS,
     ) -> PredictionWithIO:
-        """Wait for a prediction to complete.
+        """Wait until a prediction has ended.
 
-        Many waits at once share their polls. A wait outlives passing faults: it ends early only on its
-        timeout, when the API refuses (404: at once), or after a minute of nothing but failures.
+        Waits at the same time share their polls. A wait survives temporary failures: it ends early only when its
+        timeout passes, when the API refuses the request (404: at once), or after a minute of nothing but failures.
 
         Args:
-            predictionID: Unique identifier of the prediction.
-            options: Options for customizing wait behavior.
+            predictionID: The id of the prediction.
+            options: How to wait, such as for how long.
 
         Returns:
-            Prediction after completion, in whatever terminal status.
+            The ended prediction, whether it succeeded or not: look at its `status`.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
-            WaitTimeoutError: If `options.timeout` passes first; the prediction runs on unless
-                `cancel_on_exit` is set.
-            APIStatusError: If the API refuses, or fails for a minute on end.
-            APIConnectionError: If nothing comes back for a minute on end.
+            ValueError: If the id is not valid; nothing was sent.
+            WaitTimeoutError: If `options.timeout` passes first. The prediction goes on, unless `cancel_on_exit` is set.
+            APIStatusError: If the API refuses the request, or fails for a whole minute.
+            APIConnectionError: If there is no answer for a whole minute.
 
         Example:
             ```python
@@ -316,67 +318,68 @@ class Predictions(Resource):
     async def async_cancel(self, prediction_id: str) -> None:
         """Ask the server to cancel a prediction.
 
-        It takes effect a little later: the status stays until then. Asking again does no harm.
+        The status changes a little later. It is safe to ask again.
 
         Args:
-            prediction_id: The unique identifier of the prediction.
+            prediction_id: The id of the prediction.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
+            ValueError: If the id is not valid; nothing was sent.
             NotFoundError: If there is no such prediction.
-            APIStatusError: If the API refuses, since the prediction has already ended.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request, for example because the prediction has already ended.
+            APIConnectionError: If there was no answer.
         """
         await self._operations.cancel(prediction_id)
 
     def cancel(self, prediction_id: str) -> None:
         """Ask the server to cancel a prediction.
 
-        It takes effect a little later: the status stays until then. Asking again does no harm.
+        The status changes a little later. It is safe to ask again.
 
         Args:
-            prediction_id: The unique identifier of the prediction.
+            prediction_id: The id of the prediction.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
+            ValueError: If the id is not valid; nothing was sent.
             NotFoundError: If there is no such prediction.
-            APIStatusError: If the API refuses, since the prediction has already ended.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request, for example because the prediction has already ended.
+            APIConnectionError: If there was no answer.
         """
         self._api.blocking.call(self.async_cancel, prediction_id)
 
     def expect_webhooks(self) -> None:
-        """Says that webhooks of what this client creates come to this process, so that polls may be rare.
+        """Poll less often, because webhooks for this client's predictions arrive in this process.
 
-        `WebhookReceiver` says so when it is given the client. Where none come after all, polling goes on.
+        `WebhookReceiver` calls this when you give it the client. If no webhooks arrive after all, polling goes on.
         """
         self._poller.expect_webhooks()
 
     def notify(self, prediction: PredictionWithIO) -> None:
-        """Tells the waits of this client a prediction's state, so that they end without a poll.
+        """Pass a prediction's new state to the waits of this client, so that they can end without a poll.
 
-        `WebhookReceiver` calls it; call it yourself where webhooks reach you in another way. It never blocks, and
-        may be called from any thread.
+        `WebhookReceiver` calls this; call it yourself if webhooks reach you in another way. It never blocks, and may be
+        called from any thread.
 
         Args:
-            prediction: The prediction as its webhook has it.
+            prediction: The prediction as its webhook describes it.
         """
         self._poller.notify(prediction)
 
     def async_iterate(self, pagination_options: AnyPaginationOptions | None = None) -> AsyncItems[Prediction]:
-        """Iterate over all predictions of all pages, newest first, lazily.
+        """Iterate over all predictions, newest first; pages are fetched when they are needed.
 
         Args:
-            pagination_options: Where to begin, and which statuses. A `page_size` is a wish: where the API refuses
-                it, its default is taken.
+            pagination_options: Where to begin, and which statuses. If the API refuses the `page_size`, its default is
+                used.
 
         Returns:
-            An iterator over predictions, without input and output.
+            An iterator over the predictions, without their inputs and outputs.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            ValueError: If an option is not known.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
 
         Example:
             ```python
@@ -387,19 +390,20 @@ class Predictions(Resource):
         return self._listing.items(pagination_options)
 
     def iterate(self, pagination_options: AnyPaginationOptions | None = None) -> Items[Prediction]:
-        """Iterate over all predictions of all pages, newest first, lazily.
+        """Iterate over all predictions, newest first; pages are fetched when they are needed.
 
         Args:
-            pagination_options: Where to begin, and which statuses. A `page_size` is a wish: where the API refuses
-                it, its default is taken.
+            pagination_options: Where to begin, and which statuses. If the API refuses the `page_size`, its default is
+                used.
 
         Returns:
-            An iterator over predictions, without input and output.
+            An iterator over the predictions, without their inputs and outputs.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            ValueError: If an option is not known.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
 
         Example:
             ```python
@@ -414,46 +418,62 @@ class Predictions(Resource):
     ) -> AsyncPredictionStream:
         """Read a prediction's events as they happen, until `done` or `error`.
 
-        The prediction must have been created with `stream=True`. Streams expire some time after its end.
+        The prediction must have been created with `stream=True`. Some time after it has ended, its events can no longer
+        be read.
 
         Args:
-            prediction_id: The unique identifier of the prediction.
-            after_id: The id of the event to begin after; by default the stream begins with the first.
-            wait: Seconds without an event after which the server is asked to close the connection; the stream then
-                connects again. By default the server decides.
+            prediction_id: The id of the prediction.
+            after_id: The id of the event to begin after; by default the stream begins with the first event.
+            wait: Seconds without an event after which the server should close the connection; the stream then connects
+                again. By default the server decides.
 
         Returns:
-            An iterator over the events, which connects when the first is asked for; also a context manager.
+            An iterator over the events, which is also a context manager. It connects when you ask for the first event.
 
         Raises:
-            ValueError: If an argument cannot be right; nothing was sent.
-            NotFoundError: While iterating, if there is no such stream, or not any more.
-            APIStatusError: While iterating, if the API refuses otherwise.
-            APIConnectionError: While iterating, if connections break again and again without an event.
+            ValueError: If an argument is not valid; nothing was sent.
+            NotFoundError: While iterating, if there is no such stream, or it has expired.
+            APIStatusError: While iterating, if the API refuses the request for another reason.
+            APIConnectionError: While iterating, if connections keep breaking without a new event.
             APIResponseError: While iterating, if an answer is not what the API promises.
+
+        Example:
+            ```python
+            async with client.predictions.async_stream(prediction_id) as stream:
+                async for event in stream:
+                    print(event["event"], event["data"])
+            ```
         """
         return AsyncPredictionStream(self._stream_reader(prediction_id, after_id, wait), self._shape)
 
     def stream(self, prediction_id: str, *, after_id: str | None = None, wait: float | None = None) -> PredictionStream:
         """Read a prediction's events as they happen, until `done` or `error`.
 
-        The prediction must have been created with `stream=True`. Streams expire some time after its end.
+        The prediction must have been created with `stream=True`. Some time after it has ended, its events can no longer
+        be read.
 
         Args:
-            prediction_id: The unique identifier of the prediction.
-            after_id: The id of the event to begin after; by default the stream begins with the first.
-            wait: Seconds without an event after which the server is asked to close the connection; the stream then
-                connects again. By default the server decides.
+            prediction_id: The id of the prediction.
+            after_id: The id of the event to begin after; by default the stream begins with the first event.
+            wait: Seconds without an event after which the server should close the connection; the stream then connects
+                again. By default the server decides.
 
         Returns:
-            An iterator over the events, which connects when the first is asked for; also a context manager.
+            An iterator over the events, which is also a context manager. It connects when you ask for the first event.
 
         Raises:
-            ValueError: If an argument cannot be right; nothing was sent.
-            NotFoundError: While iterating, if there is no such stream, or not any more.
-            APIStatusError: While iterating, if the API refuses otherwise.
-            APIConnectionError: While iterating, if connections break again and again without an event.
+            ValueError: If an argument is not valid; nothing was sent.
+            NotFoundError: While iterating, if there is no such stream, or it has expired.
+            APIStatusError: While iterating, if the API refuses the request for another reason.
+            APIConnectionError: While iterating, if connections keep breaking without a new event.
             APIResponseError: While iterating, if an answer is not what the API promises.
+
+        Example:
+            ```python
+            with client.predictions.stream(prediction_id) as stream:
+                for event in stream:
+                    print(event["event"], event["data"])
+            ```
         """
         return PredictionStream(self._api, self._stream_reader(prediction_id, after_id, wait), self._shape)
 
@@ -462,24 +482,24 @@ class Predictions(Resource):
     ) -> AsyncPredictionStream:
         """Create a prediction and read its events as they happen, until `done` or `error`.
 
-        It is created when the first event is asked for, and never sent twice.
+        It is created when you ask for the first event, and never sent twice.
 
         Args:
-            params: Prediction creation params; they are not changed.
-            model: The model reference in either owner/name or owner/name:version-number format.
-            wait: Seconds without an event after which the server is asked to close the connection; the stream then
-                connects again. By default the server decides.
+            params: What to create, above all the `input`; it is not changed. Files in the input are uploaded first.
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            wait: Seconds without an event after which the server should close the connection; the stream then connects
+                again. By default the server decides.
 
         Returns:
-            An iterator over the events; also a context manager.
+            An iterator over the events, which is also a context manager.
 
         Raises:
-            ValueError: If an argument cannot be right; nothing was sent.
-            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first
-                event: the prediction may run.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if the create surely did not reach the server, or connections
-                break again and again without an event.
+            ValueError: If an argument is not valid; nothing was sent.
+            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first event:
+                the prediction may be running. Look before you create it again.
+            APIStatusError: While iterating, if the API refuses the request.
+            APIConnectionError: While iterating, if the create certainly did not reach the server, or connections keep
+                breaking without a new event.
             APIResponseError: While iterating, if an answer is not what the API promises.
 
         Example:
@@ -497,24 +517,24 @@ class Predictions(Resource):
     ) -> PredictionStream:
         """Create a prediction and read its events as they happen, until `done` or `error`.
 
-        It is created when the first event is asked for, and never sent twice.
+        It is created when you ask for the first event, and never sent twice.
 
         Args:
-            params: Prediction creation params; they are not changed.
-            model: The model reference in either owner/name or owner/name:version-number format.
-            wait: Seconds without an event after which the server is asked to close the connection; the stream then
-                connects again. By default the server decides.
+            params: What to create, above all the `input`; it is not changed. Files in the input are uploaded first.
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            wait: Seconds without an event after which the server should close the connection; the stream then connects
+                again. By default the server decides.
 
         Returns:
-            An iterator over the events; also a context manager.
+            An iterator over the events, which is also a context manager.
 
         Raises:
-            ValueError: If an argument cannot be right; nothing was sent.
-            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first
-                event: the prediction may run.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if the create surely did not reach the server, or connections
-                break again and again without an event.
+            ValueError: If an argument is not valid; nothing was sent.
+            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first event:
+                the prediction may be running. Look before you create it again.
+            APIStatusError: While iterating, if the API refuses the request.
+            APIConnectionError: While iterating, if the create certainly did not reach the server, or connections keep
+                breaking without a new event.
             APIResponseError: While iterating, if an answer is not what the API promises.
 
         Example:
@@ -541,28 +561,29 @@ class Predictions(Resource):
         """Run many predictions as one job.
 
         Args:
-            inputs: Prediction creation params, taken in only as fast as they are worked off. An iterable that
-                blocks also blocks the event loop.
-            model: The model reference in either owner/name or owner/name:version-number format.
-            journal: Path of a file that the job survives a kill with: run it again with the same inputs and
-                journal, and it goes on, and gives the results of earlier runs, too. Creates are not held then.
-            max_in_flight: How many inputs are taken in at most and their results not yet taken out.
-            wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also
-                cancels on the server what is under way, as far as the rate limit allows within five seconds. With
-                a journal, `timeout` begins after the create.
+            inputs: The params of each prediction, read only as fast as the predictions end. An iterable that blocks
+                also blocks the event loop.
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            journal: Path of a file with which the job survives being killed: run it again with the same inputs and the
+                same journal, and it goes on where it stopped and also returns the results of earlier runs. With a
+                journal the server does not hold the creates.
+            max_in_flight: How many inputs may be in work at most, from being read until you have taken their result.
+            wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
+                the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
+                journal, `timeout` begins after the create.
             recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
                 `CreateOutcomeUnknown`.
-            find_unknown: Whether to look for it first among the newest predictions, on entering the block: one of
-                this model with the same input, which the journal does not know, is taken for it.
+            find_unknown: Whether to look for such a prediction first, on entering the block, among the newest
+                predictions: one of this model, with the same input, that the journal does not know is taken for it.
 
         Returns:
-            A context manager, and in it an iterator over each `BatchResult`, as they end. One failure does not stop
-            the others.
+            A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.
+            A failure does not stop the others.
 
         Raises:
-            ValueError: If an argument cannot be right; nothing was sent.
-            BatchJournalError: On entering the block, if the journal is none, damaged or in use; while iterating,
-                if it is that of other inputs. It is left as it was.
+            ValueError: If an argument is not valid; nothing was sent.
+            BatchJournalError: On entering the block, if the file is not a journal, is damaged or in use; while
+                iterating, if the journal is that of other inputs. The file is left unchanged.
 
         Example:
             ```python
@@ -589,28 +610,29 @@ class Predictions(Resource):
         """Run many predictions as one job.
 
         Args:
-            inputs: Prediction creation params, taken in only as fast as they are worked off. They are read in the
+            inputs: The params of each prediction, read only as fast as the predictions end. They are read in the
                 calling thread.
-            model: The model reference in either owner/name or owner/name:version-number format.
-            journal: Path of a file that the job survives a kill with: run it again with the same inputs and
-                journal, and it goes on, and gives the results of earlier runs, too. Creates are not held then.
-            max_in_flight: How many inputs are taken in at most and their results not yet taken out.
-            wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also
-                cancels on the server what is under way, as far as the rate limit allows within five seconds. With
-                a journal, `timeout` begins after the create.
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            journal: Path of a file with which the job survives being killed: run it again with the same inputs and the
+                same journal, and it goes on where it stopped and also returns the results of earlier runs. With a
+                journal the server does not hold the creates.
+            max_in_flight: How many inputs may be in work at most, from being read until you have taken their result.
+            wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
+                the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
+                journal, `timeout` begins after the create.
             recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
                 `CreateOutcomeUnknown`.
-            find_unknown: Whether to look for it first among the newest predictions, on entering the block: one of
-                this model with the same input, which the journal does not know, is taken for it.
+            find_unknown: Whether to look for such a prediction first, on entering the block, among the newest
+                predictions: one of this model, with the same input, that the journal does not know is taken for it.
 
         Returns:
-            A context manager, and in it an iterator over each `BatchResult`, as they end. One failure does not stop
-            the others.
+            A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.
+            A failure does not stop the others.
 
         Raises:
-            ValueError: If an argument cannot be right; nothing was sent.
-            BatchJournalError: On entering the block, if the journal is none, damaged or in use; while iterating,
-                if it is that of other inputs. It is left as it was.
+            ValueError: If an argument is not valid; nothing was sent.
+            BatchJournalError: On entering the block, if the file is not a journal, is damaged or in use; while
+                iterating, if the journal is that of other inputs. The file is left unchanged.
 
         Example:
             ```python

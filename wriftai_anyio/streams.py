@@ -1,4 +1,4 @@
-"""A prediction's events as they happen."""
+"""The events of a prediction as they happen."""
 
 import json
 import threading
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class PredictionStreamEventType(StrEnum):
-    """Enumeration of possible prediction stream event types."""
+    """The possible types of a prediction's events."""
 
     INIT = "init"
     OUTPUT = "output"
@@ -40,11 +40,11 @@ class PredictionStreamEvent(TypedDict):
     """An event from a prediction's stream."""
 
     id: str
-    """The event's id; give it as `after_id` to begin after this event."""
+    """The event's id; pass it as `after_id` to begin after this event."""
     event: PredictionStreamEventType | str
-    """The event's type; one that is newer than this package is the plain string that the server sent."""
+    """The event's type; one that is newer than this package stays the plain string that the server sent."""
     data: JsonValue
-    """What the event carries: the whole prediction (`init`, `done`), a piece of output, or the error."""
+    """What the event carries: the whole prediction (`init`, `done`), a piece of the output, or the error."""
 
 
 _JSON: Final = json.JSONDecoder()
@@ -63,7 +63,7 @@ class _Events:
 
     @property
     def prediction(self) -> PredictionWithIO | None:
-        """The prediction as the last `init` or `done` had it whole; `None` before the first of them."""
+        """The prediction as the last `init` or `done` event described it; `None` before the first of them."""
         return self._prediction
 
     def _next(self) -> PredictionStreamEvent:
@@ -86,12 +86,12 @@ class _Events:
 class AsyncPredictionStream(_Events):
     """A prediction's events, each once and in order, until `done` or `error`.
 
-    It connects when the first event is asked for. Where the server closes an idle connection, or a connection
-    breaks, it connects again and goes on after the last whole event; it gives up when several connections in a row
-    bring nothing. It also goes on after a read that was cancelled.
+    It connects when you ask for the first event. If the server closes an idle connection, or a connection breaks, the
+    stream connects again and continues after the last complete event; it gives up after several connections in a row
+    without an event. It also continues after a read that was cancelled.
 
-    Use it in `async with` wherever the loop may be left early: its connection is free when the block is left.
-    Read to its end it frees the connection by itself.
+    Use it in `async with` if you may leave the loop early: leaving the block closes the connection. If you read the
+    stream to its end, the connection closes on its own.
 
     Args:
         reader: Reads the events.
@@ -114,21 +114,21 @@ class AsyncPredictionStream(_Events):
         return self._next()
 
     async def async_text(self) -> str:
-        """Reads the stream to its end, and joins the output of a text model.
+        """Read the stream to its end, and join the output of a text model.
 
         Returns:
-            The text of all output events that were not taken before.
+            The text of all output events that were not read before.
 
         Raises:
-            ValueError: If an output is not a text.
-            WriftAIError: If the prediction ends with an error, or the stream does; its subclasses as in
+            ValueError: If an output is not a string.
+            WriftAIError: If the prediction fails, or the stream does; its subclasses are those of
                 `Predictions.async_stream`.
         """
         async with self:
             return "".join([_text(event) async for event in self])
 
     async def aclose(self) -> None:
-        """Closes the connection. Safe to call twice; events that were read already still come."""
+        """Close the connection. It is safe to call it twice; events that were already received can still be read."""
         await self._reader.aclose()
 
     async def __aenter__(self) -> "AsyncPredictionStream":
@@ -143,9 +143,9 @@ class AsyncPredictionStream(_Events):
 class PredictionStream(_Events):
     """A prediction's events, each once and in order, until `done` or `error`.
 
-    As `AsyncPredictionStream`, for blocking callers. Use it in `with` wherever the loop may be left early; one that
-    is just dropped frees its connection soon after it is collected. While the caller works on an event, more are
-    read. Threads may share a stream.
+    It is `AsyncPredictionStream` for blocking callers. Use it in `with` if you may leave the loop early; if you only
+    drop it, the connection closes soon after the stream is garbage-collected. While you work on an event, the next ones
+    are read. Threads may share a stream.
 
     Args:
         api: Runs the reader for blocking callers.
@@ -205,21 +205,20 @@ class PredictionStream(_Events):
             reading.result()
 
     def text(self) -> str:
-        """Reads the stream to its end, and joins the output of a text model.
+        """Read the stream to its end, and join the output of a text model.
 
         Returns:
-            The text of all output events that were not taken before.
+            The text of all output events that were not read before.
 
         Raises:
-            ValueError: If an output is not a text.
-            WriftAIError: If the prediction ends with an error, or the stream does; its subclasses as in
-                `Predictions.stream`.
+            ValueError: If an output is not a string.
+            WriftAIError: If the prediction fails, or the stream does; its subclasses are those of `Predictions.stream`.
         """
         with self:
             return "".join([_text(event) for event in self])
 
     def close(self) -> None:
-        """Closes the connection. Safe to call twice; events that were read already still come."""
+        """Close the connection. It is safe to call it twice; events that were already received can still be read."""
         self._reader.end()
         reading, self._reading = self._reading, None
         if reading is not None:

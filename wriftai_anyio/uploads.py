@@ -46,22 +46,22 @@ class Uploads(Resource):
     """Uploads: what `Files.upload` is made of, for those who send the parts themselves.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     async def async_create(self, params: CreateUploadParams) -> Upload:
         """Create an upload.
 
         Args:
-            params: Upload creation parameters.
+            params: The size and the MIME type of the file.
 
         Returns:
             The new upload, with a presigned URL for each part.
 
         Raises:
             ValueError: If the size is no whole number of bytes; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
             APIResponseError: If the answer is no upload of this size.
         """
         fields = fields_of(params, CreateUploadParams)
@@ -74,15 +74,15 @@ class Uploads(Resource):
         """Create an upload.
 
         Args:
-            params: Upload creation parameters.
+            params: The size and the MIME type of the file.
 
         Returns:
             The new upload, with a presigned URL for each part.
 
         Raises:
             ValueError: If the size is no whole number of bytes; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
             APIResponseError: If the answer is no upload of this size.
         """
         return self._api.blocking.call(self.async_create, params)
@@ -94,15 +94,15 @@ class Uploads(Resource):
 
         Args:
             upload_id: The unique identifier of the upload.
-            params: Parameters to complete an upload.
+            params: The ETags of the parts.
 
         Returns:
             Where the file can be downloaded from.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back.
+            ValueError: If the id is not valid; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
         """
         path = f"/uploads/{segment(upload_id, 'upload_id')}/complete"
         return await self._api.ask(
@@ -116,15 +116,15 @@ class Uploads(Resource):
 
         Args:
             upload_id: The unique identifier of the upload.
-            params: Parameters to complete an upload.
+            params: The ETags of the parts.
 
         Returns:
             Where the file can be downloaded from.
 
         Raises:
-            ValueError: If the id cannot be one; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back.
+            ValueError: If the id is not valid; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_complete, upload_id, params)
 

@@ -14,7 +14,7 @@ __all__ = ["UserPaginationOptions", "UsersResource", "UsersSortBy"]
 
 
 class UsersSortBy(StrEnum):
-    """Enumeration of what users can be sorted by."""
+    """What users can be sorted by."""
 
     CREATED_AT = "created_at"
 
@@ -25,14 +25,14 @@ class UserPaginationOptions(PaginationOptions, total=False):
     sort_by: UsersSortBy
     """What to sort by."""
     sort_direction: SortDirection
-    """Which way to sort."""
+    """In which direction to sort."""
 
 
 class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResource[User]):
     """Users: those who own models.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     async def async_get(self, name: str) -> UserWithDetails:
@@ -45,10 +45,10 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
             The user, with details.
 
         Raises:
-            ValueError: If the name cannot be one; nothing was sent.
+            ValueError: If the name is not valid; nothing was sent.
             NotFoundError: If there is no such user.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._api.ask("GET", f"/users/{segment(name, 'name')}", user_with_details)
 
@@ -62,10 +62,10 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
             The user, with details.
 
         Raises:
-            ValueError: If the name cannot be one; nothing was sent.
+            ValueError: If the name is not valid; nothing was sent.
             NotFoundError: If there is no such user.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_get, name)
 

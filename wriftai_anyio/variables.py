@@ -30,7 +30,7 @@ class Variable(TypedDict):
 
 
 class CreateVariableParams(ExtraBody):
-    """Variable creation params."""
+    """The fields of the new variable."""
 
     name: str
     """Unique name of the variable."""
@@ -55,22 +55,22 @@ class Variables(ListedResource[Variable, PaginationOptions]):
     """Variables: what model versions find in their environment, some of it secret.
 
     Args:
-        api: An instance of the API class.
+        api: What sends the requests.
     """
 
     async def async_create(self, params: CreateVariableParams) -> Variable:
         """Create a variable.
 
         Args:
-            params: Variable creation params.
+            params: The fields of the new variable.
 
         Returns:
             The new variable.
 
         Raises:
-            ValueError: If `params` is no mapping; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+            ValueError: If `params` is not a mapping; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
         return await self._api.ask("POST", "/variables", _variable, json=fields_of(params, CreateVariableParams))
 
@@ -78,15 +78,15 @@ class Variables(ListedResource[Variable, PaginationOptions]):
         """Create a variable.
 
         Args:
-            params: Variable creation params.
+            params: The fields of the new variable.
 
         Returns:
             The new variable.
 
         Raises:
-            ValueError: If `params` is no mapping; nothing was sent.
-            APIStatusError: If the API refuses.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may exist.
+            ValueError: If `params` is not a mapping; nothing was sent.
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
         return self._api.blocking.call(self.async_create, params)
 
@@ -101,10 +101,10 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             The updated variable.
 
         Raises:
-            ValueError: If the name cannot be one, or `params` is no mapping; nothing was sent.
+            ValueError: If the name is not valid, or `params` is not a mapping; nothing was sent.
             NotFoundError: If there is no such variable.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         return await self._api.ask("PATCH", _path(name), _variable, json=fields_of(params, UpdateVariableParams))
 
@@ -119,10 +119,10 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             The updated variable.
 
         Raises:
-            ValueError: If the name cannot be one, or `params` is no mapping; nothing was sent.
+            ValueError: If the name is not valid, or `params` is not a mapping; nothing was sent.
             NotFoundError: If there is no such variable.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back; the error's `request_sent` says whether it may be updated.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         return self._api.blocking.call(self.async_update, name, params)
 
@@ -133,10 +133,10 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             name: The name of the variable.
 
         Raises:
-            ValueError: If the name cannot be one; nothing was sent.
+            ValueError: If the name is not valid; nothing was sent.
             NotFoundError: If there is no such variable.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         await self._api.ask("DELETE", _path(name), nothing)
 
@@ -147,10 +147,10 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             name: The name of the variable.
 
         Raises:
-            ValueError: If the name cannot be one; nothing was sent.
+            ValueError: If the name is not valid; nothing was sent.
             NotFoundError: If there is no such variable.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         self._api.blocking.call(self.async_delete, name)
 

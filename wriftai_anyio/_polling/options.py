@@ -52,52 +52,59 @@ def _check_seconds(name: str, value: object, otherwise: str = "") -> None:
 
 @dataclass(frozen=True)
 class WaitOptions(_BaseWaitOptions):
-    """Options for customizing wait behavior.
-
-    The coroutine methods take them, too.
+    """How to wait for a prediction. The coroutine methods take these options, too.
 
     Args:
-        poll_interval: Seconds between two polls of one prediction, at least; slower where the account's rate
-            limit demands it. Only after a create do the first polls come sooner: after 0.05 seconds, and then each
-            time after twice as long.
-        on_poll: Called with the latest prediction after each poll, in the thread that waits. A coroutine function
-            runs on the client's event loop. The prediction is the callback's own: it may change it.
-        timeout: Seconds for the whole wait, the create included; `None` for no end.
-        cancel_on_exit: Whether leaving early, by timeout, Ctrl-C or error, also cancels the prediction on the
-            server (for five seconds at most; what may run on after that is named in the log).
-        duration: For `create(wait=True)`: seconds for which the server may hold the connection; `None` for as
-            long as it likes.
+        poll_interval: Seconds between two polls of one prediction, at least; polls are slower if the account's rate
+            limit requires it. 1 by default. Only after a create are the first polls sooner: the first after 0.05
+            seconds, and each of the next after twice as long.
+        on_poll: Called with the latest prediction after each poll, in the thread that waits. A coroutine function runs
+            on the client's event loop. The callback gets a prediction of its own, which it may change.
+        timeout: Seconds for the whole wait, including the create; `None`, the default, for no limit.
+        cancel_on_exit: Whether leaving the wait early, by timeout, Ctrl-C or an error, also cancels the prediction on
+            the server. This takes at most five seconds; predictions that may run on after that are named in the log.
+        duration: For `create(wait=True)`: seconds for which the server may hold the connection; `None`, the default,
+            for as long as the server likes.
         poll: For `create(wait=True)`: whether to poll if the server answers before the prediction has ended.
 
     Raises:
         ValueError: If a value cannot be used: a number that is negative, not finite or not a number, or an `on_poll`
             that cannot be called with a prediction.
+
+    Example:
+        ```python
+        options = WaitOptions(timeout=600, on_poll=lambda prediction: print(prediction["status"]))
+        client.predictions.wait(prediction_id, options)
+        ```
     """
 
 
 @dataclass(frozen=True)
 class AsyncWaitOptions(_BaseWaitOptions):
-    """Options for customizing asynchronous wait behavior.
-
-    The blocking methods take them, too.
+    """How to wait for a prediction in a coroutine. The blocking methods take these options, too.
 
     Args:
-        poll_interval: Seconds between two polls of one prediction, at least; slower where the account's rate
-            limit demands it. Only after a create do the first polls come sooner: after 0.05 seconds, and then each
-            time after twice as long.
+        poll_interval: Seconds between two polls of one prediction, at least; polls are slower if the account's rate
+            limit requires it. 1 by default. Only after a create are the first polls sooner: the first after 0.05
+            seconds, and each of the next after twice as long.
         on_poll: Awaited with the latest prediction after each poll; a plain function is called on the event loop. The
-            prediction is the callback's own: it may change it.
-        timeout: Seconds for the whole wait, the create included; `None` for no end.
-        cancel_on_exit: Whether leaving early, by timeout, cancel scope, asyncio's `task.cancel()` or error, also
-            cancels the prediction on the server (for five seconds at most; what may run on after that is named in
-            the log).
-        duration: For `async_create(wait=True)`: seconds for which the server may hold the connection; `None`
-            for as long as it likes.
-        poll: For `async_create(wait=True)`: whether to poll if the server answers before the prediction ended.
+            callback gets a prediction of its own, which it may change.
+        timeout: Seconds for the whole wait, including the create; `None`, the default, for no limit.
+        cancel_on_exit: Whether leaving the wait early, by timeout, cancel scope, asyncio's `task.cancel()` or an error,
+            also cancels the prediction on the server. This takes at most five seconds; predictions that may run on
+            after that are named in the log.
+        duration: For `async_create(wait=True)`: seconds for which the server may hold the connection; `None`, the
+            default, for as long as the server likes.
+        poll: For `async_create(wait=True)`: whether to poll if the server answers before the prediction has ended.
 
     Raises:
         ValueError: If a value cannot be used: a number that is negative, not finite or not a number, or an `on_poll`
             that cannot be called with a prediction.
+
+    Example:
+        ```python
+        await client.predictions.async_wait(prediction_id, AsyncWaitOptions(timeout=600, cancel_on_exit=True))
+        ```
     """
 
 
@@ -127,7 +134,7 @@ def for_coroutine(options: WaitOptions | AsyncWaitOptions, caller: Caller | None
 
 
 DEFAULT_WAIT_OPTIONS: Final = WaitOptions()
-"""Default wait options."""
+"""The options that a blocking wait has by default."""
 
 DEFAULT_ASYNC_WAIT_OPTIONS: Final = AsyncWaitOptions()
-"""Default async wait options."""
+"""The options that a wait in a coroutine has by default."""

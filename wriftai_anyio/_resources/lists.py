@@ -85,15 +85,15 @@ class ListedResource(Resource, Generic[T, OptionsT]):
         """List them, one page at a time.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing the items and navigation metadata.
+            One page of items, with the cursors of the pages before and after it.
 
         Raises:
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._listing().page(pagination_options)
 
@@ -101,15 +101,15 @@ class ListedResource(Resource, Generic[T, OptionsT]):
         """List them, one page at a time.
 
         Args:
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing the items and navigation metadata.
+            One page of items, with the cursors of the pages before and after it.
 
         Raises:
-            UnprocessableEntityError: If the options cannot be right, such as a `page_size` outside 5 to 50.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_list, pagination_options)
 
@@ -117,16 +117,15 @@ class ListedResource(Resource, Generic[T, OptionsT]):
         """Iterate over the items of all pages, lazily.
 
         Args:
-            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
-                its default is taken.
+            pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over the items.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._listing().items(pagination_options)
 
@@ -134,16 +133,15 @@ class ListedResource(Resource, Generic[T, OptionsT]):
         """Iterate over the items of all pages, lazily.
 
         Args:
-            pagination_options: Where to begin and how to sort. A `page_size` is a wish: where the API refuses it,
-                its default is taken.
+            pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over the items.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._listing().blocking_items("async_iterate", pagination_options)
 
@@ -160,15 +158,15 @@ class SearchedResource(Resource, Generic[T]):
 
         Args:
             q: The search query.
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing what was found and navigation metadata.
+            One page of what was found, with the cursors of the pages before and after it.
 
         Raises:
-            UnprocessableEntityError: If the query or the options cannot be right.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the query or the options.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return await self._found(q).page(pagination_options)
 
@@ -177,15 +175,15 @@ class SearchedResource(Resource, Generic[T]):
 
         Args:
             q: The search query.
-            pagination_options: Optional settings to control pagination behavior.
+            pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
-            Paginated response containing what was found and navigation metadata.
+            One page of what was found, with the cursors of the pages before and after it.
 
         Raises:
-            UnprocessableEntityError: If the query or the options cannot be right.
-            APIStatusError: If the API refuses otherwise.
-            APIConnectionError: If nothing came back.
+            UnprocessableEntityError: If the API refuses the query or the options.
+            APIStatusError: If the API refuses the request for another reason.
+            APIConnectionError: If there was no answer.
         """
         return self._api.blocking.call(self.async_search, q, pagination_options)
 
@@ -194,16 +192,15 @@ class SearchedResource(Resource, Generic[T]):
 
         Args:
             q: The search query.
-            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
-                taken.
+            pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over what was found.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._found(q).items(pagination_options)
 
@@ -212,15 +209,14 @@ class SearchedResource(Resource, Generic[T]):
 
         Args:
             q: The search query.
-            pagination_options: Where to begin. A `page_size` is a wish: where the API refuses it, its default is
-                taken.
+            pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over what was found.
 
         Raises:
-            WriftAIError: While iterating, if the server's pages go in a circle.
-            APIStatusError: While iterating, if the API refuses.
-            APIConnectionError: While iterating, if nothing came back.
+            WriftAIError: While iterating, if a page leads back to an earlier one.
+            APIStatusError: While iterating, if the API refuses a request.
+            APIConnectionError: While iterating, if there was no answer.
         """
         return self._found(q).blocking_items("async_iterate_search", pagination_options)

@@ -49,8 +49,9 @@ InputValue: TypeAlias = Union[  # noqa: UP007 -- one form for all of them
     PydanticModel,
     None,
 ]
-"""What an input may be: JSON, with files (`File`, a path, an open binary file), pydantic models, dataclasses,
-enumerations, dates, times, UUIDs and scalars of numpy anywhere in it. They become their JSON; all else is refused."""
+"""What an input may be made of: JSON, with files (`File`, a path, an open binary file), pydantic models, dataclasses,
+enumerations, dates, times, UUIDs and numpy scalars anywhere in it. They are sent as JSON; everything else is
+refused."""
 
 
 class _CheckedLater:
@@ -62,25 +63,25 @@ class _CheckedLater:
 
 class _WebhookSecret(TypedDict, total=False):
     secret: str | None
-    """Secret to generate the signature for the webhook."""
+    """The secret with which the server signs the webhooks; see `verify_webhook`."""
 
 
 class Webhook(_WebhookSecret):
-    """Represents webhook details."""
+    """Where the server reports the states of a prediction."""
 
     url: str
-    """HTTP URL to POST updates to."""
+    """The HTTP URL to which the server posts each state."""
 
 
 class _CreateOptions(ExtraBody, total=False):
     webhook: Webhook | None
-    """Details about the webhook to post prediction updates to."""
+    """Where the server reports the prediction's states; `None` for nowhere."""
     validate_input: bool
-    """Enable input validation against the schema before processing."""
+    """Whether the server checks the input against the model's schema before it runs the model."""
 
 
 class CreatePredictionParams(_CreateOptions):
-    """Prediction creation params."""
+    """What to create a prediction from."""
 
     input: Annotated[InputValue, _CheckedLater()]
-    """Input data provided for the prediction, with a `File` anywhere in it."""
+    """The input of the model; files may be anywhere in it."""
