@@ -1,4 +1,4 @@
-"""The authenticated user: whom the access token belongs to."""
+"""The authenticated user: the owner of the access token."""
 
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
@@ -12,7 +12,7 @@ __all__ = ["AuthenticatedUser", "UpdateUserParams"]
 
 
 class UpdateUserParams(ExtraBody, total=False):
-    """User update params; `None` empties a field."""
+    """The fields of the user to update; `None` clears a field."""
 
     name: str
     """The new name, which is part of the references of the user's models."""
@@ -29,7 +29,7 @@ class UpdateUserParams(ExtraBody, total=False):
 
 
 class AuthenticatedUser(Resource):
-    """The authenticated user: whom the access token belongs to.
+    """The authenticated user: the owner of the access token.
 
     Args:
         api: What sends the requests.
@@ -94,7 +94,7 @@ class AuthenticatedUser(Resource):
         return self._api.blocking.call(self.async_update, params)
 
     async def async_models(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Model]:
-        """List the authenticated user's models, private ones too.
+        """List the authenticated user's models, including private ones, one page at a time.
 
         Args:
             pagination_options: Which page to get, and how many items it should have; by default the first page.
@@ -103,6 +103,7 @@ class AuthenticatedUser(Resource):
             One page of models, with the cursors of the pages before and after it.
 
         Raises:
+            ValueError: If an option is not known; nothing was sent.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -110,7 +111,7 @@ class AuthenticatedUser(Resource):
         return await self._models().page(pagination_options)
 
     def models(self, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[Model]:
-        """List the authenticated user's models, private ones too.
+        """List the authenticated user's models, including private ones, one page at a time.
 
         Args:
             pagination_options: Which page to get, and how many items it should have; by default the first page.
@@ -119,6 +120,7 @@ class AuthenticatedUser(Resource):
             One page of models, with the cursors of the pages before and after it.
 
         Raises:
+            ValueError: If an option is not known; nothing was sent.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -126,15 +128,16 @@ class AuthenticatedUser(Resource):
         return self._api.blocking.call(self.async_models, pagination_options)
 
     def async_iterate_models(self, pagination_options: PaginationOptions | None = None) -> AsyncItems[Model]:
-        """Iterate over all the authenticated user's models, lazily.
+        """Iterate over all of the authenticated user's models; pages are fetched when they are needed.
 
         Args:
             pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
-            An iterator over models.
+            An iterator over the models.
 
         Raises:
+            ValueError: If an option is not known.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -142,15 +145,16 @@ class AuthenticatedUser(Resource):
         return self._models().items(pagination_options)
 
     def iterate_models(self, pagination_options: PaginationOptions | None = None) -> Items[Model]:
-        """Iterate over all the authenticated user's models, lazily.
+        """Iterate over all of the authenticated user's models; pages are fetched when they are needed.
 
         Args:
             pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
-            An iterator over models.
+            An iterator over the models.
 
         Raises:
+            ValueError: If an option is not known.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.

@@ -159,16 +159,16 @@ class Client:
         self._open(config)
 
     async def aclose(self) -> None:
-        """Closes the connections of this event loop and the thread of the blocking calls, whose calls end.
+        """Close this event loop's connections, and stop the thread of the blocking calls, which ends its calls.
 
-        Safe to call twice. The client cannot be used afterwards.
+        It is safe to call it twice. The client cannot be used afterwards.
         """
         await self._api.aclose()
 
     def close(self) -> None:
-        """Ends the thread of the blocking calls, its calls and its connections.
+        """Stop the thread of the blocking calls, which ends its calls and closes its connections.
 
-        Safe to call twice. The client cannot be used afterwards.
+        It is safe to call it twice. The client cannot be used afterwards.
         """
         self._api.close()
 

@@ -35,14 +35,14 @@ JsonValueWithFile = TypeAliasType(
 
 
 class UploadCompletionResult(TypedDict):
-    """Represents the result of a completed upload."""
+    """What a completed upload leads to."""
 
     download_url: str
-    """A time-limited signed URL for downloading the file. No additional authentication is required."""
+    """A signed URL from which the file can be downloaded for a limited time, without further authentication."""
 
 
 class SortDirection(StrEnum):
-    """The possible sorting directions."""
+    """The directions in which a list can be sorted."""
 
     ASC = "asc"
     DESC = "desc"
@@ -57,7 +57,7 @@ class ModelVisibility(OpenStrEnum):
 
 
 class BaseUser(TypedDict):
-    """Represents a user with basic details."""
+    """A user as the owner of something."""
 
     account_id: str
     """Unique identifier of the user's account."""
@@ -68,7 +68,7 @@ class BaseUser(TypedDict):
 
 
 class User(BaseUser):
-    """Represents a user."""
+    """A user as lists contain it."""
 
     display_name: str | None
     """The name that the user is shown with."""
@@ -85,14 +85,14 @@ class User(BaseUser):
 
 
 class UserWithDetails(User):
-    """Represents a user with details."""
+    """A user with all details."""
 
     urls: list[str] | None
     """The user's web pages."""
 
 
 class ModelCategory(TypedDict):
-    """Represents a model category."""
+    """A category of models."""
 
     name: str
     """Name of the model category."""
@@ -101,7 +101,7 @@ class ModelCategory(TypedDict):
 
 
 class Model(TypedDict):
-    """Represents a model."""
+    """A model as lists contain it."""
 
     id: str
     """Unique identifier of the model."""
@@ -131,7 +131,7 @@ class _StreamSchema(TypedDict, total=False):
 
 
 class SchemaIO(_StreamSchema):
-    """Represents the schemas of a prediction."""
+    """The schemas of a model version's input and output."""
 
     input: Mapping[str, Any]
     """JSON Schema (2020-12) of the input."""
@@ -140,29 +140,29 @@ class SchemaIO(_StreamSchema):
 
 
 class Schemas(TypedDict):
-    """Represents the schemas of a model version."""
+    """The schemas of a model version."""
 
     prediction: SchemaIO
-    """The schemas of a prediction."""
+    """The schemas of its predictions."""
 
 
 class Compatibilities(TypedDict):
-    """Represents the other APIs by which a model version can be called."""
+    """The other APIs through which a model version can be called."""
 
     openai_chat_completions: bool
-    """Whether OpenAI's chat completions."""
+    """Whether through OpenAI's chat completions."""
     openai_embeddings: bool
-    """Whether OpenAI's embeddings."""
+    """Whether through OpenAI's embeddings."""
     openai_images_generations: bool
-    """Whether OpenAI's image generations."""
+    """Whether through OpenAI's image generations."""
     openai_responses: bool
-    """Whether OpenAI's responses."""
+    """Whether through OpenAI's responses."""
     anthropic_messages: bool
-    """Whether Anthropic's messages."""
+    """Whether through Anthropic's messages."""
 
 
 class ModelVersion(TypedDict):
-    """Represents a model version."""
+    """A model version as lists contain it."""
 
     number: int
     """Number of the model version."""
@@ -180,9 +180,9 @@ class _ImageDetails(TypedDict, total=False):
 
 
 class ModelVersionWithDetails(ModelVersion, _ImageDetails):
-    """Represents a model version with details."""
+    """A model version with its schemas and details."""
 
     schemas: Schemas
     """The schemas of the model version."""
     compatibilities: Compatibilities
-    """With which other APIs the model version can be called."""
+    """The other APIs through which the model version can be called."""

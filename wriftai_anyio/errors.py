@@ -66,11 +66,11 @@ class WriftAIError(Exception):
 
 
 class APIConnectionError(WriftAIError):
-    """Nothing came back: the connection could not be made, or broke before the answer was whole.
+    """There was no answer: the connection could not be made, or it broke before the answer was complete.
 
     Attributes:
         request: The request, without the access token.
-        request_sent: Whether the server may have seen the whole request. `False` means that it certainly did
+        request_sent: Whether the server may have received the whole request. `False` means that it certainly did
             nothing.
     """
 
@@ -84,14 +84,14 @@ class APIConnectionError(WriftAIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """Nothing came back in time (see `Client(timeout=…)`)."""
+    """There was no answer in time (see `Client(timeout=…)`)."""
 
 
 class APIResponseError(WriftAIError):
-    """The answer is not what the API promises: not JSON, of the wrong shape, or a redirect to elsewhere.
+    """The answer is not what the API promises: it is not JSON, has the wrong shape, or redirects to another origin.
 
     Attributes:
-        response: The answer, without the access token in its request.
+        response: The answer; its request is without the access token.
         request_id: The server's id of the request, if there is one: quote it when you ask WriftAI's support.
     """
 
@@ -153,19 +153,19 @@ class PermissionDeniedError(APIStatusError):
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such thing, or it is not visible with this access token."""
+    """404: it does not exist, or this access token may not see it."""
 
 
 class ConflictError(APIStatusError):
-    """409: the state on the server does not allow this, for example to cancel a prediction that has ended."""
+    """409: its state on the server does not allow this, for example to cancel a prediction that has ended."""
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422: the server checked the request and found it wrong; `detail` says what and where."""
+    """422: the server checked the request and found a mistake; `detail` says what is wrong and where."""
 
 
 class RateLimitError(APIStatusError):
-    """429: over the account's rate limit for longer than it is retried (two minutes). Nothing was done."""
+    """429: the account was over its rate limit for longer than requests are retried (two minutes). Nothing was done."""
 
 
 class InternalServerError(APIStatusError):
@@ -210,7 +210,7 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
 
 
 class BatchJournalError(WriftAIError):
-    """A batch's journal is that of other inputs, is damaged, is not a journal, or is in use. It is left as it was."""
+    """A batch's journal belongs to other inputs, is damaged, is not a journal, or is in use. It is left unchanged."""
 
 
 class WebhookSignatureVerificationError(WriftAIError, ValueError):
@@ -218,15 +218,15 @@ class WebhookSignatureVerificationError(WriftAIError, ValueError):
 
 
 class WebhookNoTimestampError(WebhookSignatureVerificationError):
-    """The signature header holds no usable timestamp."""
+    """The signature header has no usable timestamp."""
 
 
 class WebhookNoSignatureError(WebhookSignatureVerificationError):
-    """The signature header holds no signature of the scheme asked for."""
+    """The signature header has no signature of the requested scheme."""
 
 
 class WebhookSignatureMismatchError(WebhookSignatureVerificationError):
-    """No signature in the header belongs to this payload and secret."""
+    """No signature in the header matches this payload and secret."""
 
 
 class WebhookTimestampOutsideToleranceError(WebhookSignatureVerificationError):

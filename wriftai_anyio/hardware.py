@@ -1,4 +1,4 @@
-"""Hardware: what model versions run on."""
+"""Hardware: the kinds of machines that model versions can run on."""
 
 from ._parsing.shapes import record
 from ._resources.lists import ListedResource, Listing
@@ -9,7 +9,7 @@ __all__ = ["Hardware", "HardwareResource"]
 
 
 class Hardware(TypedDict):
-    """Represents a kind of hardware."""
+    """A kind of machine that model versions can run on."""
 
     name: str
     """Name of the hardware."""
@@ -30,7 +30,7 @@ class Hardware(TypedDict):
 
 
 class HardwareResource(ListedResource[Hardware, PaginationOptions]):
-    """Hardware: what model versions run on.
+    """Hardware: the kinds of machines that model versions can run on.
 
     Args:
         api: What sends the requests.

@@ -19,15 +19,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RequestEvent:
-    """A request that goes out now.
+    """A request that is about to be sent.
 
     Attributes:
         method: The HTTP method.
-        host: The host that it goes to.
-        path: The path below the API's base URL, without the query. Empty for the parts of uploads and for
-            downloads, whose addresses may be secrets.
-        attempt: 1, and one more each time that it is sent again.
-        waited: Seconds for which it waited for the pace of the rate limits.
+        host: The host to which it is sent.
+        path: The path below the API's base URL, without the query. Empty for the parts of uploads and for downloads,
+            whose URLs may be secret.
+        attempt: 1 for the first time that it is sent, and one more each time that it is sent again.
+        waited: Seconds for which it waited because of the rate limits.
     """
 
     method: str
@@ -39,7 +39,7 @@ class RequestEvent:
 
 @dataclass(frozen=True)
 class ResponseEvent(RequestEvent):
-    """What came of a request.
+    """The outcome of a request.
 
     Attributes:
         method: As in `RequestEvent`.
@@ -47,10 +47,11 @@ class ResponseEvent(RequestEvent):
         path: As in `RequestEvent`.
         attempt: As in `RequestEvent`.
         waited: As in `RequestEvent`.
-        status: The HTTP status of the answer; `None` if there is none.
-        error: Why there is no answer: an `APIConnectionError`, or what cancelled the request. `None` if there is one.
-        seconds: From the request until its answer was read, or, where it is read bit by bit (streams, downloads),
-            began.
+        status: The HTTP status of the answer; `None` if there is no answer.
+        error: Why there is no answer: an `APIConnectionError`, or what cancelled the request. `None` if there is an
+            answer.
+        seconds: Seconds from the request until its answer was read or, if it is read piece by piece (streams,
+            downloads), until it began.
         request_id: The server's id of the request, if there is one.
     """
 
@@ -61,10 +62,10 @@ class ResponseEvent(RequestEvent):
 
 
 OnRequest: TypeAlias = Callable[[RequestEvent], object]
-"""Is called with each request."""
+"""Called with each request that is about to be sent."""
 
 OnResponse: TypeAlias = Callable[[ResponseEvent], object]
-"""Is called with what came of each request."""
+"""Called with the outcome of each request."""
 
 ObservedPrediction: TypeAlias = Mapping[str, object]
 """A prediction as the server described it: it has an `id`; what else it has may be anything."""

@@ -1,4 +1,4 @@
-"""Model categories: what models are grouped by."""
+"""Model categories: the groups that models belong to."""
 
 from ._parsing.shapes import record
 from ._resources.lists import ListedResource, Listing
@@ -9,14 +9,14 @@ __all__ = ["ModelCategories", "ModelCategoryWithDetails"]
 
 
 class ModelCategoryWithDetails(ModelCategory):
-    """Represents a model category with details."""
+    """A model category with its description."""
 
     description: str
     """Description of the model category."""
 
 
 class ModelCategories(ListedResource[ModelCategoryWithDetails, PaginationOptions]):
-    """Model categories: what models are grouped by.
+    """Model categories: the groups that models belong to.
 
     Args:
         api: What sends the requests.

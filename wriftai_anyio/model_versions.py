@@ -1,4 +1,4 @@
-"""Model versions: what of a model runs."""
+"""Model versions: the runnable versions of models."""
 
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
@@ -21,47 +21,47 @@ __all__ = [
 
 
 class CreateCompatibilities(TypedDict, total=False):
-    """The other APIs by which a new model version can be called."""
+    """The other APIs through which a new model version can be called."""
 
     openai_chat_completions: bool
-    """Whether OpenAI's chat completions."""
+    """Whether through OpenAI's chat completions."""
     openai_embeddings: bool
-    """Whether OpenAI's embeddings."""
+    """Whether through OpenAI's embeddings."""
     openai_images_generations: bool
-    """Whether OpenAI's image generations."""
+    """Whether through OpenAI's image generations."""
     openai_responses: bool
-    """Whether OpenAI's responses."""
+    """Whether through OpenAI's responses."""
     anthropic_messages: bool
-    """Whether Anthropic's messages."""
+    """Whether through Anthropic's messages."""
 
 
 class ModelVersionConfiguration(TypedDict):
-    """Represents the configuration of a model version."""
+    """What a model version runs on and with."""
 
     hardware_identifier: str
     """The identifier of the hardware that the model version runs on."""
     variable_names: list[str]
-    """The names of the variables that the model version finds in its environment."""
+    """The names of the variables that are set in its environment."""
 
 
 class UpdateModelVersionConfigurationParams(ExtraBody, total=False):
-    """Configuration update params."""
+    """The parts of a model version's configuration to update."""
 
     hardware_identifier: str
     """The identifier of the hardware that the model version runs on."""
     variable_names: list[str]
-    """The names of all its variables from now on."""
+    """The names of all variables that are set in its environment from now on."""
 
 
 class _CreateOptions(ExtraBody, total=False):
     compatibilities: CreateCompatibilities
-    """With which other APIs the model version can be called."""
+    """The other APIs through which the model version can be called."""
     configuration: ModelVersionConfiguration
-    """The configuration; by default that of the version before."""
+    """The configuration; by default that of the previous version."""
 
 
 class CreateModelVersionParams(_CreateOptions):
-    """The fields of the new version."""
+    """The fields of a new model version."""
 
     release_notes: str
     """What is new in the model version."""
@@ -72,14 +72,14 @@ class CreateModelVersionParams(_CreateOptions):
 
 
 class ModelVersionWithDetailsAndConfiguration(ModelVersionWithDetails):
-    """Represents a model version with details and its configuration."""
+    """A model version with its details and its configuration."""
 
     configuration: ModelVersionConfiguration
     """The configuration of the model version."""
 
 
 class ModelVersions(Resource):
-    """Model versions: what of a model runs.
+    """Model versions: find, create, configure and delete them.
 
     Args:
         api: What sends the requests.
@@ -88,18 +88,18 @@ class ModelVersions(Resource):
     async def async_list(
         self, identifier: str, pagination_options: PaginationOptions | None = None
     ) -> PaginatedResponse[ModelVersion]:
-        """List the versions of a model.
+        """List the versions of a model, one page at a time.
 
         Args:
-            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            identifier: The model as owner/name (for example: deepseek-ai/deepseek-r1).
             pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
             One page of model versions, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the identifier is not valid; nothing was sent.
-            NotFoundError: If there is no such model.
+            ValueError: If the identifier or an option is not valid; nothing was sent.
+            NotFoundError: If there is no such model, or this access token may not see it.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -109,18 +109,18 @@ class ModelVersions(Resource):
     def list(
         self, identifier: str, pagination_options: PaginationOptions | None = None
     ) -> PaginatedResponse[ModelVersion]:
-        """List the versions of a model.
+        """List the versions of a model, one page at a time.
 
         Args:
-            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            identifier: The model as owner/name (for example: deepseek-ai/deepseek-r1).
             pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
             One page of model versions, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the identifier is not valid; nothing was sent.
-            NotFoundError: If there is no such model.
+            ValueError: If the identifier or an option is not valid; nothing was sent.
+            NotFoundError: If there is no such model, or this access token may not see it.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -130,17 +130,17 @@ class ModelVersions(Resource):
     def async_iterate(
         self, identifier: str, pagination_options: PaginationOptions | None = None
     ) -> AsyncItems[ModelVersion]:
-        """Iterate over all versions of a model, lazily.
+        """Iterate over all versions of a model; pages are fetched when they are needed.
 
         Args:
-            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            identifier: The model as owner/name (for example: deepseek-ai/deepseek-r1).
             pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
-            An iterator over model versions.
+            An iterator over the model versions.
 
         Raises:
-            ValueError: If the identifier is not valid.
+            ValueError: If the identifier or an option is not valid.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -148,17 +148,17 @@ class ModelVersions(Resource):
         return self._listing(identifier).items(pagination_options)
 
     def iterate(self, identifier: str, pagination_options: PaginationOptions | None = None) -> Items[ModelVersion]:
-        """Iterate over all versions of a model, lazily.
+        """Iterate over all versions of a model; pages are fetched when they are needed.
 
         Args:
-            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            identifier: The model as owner/name (for example: deepseek-ai/deepseek-r1).
             pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
-            An iterator over model versions.
+            An iterator over the model versions.
 
         Raises:
-            ValueError: If the identifier is not valid.
+            ValueError: If the identifier or an option is not valid.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -166,36 +166,48 @@ class ModelVersions(Resource):
         return self._listing(identifier).blocking_items("async_iterate", pagination_options)
 
     async def async_get(self, identifier: str) -> ModelVersionWithDetails:
-        """Get a model version.
+        """Get a model version, with the schemas of its input and output.
 
         Args:
-            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+            identifier: The version as owner/name:number (for example: deepseek-ai/deepseek-r1:1).
 
         Returns:
-            The model version, with details.
+            The model version.
 
         Raises:
             ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
+
+        Example:
+            ```python
+            version = await client.model_versions.async_get("deepseek-ai/deepseek-r1:1")
+            print(version["schemas"]["prediction"]["input"])
+            ```
         """
         return await self._api.ask("GET", version_path(identifier), _version_with_details)
 
     def get(self, identifier: str) -> ModelVersionWithDetails:
-        """Get a model version.
+        """Get a model version, with the schemas of its input and output.
 
         Args:
-            identifier: The identifier in owner/name:version-number format (for example: deepseek-ai/deepseek-r1:1).
+            identifier: The version as owner/name:number (for example: deepseek-ai/deepseek-r1:1).
 
         Returns:
-            The model version, with details.
+            The model version.
 
         Raises:
             ValueError: If the identifier is not valid; nothing was sent.
             NotFoundError: If there is no such model version.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
+
+        Example:
+            ```python
+            version = client.model_versions.get("deepseek-ai/deepseek-r1:1")
+            print(version["schemas"]["prediction"]["input"])
+            ```
         """
         return self._api.blocking.call(self.async_get, identifier)
 

@@ -25,10 +25,10 @@ __all__ = [
 
 
 class ModelWithDetails(Model):
-    """Represents a model with details."""
+    """A model with all its details."""
 
     overview: str | None
-    """Overview of the model."""
+    """A longer description of the model."""
     latest_version: ModelVersionWithDetails | None
     """The latest version; `None` if there is none yet."""
     source_url: str | None
@@ -47,7 +47,7 @@ class ModelsSortBy(StrEnum):
 
 
 class ModelPaginationOptions(PaginationOptions, total=False):
-    """Options for the pages of the list of models."""
+    """Which page of models to get, and how to sort and filter them."""
 
     sort_by: ModelsSortBy
     """What to sort by."""
@@ -75,21 +75,21 @@ class _ModelParams(ExtraBody, total=False):
 
 
 class CreateModelParams(_ModelParams):
-    """The fields of the new model."""
+    """The fields of a new model."""
 
     name: str
     """Name of the model."""
 
 
 class UpdateModelParams(_ModelParams, total=False):
-    """Model update params; `None` empties a field."""
+    """The fields of a model to update; `None` clears a field."""
 
     name: str
     """The new name, which is part of the model's reference."""
 
 
 class ModelsResource(SearchedResource[Model]):
-    """Models: what predictions are made with.
+    """Models: find, create, update and delete them.
 
     Args:
         api: What sends the requests.
@@ -98,59 +98,71 @@ class ModelsResource(SearchedResource[Model]):
     async def async_list(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
     ) -> PaginatedResponse[Model]:
-        """List models.
+        """List models, one page at a time.
 
         Args:
             pagination_options: Which page to get, how many items it should have, and how to sort; by default the first
                 page.
-            owner: The name of the owner whose models are listed; by default all models are.
+            owner: The name of the owner whose models are listed; by default the models of all owners.
 
         Returns:
             One page of models, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the owner's name is not valid; nothing was sent.
+            ValueError: If the owner's name or an option is not valid; nothing was sent.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
+
+        Example:
+            ```python
+            page = await client.models.async_list({"sort_by": ModelsSortBy.PREDICTIONS_COUNT}, owner="deepseek-ai")
+            print([model["name"] for model in page.items])
+            ```
         """
         return await self._listing(owner).page(pagination_options)
 
     def list(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
     ) -> PaginatedResponse[Model]:
-        """List models.
+        """List models, one page at a time.
 
         Args:
             pagination_options: Which page to get, how many items it should have, and how to sort; by default the first
                 page.
-            owner: The name of the owner whose models are listed; by default all models are.
+            owner: The name of the owner whose models are listed; by default the models of all owners.
 
         Returns:
             One page of models, with the cursors of the pages before and after it.
 
         Raises:
-            ValueError: If the owner's name is not valid; nothing was sent.
+            ValueError: If the owner's name or an option is not valid; nothing was sent.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
+
+        Example:
+            ```python
+            page = client.models.list({"sort_by": ModelsSortBy.PREDICTIONS_COUNT}, owner="deepseek-ai")
+            print([model["name"] for model in page.items])
+            ```
         """
         return self._api.blocking.call(self.async_list, pagination_options, owner)
 
     def async_iterate(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
     ) -> AsyncItems[Model]:
-        """Iterate over all models of all pages, lazily.
+        """Iterate over all models; pages are fetched when they are needed.
 
         Args:
             pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
-            owner: The name of the owner whose models are listed; by default all models are.
+            owner: The name of the owner whose models are listed; by default the models of all owners.
 
         Returns:
-            An iterator over models.
+            An iterator over the models.
 
         Raises:
-            ValueError: If the owner's name is not valid.
+            ValueError: If the owner's name or an option is not valid.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -160,17 +172,17 @@ class ModelsResource(SearchedResource[Model]):
     def iterate(
         self, pagination_options: ModelPaginationOptions | None = None, owner: str | None = None
     ) -> Items[Model]:
-        """Iterate over all models of all pages, lazily.
+        """Iterate over all models; pages are fetched when they are needed.
 
         Args:
             pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
-            owner: The name of the owner whose models are listed; by default all models are.
+            owner: The name of the owner whose models are listed; by default the models of all owners.
 
         Returns:
-            An iterator over models.
+            An iterator over the models.
 
         Raises:
-            ValueError: If the owner's name is not valid.
+            ValueError: If the owner's name or an option is not valid.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -181,16 +193,22 @@ class ModelsResource(SearchedResource[Model]):
         """Get a model, with its latest version.
 
         Args:
-            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            identifier: The model as owner/name (for example: deepseek-ai/deepseek-r1).
 
         Returns:
-            The model, with details.
+            The model.
 
         Raises:
             ValueError: If the identifier is not valid; nothing was sent.
-            NotFoundError: If there is no such model, or it is not visible with this access token.
+            NotFoundError: If there is no such model, or this access token may not see it.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
+
+        Example:
+            ```python
+            model = await client.models.async_get("deepseek-ai/deepseek-r1")
+            print(model["description"], model["latest_version"])
+            ```
         """
         return await self._api.ask("GET", model_path(identifier), _model_with_details)
 
@@ -198,16 +216,22 @@ class ModelsResource(SearchedResource[Model]):
         """Get a model, with its latest version.
 
         Args:
-            identifier: The model identifier in owner/name format (for example: deepseek-ai/deepseek-r1).
+            identifier: The model as owner/name (for example: deepseek-ai/deepseek-r1).
 
         Returns:
-            The model, with details.
+            The model.
 
         Raises:
             ValueError: If the identifier is not valid; nothing was sent.
-            NotFoundError: If there is no such model, or it is not visible with this access token.
+            NotFoundError: If there is no such model, or this access token may not see it.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
+
+        Example:
+            ```python
+            model = client.models.get("deepseek-ai/deepseek-r1")
+            print(model["description"], model["latest_version"])
+            ```
         """
         return self._api.blocking.call(self.async_get, identifier)
 

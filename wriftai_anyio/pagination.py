@@ -21,7 +21,7 @@ __all__ = ["AsyncItems", "Items", "PaginatedResponse", "PaginationOptions"]
 
 
 class PaginationOptions(TypedDict, total=False):
-    """Options for the pages of a list."""
+    """Which page of a list to get."""
 
     cursor: str
     """Where the page begins: the `next_cursor` or `previous_cursor` of another page."""
@@ -38,13 +38,13 @@ class PaginatedResponse(Generic[T]):
     items: list[T]
     """The items of this page."""
     next_cursor: str | None
-    """Cursor of the next page; `None` on the last."""
+    """Cursor of the next page; `None` on the last page."""
     previous_cursor: str | None
-    """Cursor of the page before; `None` on the first."""
+    """Cursor of the previous page; `None` on the first page."""
     next_url: str | None = None
-    """Address of the next page, where the server states it."""
+    """URL of the next page, if the server states it."""
     previous_url: str | None = None
-    """Address of the page before, where the server states it."""
+    """URL of the previous page, if the server states it."""
 
 
 QueryValue: TypeAlias = str | Sequence[str]
@@ -95,9 +95,9 @@ class Pages(Generic[T]):
 class Items(Generic[T]):
     """Iterates over the items of all pages of a list.
 
-    While the caller works on a page, the next one is fetched. Nothing is fetched before the first item is asked
-    for. Threads may share an iterator. It may be closed, or used as `with`, to give up the page that is being
-    fetched ahead; an iterator that is just dropped lets that one request end.
+    Nothing is fetched before you ask for the first item. While you work on a page, the next one is fetched. Threads may
+    share an iterator. Close it, or use it in `with`, to cancel the fetch of the next page; if you only drop it, that
+    one request is finished.
 
     Args:
         pages: Reads the pages.
@@ -136,7 +136,7 @@ class Items(Generic[T]):
         return items
 
     def close(self) -> None:
-        """Gives up the page that is being fetched ahead."""
+        """Cancel the fetch of the next page."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             ahead.cancel()
@@ -178,17 +178,19 @@ class _Ahead(Generic[T]):
 class AsyncItems(Generic[T]):
     """Iterates over the items of all pages of a list.
 
-    A plain `async for` fetches each page when it is asked for, since no task may run on behind the caller's back.
-    Inside `async with` the next page is fetched while the caller works on this one:
-
-        async with client.models.async_iterate() as models:
-            async for model in models:
-                ...
-
-    Nothing is fetched before the first item is asked for. Tasks may share an iterator.
+    A plain `async for` fetches each page when you ask for it, because no task may run behind your back. Inside `async
+    with` the next page is fetched while you work on this one. Nothing is fetched before you ask for the first item.
+    Tasks may share an iterator.
 
     Args:
         pages: Reads the pages.
+
+    Example:
+        ```python
+        async with client.models.async_iterate() as models:
+            async for model in models:
+                print(model["name"])
+        ```
     """
 
     def __init__(self, pages: Pages[T]) -> None:

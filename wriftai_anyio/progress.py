@@ -1,4 +1,4 @@
-"""Progress on the screen, ready to be given to waits, batches, uploads and downloads.
+"""Progress bars for waits, batches, uploads and downloads.
 
 ```python
 with RichProgress() as progress, Client() as client:
@@ -51,9 +51,9 @@ class Progress(ABC):
     def _open_display(self) -> Display: ...
 
     async def async_on_poll(self, prediction: Prediction) -> None:
-        """Show the status of a prediction, and for how long it was polled; for `AsyncWaitOptions`.
+        """Show the status of a prediction, and how long it has been polled; for `AsyncWaitOptions`.
 
-        A held create is not polled: give `duration=0`, too, to see something from the start.
+        A create that the server holds is not polled: set `duration=0`, too, to see its progress from the start.
 
         Args:
             prediction: The prediction.
@@ -64,9 +64,9 @@ class Progress(ABC):
         self.on_poll(prediction)
 
     def on_poll(self, prediction: Prediction) -> None:
-        """Show the status of a prediction, and for how long it was polled; for `WaitOptions`.
+        """Show the status of a prediction, and how long it has been polled; for `WaitOptions`.
 
-        A held create is not polled: give `duration=0`, too, to see something from the start.
+        A create that the server holds is not polled: set `duration=0`, too, to see its progress from the start.
 
         Args:
             prediction: The prediction.
@@ -86,13 +86,13 @@ class Progress(ABC):
             del self._waits[prediction["id"]], self._lines[line]
 
     def transfer(self, name: str) -> Callable[[int, int | None], None]:
-        """Make the `on_progress` of an upload or a download, in either spelling.
+        """Make the `on_progress` callback of one upload or download, for blocking calls and coroutines.
 
         Args:
-            name: What is transferred, such as the name of the file.
+            name: The name to show, such as that of the file.
 
         Returns:
-            A callback for one transfer; each needs its own.
+            A callback for one transfer; each transfer needs its own.
 
         Raises:
             RuntimeError: Outside the `with` block.
@@ -113,10 +113,10 @@ class Progress(ABC):
         Args:
             results: The batch.
             total: The number of its inputs, if known.
-            name: What to call it.
+            name: The name to show.
 
         Returns:
-            An iterator over the results as they come.
+            An iterator over the batch's results.
 
         Raises:
             RuntimeError: Outside the `with` block.
@@ -139,10 +139,10 @@ class Progress(ABC):
         Args:
             results: The batch.
             total: The number of its inputs, if known.
-            name: What to call it.
+            name: The name to show.
 
         Returns:
-            An iterator over the results as they come.
+            An iterator over the batch's results.
 
         Raises:
             RuntimeError: Outside the `with` block.
@@ -244,7 +244,7 @@ class _CountedResults:
 
 
 class RichProgress(Progress):
-    """Progress as bars of rich, which must be installed (extra `progress`).
+    """Progress bars drawn by rich (extra `progress`).
 
     Args:
         console: Where to draw; by default standard error.
@@ -265,7 +265,7 @@ class RichProgress(Progress):
 
 
 class TqdmProgress(Progress):
-    """Progress as bars of tqdm, which must be installed (extra `progress`).
+    """Progress bars drawn by tqdm (extra `progress`).
 
     Args:
         file: Where to draw; by default standard error.

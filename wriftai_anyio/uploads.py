@@ -1,4 +1,4 @@
-"""Uploads: what `Files.upload` is made of."""
+"""Uploads: the steps of which `Files.upload` consists."""
 
 from collections.abc import Callable
 from typing import cast
@@ -16,7 +16,7 @@ __all__ = ["CompleteUploadParams", "CreateUploadParams", "Upload", "Uploads"]
 
 
 class CreateUploadParams(ExtraBody):
-    """Parameters for creating an upload."""
+    """What the API must know of a file to prepare its upload."""
 
     size: int
     """The exact size of the file in bytes."""
@@ -25,7 +25,7 @@ class CreateUploadParams(ExtraBody):
 
 
 class Upload(TypedDict):
-    """Represents an upload."""
+    """A prepared upload: where to send the parts of the file."""
 
     urls: list[str]
     """The presigned URLs to which the parts are sent, in order. They are secrets."""
@@ -36,21 +36,21 @@ class Upload(TypedDict):
 
 
 class CompleteUploadParams(ExtraBody):
-    """Parameters for completing an upload."""
+    """What the API must know to complete an upload."""
 
     etags: list[str]
-    """The ETags that the store gave the parts, in the order of the URLs."""
+    """The ETags with which the store answered the parts, in the order of the URLs."""
 
 
 class Uploads(Resource):
-    """Uploads: what `Files.upload` is made of, for those who send the parts themselves.
+    """Uploads: the steps of which `Files.upload` consists, for programs that send the parts themselves.
 
     Args:
         api: What sends the requests.
     """
 
     async def async_create(self, params: CreateUploadParams) -> Upload:
-        """Create an upload.
+        """Prepare the upload of a file.
 
         Args:
             params: The size and the MIME type of the file.
@@ -59,10 +59,10 @@ class Uploads(Resource):
             The new upload, with a presigned URL for each part.
 
         Raises:
-            ValueError: If the size is no whole number of bytes; nothing was sent.
+            ValueError: If the size is not a whole number of bytes; nothing was sent.
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer.
-            APIResponseError: If the answer is no upload of this size.
+            APIResponseError: If the answer does not describe an upload of this size.
         """
         fields = fields_of(params, CreateUploadParams)
         size = fields.get("size")
@@ -71,7 +71,7 @@ class Uploads(Resource):
         return await self._api.ask("POST", "/uploads", _upload_of(size), json=fields)
 
     def create(self, params: CreateUploadParams) -> Upload:
-        """Create an upload.
+        """Prepare the upload of a file.
 
         Args:
             params: The size and the MIME type of the file.
@@ -80,24 +80,25 @@ class Uploads(Resource):
             The new upload, with a presigned URL for each part.
 
         Raises:
-            ValueError: If the size is no whole number of bytes; nothing was sent.
+            ValueError: If the size is not a whole number of bytes; nothing was sent.
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer.
-            APIResponseError: If the answer is no upload of this size.
+            APIResponseError: If the answer does not describe an upload of this size.
         """
         return self._api.blocking.call(self.async_create, params)
 
     async def async_complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
-        """Complete an upload, all parts of which have been sent.
+        """Complete an upload whose parts have all been sent.
 
-        It is sent again after a lost answer: the same parts make the same file, and the answer holds its URL.
+        If the answer is lost, the request is sent again: the same parts make the same file, and the answer contains its
+        URL.
 
         Args:
-            upload_id: The unique identifier of the upload.
+            upload_id: The id of the upload.
             params: The ETags of the parts.
 
         Returns:
-            Where the file can be downloaded from.
+            The URL from which the file can be downloaded.
 
         Raises:
             ValueError: If the id is not valid; nothing was sent.
@@ -110,16 +111,17 @@ class Uploads(Resource):
         )
 
     def complete(self, upload_id: str, params: CompleteUploadParams) -> UploadCompletionResult:
-        """Complete an upload, all parts of which have been sent.
+        """Complete an upload whose parts have all been sent.
 
-        It is sent again after a lost answer: the same parts make the same file, and the answer holds its URL.
+        If the answer is lost, the request is sent again: the same parts make the same file, and the answer contains its
+        URL.
 
         Args:
-            upload_id: The unique identifier of the upload.
+            upload_id: The id of the upload.
             params: The ETags of the parts.
 
         Returns:
-            Where the file can be downloaded from.
+            The URL from which the file can be downloaded.
 
         Raises:
             ValueError: If the id is not valid; nothing was sent.

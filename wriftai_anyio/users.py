@@ -1,4 +1,4 @@
-"""Users: those who own models."""
+"""Users: the owners of models."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ class UsersSortBy(StrEnum):
 
 
 class UserPaginationOptions(PaginationOptions, total=False):
-    """Options for the pages of the list of users."""
+    """Which page of users to get, and how to sort them."""
 
     sort_by: UsersSortBy
     """What to sort by."""
@@ -29,7 +29,7 @@ class UserPaginationOptions(PaginationOptions, total=False):
 
 
 class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResource[User]):
-    """Users: those who own models.
+    """Users: the owners of models.
 
     Args:
         api: What sends the requests.
@@ -39,7 +39,7 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
         """Get a user by name.
 
         Args:
-            name: The unique name of the user.
+            name: The name of the user.
 
         Returns:
             The user, with details.
@@ -56,7 +56,7 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
         """Get a user by name.
 
         Args:
-            name: The unique name of the user.
+            name: The name of the user.
 
         Returns:
             The user, with details.

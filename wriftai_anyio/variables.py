@@ -1,4 +1,4 @@
-"""Variables: what model versions find in their environment, some of it secret."""
+"""Variables: environment variables of model versions, some of them secret."""
 
 from ._parsing.ids import segment
 from ._parsing.shapes import record
@@ -13,7 +13,7 @@ __all__ = ["CreateVariableParams", "UpdateVariableParams", "Variable", "Variable
 
 
 class Variable(TypedDict):
-    """Represents a variable."""
+    """A variable that can be set in the environment of model versions."""
 
     name: str
     """Unique name of the variable."""
@@ -30,7 +30,7 @@ class Variable(TypedDict):
 
 
 class CreateVariableParams(ExtraBody):
-    """The fields of the new variable."""
+    """The fields of a new variable."""
 
     name: str
     """Unique name of the variable."""
@@ -43,7 +43,7 @@ class CreateVariableParams(ExtraBody):
 
 
 class UpdateVariableParams(ExtraBody, total=False):
-    """Variable update params."""
+    """The fields of a variable to update."""
 
     value: str
     """The new value."""
@@ -52,7 +52,7 @@ class UpdateVariableParams(ExtraBody, total=False):
 
 
 class Variables(ListedResource[Variable, PaginationOptions]):
-    """Variables: what model versions find in their environment, some of it secret.
+    """Variables: environment variables of model versions, some of them secret.
 
     Args:
         api: What sends the requests.

@@ -75,7 +75,7 @@ class Listing(Generic[T]):
 
 
 class ListedResource(Resource, Generic[T, OptionsT]):
-    """A resource that is one list."""
+    """A resource that can be listed."""
 
     @abstractmethod
     def _listing(self) -> Listing[T]:
@@ -91,6 +91,7 @@ class ListedResource(Resource, Generic[T, OptionsT]):
             One page of items, with the cursors of the pages before and after it.
 
         Raises:
+            ValueError: If an option is not known; nothing was sent.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -107,6 +108,7 @@ class ListedResource(Resource, Generic[T, OptionsT]):
             One page of items, with the cursors of the pages before and after it.
 
         Raises:
+            ValueError: If an option is not known; nothing was sent.
             UnprocessableEntityError: If the API refuses the options, such as a `page_size` outside 5 to 50.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -114,7 +116,7 @@ class ListedResource(Resource, Generic[T, OptionsT]):
         return self._api.blocking.call(self.async_list, pagination_options)
 
     def async_iterate(self, pagination_options: OptionsT | None = None) -> AsyncItems[T]:
-        """Iterate over the items of all pages, lazily.
+        """Iterate over all of them; pages are fetched when they are needed.
 
         Args:
             pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
@@ -123,6 +125,7 @@ class ListedResource(Resource, Generic[T, OptionsT]):
             An iterator over the items.
 
         Raises:
+            ValueError: If an option is not known.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -130,7 +133,7 @@ class ListedResource(Resource, Generic[T, OptionsT]):
         return self._listing().items(pagination_options)
 
     def iterate(self, pagination_options: OptionsT | None = None) -> Items[T]:
-        """Iterate over the items of all pages, lazily.
+        """Iterate over all of them; pages are fetched when they are needed.
 
         Args:
             pagination_options: Where to begin and how to sort. If the API refuses the `page_size`, its default is used.
@@ -139,6 +142,7 @@ class ListedResource(Resource, Generic[T, OptionsT]):
             An iterator over the items.
 
         Raises:
+            ValueError: If an option is not known.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -157,13 +161,14 @@ class SearchedResource(Resource, Generic[T]):
         """Search them, one page at a time.
 
         Args:
-            q: The search query.
+            q: What to search for.
             pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
             One page of what was found, with the cursors of the pages before and after it.
 
         Raises:
+            ValueError: If an option is not known; nothing was sent.
             UnprocessableEntityError: If the API refuses the query or the options.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -174,13 +179,14 @@ class SearchedResource(Resource, Generic[T]):
         """Search them, one page at a time.
 
         Args:
-            q: The search query.
+            q: What to search for.
             pagination_options: Which page to get, and how many items it should have; by default the first page.
 
         Returns:
             One page of what was found, with the cursors of the pages before and after it.
 
         Raises:
+            ValueError: If an option is not known; nothing was sent.
             UnprocessableEntityError: If the API refuses the query or the options.
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
@@ -188,16 +194,17 @@ class SearchedResource(Resource, Generic[T]):
         return self._api.blocking.call(self.async_search, q, pagination_options)
 
     def async_iterate_search(self, q: str, pagination_options: PaginationOptions | None = None) -> AsyncItems[T]:
-        """Iterate over all that a search finds, lazily.
+        """Iterate over everything that a search finds; pages are fetched when they are needed.
 
         Args:
-            q: The search query.
+            q: What to search for.
             pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over what was found.
 
         Raises:
+            ValueError: If an option is not known.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
@@ -205,16 +212,17 @@ class SearchedResource(Resource, Generic[T]):
         return self._found(q).items(pagination_options)
 
     def iterate_search(self, q: str, pagination_options: PaginationOptions | None = None) -> Items[T]:
-        """Iterate over all that a search finds, lazily.
+        """Iterate over everything that a search finds; pages are fetched when they are needed.
 
         Args:
-            q: The search query.
+            q: What to search for.
             pagination_options: Where to begin. If the API refuses the `page_size`, its default is used.
 
         Returns:
             An iterator over what was found.
 
         Raises:
+            ValueError: If an option is not known.
             WriftAIError: While iterating, if a page leads back to an earlier one.
             APIStatusError: While iterating, if the API refuses a request.
             APIConnectionError: While iterating, if there was no answer.
