@@ -1,28 +1,36 @@
 """Many predictions as one job: inputs are read as fast as predictions end, and results come as they end."""
 
+import json
 import math
 import threading
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from os import PathLike
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import EndOfStream, Semaphore, create_memory_object_stream, create_task_group, sleep_forever
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from ._batch.duplicates import Duplicates
+from ._batch.guard import Guard
 from ._batch.inputs import CallersInputs, Inputs, Params, Taken
-from ._batch.job import Job, JournaledJob, Work, journaled
+from ._batch.job import Job, Kept, Work
 from ._blocking.calls import Caller, Started
 from ._blocking.guard import refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
-from ._types.prediction import PredictionWithIO
+from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO
 from .api import API
+from .common_types import seconds
 from .errors import BatchJournalError
+
+if TYPE_CHECKING:
+    from ._batch.journaled_job import JournaledJob
 
 __all__ = ["AsyncBatch", "Batch", "BatchResult"]
 
@@ -45,6 +53,58 @@ class BatchResult:
     prediction: PredictionWithIO | None
     error: Exception | None
 
+    @property
+    def failure(self) -> str | None:
+        """The status that it ended in, or the name of its error; `None` if it did not fail."""
+        if self.prediction is None:
+            return type(self.error).__name__
+        return self.prediction["status"] if self.prediction["status"] in UNSUCCESSFUL_STATUSES else None
+
+    def to_row(self) -> dict[str, str | int | float | bool | None]:
+        """Make a flat dictionary of it, for csv or a DataFrame.
+
+        Returns:
+            `index`, `id`, `status` (`error` if there is no prediction), `output` (lists and objects as JSON),
+            `error` (its message), `setup_time` and `execution_time` (in seconds).
+        """
+        prediction: Mapping[str, Any] = self.prediction or {}
+        output, failure = prediction.get("output"), prediction.get("error") or {}
+        if isinstance(output, (list, Mapping)):
+            output = json.dumps(output, ensure_ascii=False)
+        return {
+            "index": self.index,
+            "id": prediction.get("id"),
+            "status": str(prediction.get("status", "error")),
+            "output": output,
+            "error": failure.get("message") if self.error is None else str(self.error),
+            "setup_time": _seconds(prediction.get("setup_time")),
+            "execution_time": _seconds(prediction.get("execution_time")),
+        }
+
+
+def _seconds(duration: str | None) -> float | None:
+    try:
+        return seconds(duration)
+    except ValueError:  # of a newer form: a row is not worth an error
+        return None
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """What bounds a batch.
+
+    Attributes:
+        max_in_flight: How many inputs are taken in at most and their results not yet taken out.
+        max_failures: How many results may not succeed before no more inputs are taken in; `None` for no end.
+        deduplicate: Whether equal inputs are created once.
+        journal: The path of the journal, if there is one.
+    """
+
+    max_in_flight: int
+    max_failures: int | None
+    deduplicate: bool
+    journal: str | PathLike[str] | None
+
 
 class AsyncBatch:
     """A running batch: enter it with `async with`, and iterate over its results once.
@@ -53,13 +113,17 @@ class AsyncBatch:
     server, unless the wait options say `cancel_on_exit`.
     """
 
-    def __init__(self, job: Job, inputs: Inputs, max_in_flight: int, journal: str | PathLike[str] | None) -> None:
-        if max_in_flight < 1:
-            raise ValueError(f"max_in_flight must be 1 or more, not {max_in_flight!r}.")
+    def __init__(self, job: Job, inputs: Inputs, limits: BatchLimits) -> None:
+        if limits.max_in_flight < 1:
+            raise ValueError(f"max_in_flight must be 1 or more, not {limits.max_in_flight!r}.")
+        if job.retry_failed and limits.journal is None:
+            raise ValueError("retry_failed needs a journal: it is about what an earlier run left.")
         self._job = job
         self._inputs = inputs
-        self._places = Semaphore(max_in_flight)
-        self._journal = journal
+        self._places = Semaphore(limits.max_in_flight)
+        self._guard = Guard(limits.max_failures)
+        self._duplicates = Duplicates(job.model) if limits.deduplicate else None
+        self._journal = limits.journal
         self._open = AsyncExitStack()
         self._send: MemoryObjectSendStream[BatchResult | Exception]
         self._receive: MemoryObjectReceiveStream[BatchResult | Exception]
@@ -70,7 +134,7 @@ class AsyncBatch:
         if self._tasks is not None:
             raise RuntimeError("A batch runs once. Make a new one; with the same journal it goes on.")
         if self._journal is not None:
-            self._journaled = await self._open.enter_async_context(journaled(self._job, self._journal))
+            self._journaled = await self._open.enter_async_context(_journaled(self._job, self._journal))
         self._send, self._receive = create_memory_object_stream[BatchResult | Exception](math.inf)
         self._tasks = await create_task_group().__aenter__()
         self._tasks.start_soon(self._take_in)
@@ -116,6 +180,7 @@ class AsyncBatch:
                 error = await finish(self._inputs.aclose)
                 if error is not None:
                     logger.warning("the inputs of a batch could not be closed: %s", error)
+        failure = failure or self._guard.error()
         if failure is not None:
             self._send.send_nowait(failure)
         self._send.close()
@@ -125,39 +190,63 @@ class AsyncBatch:
         for index in count():
             await self._places.acquire()
             try:
-                taken = await anext(self._inputs)
-            except StopAsyncIteration:
-                break
+                if not await self._guard.admit() or (taken := await anext(self._inputs, None)) is None:
+                    return None
             except Exception as error:  # noqa: BLE001 -- raised where the results are taken
                 return error
+            if self._guard.is_closed:
+                return None
             if index == 0 and taken.is_bare and isinstance(taken.outcome, ValueError):
                 return taken.outcome
+            self._guard.begin()
             try:
-                work = await self._work_on(index, taken)
+                plan = await self._plan(index, taken)
             except BatchJournalError as error:
                 return error
             except Exception as error:  # noqa: BLE001 -- one failure does not stop the others
-                self._send.send_nowait(BatchResult(index, taken.params, None, error))
+                self._give(BatchResult(index, taken.params, None, error))
             else:
-                workers.start_soon(self._work, index, taken.params, work)
+                workers.start_soon(self._work, index, taken.params, plan)
         return None
 
-    async def _work_on(self, index: int, taken: Taken) -> Work:
-        if isinstance(taken.outcome, ValueError):
-            raise taken.outcome
+    async def _plan(self, index: int, taken: Taken) -> Kept | Work:
+        params, plan = taken.outcome, None
+        if isinstance(params, ValueError):
+            raise params
+        create: Work = partial(self._job.run, params)
         if self._journaled is not None:
-            return await self._journaled.take_in(index, taken.outcome)
-        return partial(self._job.run, taken.outcome)
+            plan = await self._journaled.resume(index, params)
+            create = self._journaled.create(index, params)
+        if self._duplicates is not None:
+            return self._duplicates.work(params, plan, create)
+        return plan or create
 
-    async def _work(self, index: int, params: Params, work: Work) -> None:
-        result: BatchResult | Exception
+    async def _work(self, index: int, params: Params, plan: Kept | Work) -> None:
+        if isinstance(plan, Kept):
+            self._give(BatchResult(index, params, plan.prediction, None), is_kept=True)
+            return
         try:
-            result = BatchResult(index, params, await work(), None)
+            self._give(BatchResult(index, params, await plan(), None))
         except BatchJournalError as error:
-            result = error
+            self._send.send_nowait(error)
         except Exception as error:  # noqa: BLE001 -- one failure does not stop the others
-            result = BatchResult(index, params, None, error)
+            self._give(BatchResult(index, params, None, error))
+
+    def _give(self, result: BatchResult, *, is_kept: bool = False) -> None:
+        self._guard.end(result.failure, is_kept=is_kept)
         self._send.send_nowait(result)
+
+
+def _journaled(job: Job, journal: str | PathLike[str]) -> AbstractAsyncContextManager["JournaledJob"]:
+    try:
+        # The one part of the package that needs SQLite, which some builds of Python lack.
+        from ._batch.journaled_job import journaled
+    except ImportError as error:
+        raise BatchJournalError(
+            f"A journal needs the module sqlite3, which this Python lacks ({error}). Run the batch without one, or "
+            "with another Python. Nothing was sent."
+        ) from error
+    return journaled(job, journal)
 
 
 class Batch:

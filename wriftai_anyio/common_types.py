@@ -1,7 +1,8 @@
-"""Types shared by the resources."""
+"""Types shared by the resources, and what reads them."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, overload
 
 from ._types.file import File
 from ._types.json import JsonValue
@@ -25,6 +26,7 @@ __all__ = [
     "UploadCompletionResult",
     "User",
     "UserWithDetails",
+    "seconds",
 ]
 
 JsonValueWithFile = TypeAliasType(
@@ -32,6 +34,45 @@ JsonValueWithFile = TypeAliasType(
     "list[JsonValueWithFile] | Mapping[str, JsonValueWithFile] | str | bool | int | float | File | None",
 )
 """A value that JSON can express, with files anywhere in it."""
+
+
+_DURATION: Final = re.compile(
+    r"(?P<sign>[+-]?)P(?:(?P<w>\d+(?:[.,]\d+)?)W)?(?:(?P<d>\d+(?:[.,]\d+)?)D)?"
+    r"(?:T(?:(?P<h>\d+(?:[.,]\d+)?)H)?(?:(?P<m>\d+(?:[.,]\d+)?)M)?(?:(?P<s>\d+(?:[.,]\d+)?)S)?)?",
+    re.ASCII,
+)
+_SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
+
+
+@overload
+def seconds(duration: str) -> float: ...
+@overload
+def seconds(duration: str | None) -> float | None: ...
+def seconds(duration: str | None) -> float | None:
+    """Turn an ISO 8601 duration into seconds, such as a prediction's `execution_time`.
+
+    Args:
+        duration: The duration, such as `PT1.5S` or `P1DT2H`; `None` where there is none yet.
+
+    Returns:
+        The seconds; `None` for `None`.
+
+    Raises:
+        ValueError: If it is not a duration, or has years or months, whose length differs.
+
+    Example:
+        ```python
+        print(seconds(prediction["execution_time"]))
+        ```
+    """
+    if duration is None:
+        return None
+    match = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
+    parts = {unit: match[unit] for unit in _SECONDS if match[unit]} if match else {}
+    if match is None or not parts or duration.endswith("T"):
+        raise ValueError(f"{repr(duration)[:80]} is not a duration in weeks, days, hours, minutes and seconds.")
+    total = sum(float(number.replace(",", ".")) * _SECONDS[unit] for unit, number in parts.items())
+    return -total if match["sign"] == "-" else total
 
 
 class UploadCompletionResult(TypedDict):

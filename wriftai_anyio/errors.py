@@ -11,6 +11,7 @@
     ├── CreateOutcomeUnknown              the create may have been taken: never sent twice
     ├── WaitTimeoutError, also TimeoutError
     ├── BatchJournalError                 a batch's journal is another's, damaged, or in use
+    ├── BatchStoppedError                 too many inputs of a batch did not succeed
     └── WebhookSignatureVerificationError, also ValueError
         └── WebhookNoTimestampError, WebhookNoSignatureError, WebhookSignatureMismatchError,
             WebhookTimestampOutsideToleranceError
@@ -34,6 +35,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BatchJournalError",
+    "BatchStoppedError",
     "ConflictError",
     "CreateOutcomeUnknown",
     "InternalServerError",
@@ -211,6 +213,29 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
 
 class BatchJournalError(WriftAIError):
     """A batch's journal belongs to other inputs, is damaged, is not a journal, or is in use. It is left unchanged."""
+
+
+class BatchStoppedError(WriftAIError):
+    """A batch took in no more inputs, since `max_failures` of them did not succeed. What was under way has ended.
+
+    With the same journal it goes on; with `retry_failed=True` it also tries again what failed.
+
+    Attributes:
+        failures: How many ended in which status (`failed`, `cancelled`, `abandoned`), or in which error.
+        succeeded: How many succeeded.
+    """
+
+    failures: Mapping[str, int]
+    succeeded: int
+
+    def __init__(self, failures: Mapping[str, int], succeeded: int) -> None:
+        listed = ", ".join(f"{count} {name}" for name, count in sorted(failures.items()))
+        super().__init__(
+            f"The batch was stopped after {sum(failures.values())} results that did not succeed ({listed}); "
+            f"{succeeded} succeeded. Correct what is wrong, and run it again; with the same journal it goes on."
+        )
+        self.failures = dict(failures)
+        self.succeeded = succeeded
 
 
 class WebhookSignatureVerificationError(WriftAIError, ValueError):

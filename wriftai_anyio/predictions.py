@@ -28,7 +28,7 @@ from ._resources.paths import model_reference
 from ._types.prediction import ErrorSource, Prediction, PredictionModel, PredictionWithIO, Status, TaskError
 from ._types.prediction_params import CreatePredictionParams, DataclassInstance, InputValue, PydanticModel, Webhook
 from .api import API
-from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch
+from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch, BatchLimits
 from .files import Files
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
@@ -557,6 +557,9 @@ class Predictions(Resource):
         wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
         recreate_unknown: bool = False,
         find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
     ) -> AsyncBatch:
         """Run many predictions as one job.
 
@@ -575,6 +578,13 @@ class Predictions(Resource):
                 `CreateOutcomeUnknown`.
             find_unknown: Whether to look for such a prediction first, on entering the block, among the newest
                 predictions: one of this model, with the same input, that the journal does not know is taken for it.
+            retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
+                abandoned. What ended in an error and was not created is tried again in any case.
+            max_failures: After how many results that did not succeed no more inputs are read. What is under way
+                ends; then `BatchStoppedError` is raised. While nothing has succeeded, no more than that many are
+                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count.
+            deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
+                for that until the batch ends.
 
         Returns:
             A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.
@@ -584,6 +594,7 @@ class Predictions(Resource):
             ValueError: If an argument is not valid; nothing was sent.
             BatchJournalError: On entering the block, if the file is not a journal, is damaged or in use; while
                 iterating, if the journal is that of other inputs. The file is left unchanged.
+            BatchStoppedError: After the last result, if `max_failures` results did not succeed.
 
         Example:
             ```python
@@ -593,8 +604,8 @@ class Predictions(Resource):
                     print(result.index, result.error or result.prediction["output"])
             ```
         """
-        job = self._job(model, for_coroutine(wait_options), recreate_unknown, find_unknown)
-        return AsyncBatch(job, reader(inputs), max_in_flight, journal)
+        job = self._job(model, for_coroutine(wait_options), recreate_unknown, find_unknown, retry_failed)
+        return AsyncBatch(job, reader(inputs), BatchLimits(max_in_flight, max_failures, deduplicate, journal))
 
     def batch(
         self,
@@ -606,6 +617,9 @@ class Predictions(Resource):
         wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
         recreate_unknown: bool = False,
         find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
     ) -> Batch:
         """Run many predictions as one job.
 
@@ -624,6 +638,13 @@ class Predictions(Resource):
                 `CreateOutcomeUnknown`.
             find_unknown: Whether to look for such a prediction first, on entering the block, among the newest
                 predictions: one of this model, with the same input, that the journal does not know is taken for it.
+            retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
+                abandoned. What ended in an error and was not created is tried again in any case.
+            max_failures: After how many results that did not succeed no more inputs are read. What is under way
+                ends; then `BatchStoppedError` is raised. While nothing has succeeded, no more than that many are
+                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count.
+            deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
+                for that until the batch ends.
 
         Returns:
             A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.
@@ -633,6 +654,7 @@ class Predictions(Resource):
             ValueError: If an argument is not valid; nothing was sent.
             BatchJournalError: On entering the block, if the file is not a journal, is damaged or in use; while
                 iterating, if the journal is that of other inputs. The file is left unchanged.
+            BatchStoppedError: After the last result, if `max_failures` results did not succeed.
 
         Example:
             ```python
@@ -644,14 +666,16 @@ class Predictions(Resource):
         """
         caller = Caller()
         read = CallersInputs(iter(inputs), caller)
-        job = self._job(model, for_coroutine(wait_options, caller), recreate_unknown, find_unknown)
-        return Batch(self._api, AsyncBatch(job, read, max_in_flight, journal), read)
+        job = self._job(model, for_coroutine(wait_options, caller), recreate_unknown, find_unknown, retry_failed)
+        limits = BatchLimits(max_in_flight, max_failures, deduplicate, journal)
+        return Batch(self._api, AsyncBatch(job, read, limits), read)
 
-    def _job(self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool) -> Job:
+    def _job(
+        self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool, retry_failed: bool
+    ) -> Job:
         model_reference(model)
-        return Job(
-            self._operations, self._shape, self._prepare, model, options, recreate_unknown, find_unknown, self._listing
-        )
+        parts = (self._operations, self._shape, self._prepare, self._listing)
+        return Job(*parts, model, options, recreate_unknown, find_unknown, retry_failed)
 
     async def _prepare(self, params: JsonInput, model: str) -> Create:
         return await with_files_uploaded(Create.of(params, model), self._files.async_upload)

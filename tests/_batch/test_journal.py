@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import sqlite3
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -20,8 +22,10 @@ from hypothesis import strategies as st
 from tests.support import clients as support
 from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
 from tests.support.clients import TOKEN, until
+from tests.support.subprocesses import run_python
 from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
-from wriftai_anyio._batch.journal import Change, Journal, digest, intended
+from wriftai_anyio._batch.digest import digest
+from wriftai_anyio._batch.journal import Change, Journal, intended, taken_in
 from wriftai_anyio._predictions.params import taken
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
@@ -261,6 +265,93 @@ def another_version(path: Path) -> dict[str, Any]:
 
 def files_beside(path: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+
+def write(journal: Path, statement: str, *values: object) -> None:
+    database = sqlite3.connect(journal)
+    try:
+        database.execute(statement, values)
+        database.commit()
+    finally:
+        database.close()
+
+
+@pytest.mark.anyio
+class TestDamage:
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [
+            ("result", "{"),
+            ("result", "[1]"),
+            ("result", '{"id": 1}'),
+            ("result", b"\x00"),
+            ("prediction_id", b"\x00"),
+            ("digest", 7),
+            ("digest", "text"),
+        ],
+    )
+    async def test_a_damaged_row_is_said_to_be_damaged(
+        self, sandbox: Sandbox, journal: Path, column: str, value: object
+    ) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, texts(2), journal=journal)
+                write(journal, f"UPDATE entries SET {column} = ? WHERE number = 1", value)
+                with pytest.raises(BatchJournalError, match=r"damaged.*input 1"):
+                    await collected(client, texts(2), journal=journal)
+        assert len(sandbox.predictions) == 2
+
+    @pytest.mark.parametrize("sent_at", ["yesterday", "2026-05-01T12:00:00", b"x", 7])
+    async def test_a_damaged_time_of_a_create_is_said_to_be_damaged(
+        self, sandbox: Sandbox, journal: Path, sent_at: object
+    ) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, texts(1), journal=journal)
+                write(journal, "UPDATE entries SET prediction_id = NULL, result = NULL, sent_at = ?", sent_at)
+                with pytest.raises(BatchJournalError, match="damaged"):
+                    await collected(client, texts(1), journal=journal, find_unknown=True)
+
+    def test_whatever_goes_wrong_in_a_transaction_rolls_it_back(self, journal: Path) -> None:
+        opened = Journal(journal)
+        for wrong in (("UPDATE entries SET result = ?", ("\ud800",)), ("UPDATE entries SET result = ?", (1 << 70,))):
+            with pytest.raises(BatchJournalError, match="cannot be written"):
+                opened.change([taken_in(0, b"digest"), wrong])
+            assert opened.entry(0, b"digest") is None
+        opened.change([taken_in(0, b"digest")])
+        assert opened.entry(0, b"digest") is not None
+        opened.close()
+
+    async def test_its_files_are_readable_by_their_owner_alone(self, sandbox: Sandbox, journal: Path) -> None:
+        before = os.umask(0)
+        try:
+            async with client_of(sandbox) as client:
+                async with client.predictions.async_batch(texts(1), MODEL, journal=journal) as results:
+                    await anext(results)
+                    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in journal.parent.iterdir()}
+        finally:
+            os.umask(before)
+        assert modes == {"journal": 0o600, "journal-wal": 0o600}
+
+    def test_without_sqlite_only_journals_fail_and_say_so(self, sandbox: Sandbox, journal: Path) -> None:
+        program = f"""
+import sys
+sys.modules["_sqlite3"] = None
+from wriftai_anyio import BatchJournalError, Client
+client = Client({sandbox.access_token!r}, {sandbox.base_url!r})
+inputs = [{{"input": {{"text": "a"}}}}]
+with client.predictions.batch(inputs, {MODEL!r}) as results:
+    print([each.prediction["output"] for each in results])
+try:
+    with client.predictions.batch(inputs, {MODEL!r}, journal={str(journal)!r}):
+        pass
+except BatchJournalError as error:
+    print(error)
+"""
+        printed = run_python(["-c", program]).splitlines()
+        assert printed[0] == "['A']"
+        assert "sqlite3" in printed[1]
+        assert len(sandbox.predictions) == 1
 
 
 @pytest.mark.anyio

@@ -1,33 +1,30 @@
-"""One input of a batch, from its intent to its result."""
+"""What all inputs of a batch have in common, and how one of them is brought to its end without a journal."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from os import PathLike
 from typing import TypeAlias
 
-from anyio import CancelScope, Lock
-from anyio.lowlevel import checkpoint
-
-from wriftai_anyio._concurrency.cancellation import SendShield, finish
-from wriftai_anyio._concurrency.threads import Worker
 from wriftai_anyio._parsing.prediction import PredictionParser
-from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
 from wriftai_anyio._predictions.json_input import JsonInput
-from wriftai_anyio._predictions.operations import Followed, Operations
+from wriftai_anyio._predictions.operations import Operations
 from wriftai_anyio._resources.lists import Listing
-from wriftai_anyio._types.json import JsonValue
-from wriftai_anyio._types.prediction import Prediction, PredictionWithIO, is_terminal
-from wriftai_anyio.errors import BatchJournalError, CreateOutcomeUnknown, WriftAIError
-
-from .journal import Change, Entry, Journal, created, digest, ended, intended, not_created, taken_in
-from .lost_creates import LostCreates, find_lost_creates
+from wriftai_anyio._types.prediction import Prediction, PredictionWithIO
 
 Work: TypeAlias = Callable[[], Awaitable[PredictionWithIO]]
 """Brings one input to its end."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The result that an earlier run left.
+
+    Attributes:
+        prediction: The ended prediction.
+    """
+
+    prediction: PredictionWithIO
 
 
 @dataclass(frozen=True)
@@ -38,188 +35,25 @@ class Job:
         operations: What creates and waits.
         shape: Checks predictions.
         prepare: Makes a create of params and a model, files uploaded.
+        listing: The list of predictions.
         model: The model's reference.
         options: How to wait for each prediction.
         recreate_unknown: Whether to create again what an earlier run may have created.
         find_unknown: Whether to look for it on the server first.
-        listing: The list of predictions.
+        retry_failed: Whether to create again what an earlier run saw end without success.
     """
 
     operations: Operations
     shape: PredictionParser
     prepare: Callable[[JsonInput, str], Awaitable[Create]]
+    listing: Listing[Prediction]
     model: str
     options: AsyncWaitOptions
-    recreate_unknown: bool
-    find_unknown: bool
-    listing: Listing[Prediction]
+    recreate_unknown: bool = False
+    find_unknown: bool = False
+    retry_failed: bool = False
 
     async def run(self, params: JsonInput) -> PredictionWithIO:
-        """Brings one input to its end, without a journal."""
+        """Brings one input to its end."""
         create = await self.prepare(params, self.model)
         return await self.operations.create_and_wait(create, self.options)
-
-
-class JournaledJob:
-    """A job whose later runs go on where this one stops.
-
-    Creates are not held: a held create has no id before its prediction has ended, and a run that is killed
-    meanwhile could not say what became of it.
-
-    Args:
-        job: The job.
-        journal: What earlier runs left.
-        thread: The thread that the journal is used on.
-        lost: What earlier runs may have created without noting it.
-    """
-
-    def __init__(self, job: Job, journal: Journal, thread: Worker, lost: LostCreates) -> None:
-        self._job = job
-        self._journal = journal
-        self._thread = thread
-        self._lost = lost
-        self._lock = Lock()
-        self._unwritten: list[Change] = []
-        self._failure: str | None = None
-
-    async def take_in(self, number: int, params: JsonInput) -> Work:
-        """Says how to bring an input to its end, from wherever an earlier run left it; in the order of the inputs.
-
-        Args:
-            number: The input's number, from 0.
-            params: The input.
-
-        Raises:
-            BatchJournalError: If the journal is that of other inputs, or cannot be read.
-            ValueError: If the input cannot be told from others.
-        """
-        identity, entry = await self._thread.run(self._look_up, number, params)
-        if entry is None:
-            self._unwritten.append(taken_in(number, identity))
-        elif entry.result is not None:
-            return partial(self._ended, entry.result)
-        elif entry.prediction_id is not None:
-            return partial(self._follow, number, entry.prediction_id, None)
-        elif entry.is_sent and (found := self._lost.claim(params.value["input"])) is not None:
-            return partial(self._adopt, number, found)
-        elif entry.is_sent and not self._job.recreate_unknown:
-            return partial(_report_unknown, number)
-        return partial(self._run, number, params, may_exist=entry is not None and entry.is_sent)
-
-    def _look_up(self, number: int, params: JsonInput) -> tuple[bytes, Entry | None]:
-        identity = digest(params.value, self._job.model)
-        return identity, self._journal.entry(number, identity)
-
-    async def _ended(self, result: JsonValue) -> PredictionWithIO:
-        return self._job.shape.detailed(result)
-
-    async def _adopt(self, number: int, prediction: PredictionWithIO) -> PredictionWithIO:
-        await self._note(created(number, prediction["id"]))
-        return await self._follow(number, prediction["id"], prediction)
-
-    async def _run(self, number: int, params: JsonInput, *, may_exist: bool) -> PredictionWithIO:
-        create = await self._job.prepare(params, self._job.model)
-        prediction_id, seen = await self._create(number, create, may_exist=may_exist)
-        return await self._follow(number, prediction_id, seen)
-
-    async def _follow(self, number: int, prediction_id: str, seen: PredictionWithIO | None) -> PredictionWithIO:
-        operations, options = self._job.operations, self._job.options
-        if options.poll:
-            prediction = await operations.wait(prediction_id, options, seen)
-        else:
-            prediction = seen or await operations.get(prediction_id)
-        if is_terminal(prediction):
-            await self._note(ended(number, prediction))
-        return prediction
-
-    async def _create(self, number: int, create: Create, *, may_exist: bool) -> tuple[str, PredictionWithIO | None]:
-        """Creates an input's prediction and returns its id, and its state unless the answer was lost."""
-        intend, take_back = partial(self._note, intended(number)), partial(self._note, not_created(number))
-        hooks = AttemptHooks(intend, checkpoint if may_exist else take_back)
-        followed = Followed(create=create)
-        send = partial(self._send, number, create, followed.shield, hooks)
-        try:
-            prediction = await self._job.operations.let_finish(followed, send)
-        except CreateOutcomeUnknown as error:
-            if error.prediction_id is None:
-                raise
-            return error.prediction_id, None
-        except BaseException as error:
-            if self._job.options.cancel_on_exit:
-                await self._job.operations.cancel_left_behind(followed, error)
-            raise
-        return prediction["id"], prediction
-
-    async def _send(self, number: int, create: Create, shield: SendShield, hooks: AttemptHooks) -> PredictionWithIO:
-        try:
-            prediction = await self._job.operations.create(create, shield, hooks)
-        except CreateOutcomeUnknown as error:
-            if error.prediction_id is not None:
-                await self._note(created(number, error.prediction_id))
-            raise
-        except WriftAIError:
-            await hooks.after_failure()
-            raise
-        await self._note(created(number, prediction["id"]))
-        return prediction
-
-    async def _note(self, change: Change) -> None:
-        """Writes a change, in one transaction with those that come while another is being written.
-
-        It is shielded: whoever leaves meanwhile must leave the journal true. After a failure nothing more is written.
-        """
-        self._unwritten.append(change)
-        changes = self._unwritten
-        with CancelScope(shield=True):
-            async with self._lock:
-                if changes is self._unwritten and self._failure is None:
-                    self._unwritten = []
-                    try:
-                        await self._thread.run(self._journal.change, changes)
-                    except BatchJournalError as error:
-                        self._failure = str(error)
-        if self._failure is not None:
-            raise BatchJournalError(self._failure)
-
-
-async def _report_unknown(number: int) -> PredictionWithIO:
-    raise CreateOutcomeUnknown(
-        f"An earlier run was stopped while it created input {number}, and whether the server took it is unknown. "
-        "Look with predictions.list(); recreate_unknown=True creates it again."
-    )
-
-
-@asynccontextmanager
-async def journaled(job: Job, path: str | PathLike[str]) -> AsyncGenerator[JournaledJob]:
-    """Opens a job's journal for as long as the block lasts.
-
-    Args:
-        job: The job.
-        path: The journal's path.
-
-    Raises:
-        BatchJournalError: If the file is no journal, is damaged, or is in use. It is left as it was.
-    """
-    async with Worker() as thread:
-        journal = await thread.run(_open, path, thread.cleanup)
-        try:
-            yield JournaledJob(job, journal, thread, await _find_lost(job, journal, thread))
-        finally:
-            await finish(partial(thread.run, journal.close))
-
-
-async def _find_lost(job: Job, journal: Journal, thread: Worker) -> LostCreates:
-    async def is_known(prediction_id: str) -> bool:
-        return await thread.run(journal.has, prediction_id)
-
-    since = await thread.run(journal.unknown_since) if job.find_unknown else None
-    if since is None:
-        return LostCreates([])
-    return await find_lost_creates(job.listing, job.operations.get, is_known, job.model, since)
-
-
-def _open(path: str | PathLike[str], cleanup: ExitStack) -> Journal:
-    journal = Journal(path)
-    # Whoever is cancelled while it is being opened never sees it.
-    cleanup.callback(journal.close)
-    return journal

@@ -4,11 +4,10 @@ One SQLite file, one row for each input that was taken in: first the intent to c
 at last the result. The file is locked while the batch runs. All functions block; they run on a thread of the batch.
 """
 
-import hashlib
 import json
+import os
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from os import PathLike, fspath
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._types.file import File
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio.errors import BatchJournalError
@@ -49,8 +47,9 @@ def taken_in(number: int, digest: bytes) -> Change:
 
 
 def intended(number: int) -> Change:
-    """Notes that a create is about to be sent."""
-    return "UPDATE entries SET sent_at = ? WHERE number = ?", (_now().isoformat(), number)
+    """Notes that a create is about to be sent; of an earlier one that failed, which it replaces, nothing is kept."""
+    change = "UPDATE entries SET sent_at = ?, prediction_id = NULL, result = NULL WHERE number = ?"
+    return change, (_now().isoformat(), number)
 
 
 def _now() -> datetime:
@@ -100,6 +99,8 @@ class Journal:
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(fspath(path))
         is_new = self._is_new()
+        if is_new:
+            self._make_private()
         try:
             self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -134,6 +135,15 @@ class Journal:
             raise BatchJournalError(f"The journal {self._path} was written by another version of this package.")
         return False
 
+    def _make_private(self) -> None:
+        """Makes the file one that its owner alone can read, since inputs and outputs are in it."""
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise self._error("cannot be opened", error) from error
+
     def _open(self, *, is_new: bool) -> None:
         execute = self._database.execute
         execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -166,14 +176,38 @@ class Journal:
         if row is None:
             return None
         known, sent_at, prediction_id, result = row
+        texts = (sent_at, prediction_id, result)
+        if not isinstance(known, bytes) or not all(text is None or isinstance(text, str) for text in texts):
+            raise self._error("is damaged", f"the entry of input {number}")
         if known != digest:
             raise self._error("is that of other inputs", f"input {number} differs, or the model; give the same ones")
-        return Entry(sent_at is not None, prediction_id, json.loads(result) if result else None)
+        return Entry(sent_at is not None, prediction_id, self._result(number, result))
+
+    def _result(self, number: int, text: str | None) -> JsonValue:
+        if text is None:
+            return None
+        try:
+            result: JsonValue = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise self._error("is damaged", f"the result of input {number} is not JSON ({error})") from None
+        return result
 
     def unknown_since(self) -> datetime | None:
-        """Says when the first create was sent whose outcome is unknown; `None` if there is none."""
+        """Says when the first create was sent whose outcome is unknown; `None` if there is none.
+
+        Raises:
+            BatchJournalError: If the journal is damaged.
+        """
         (sent_at,) = self._one("SELECT min(sent_at) FROM entries WHERE prediction_id IS NULL") or (None,)
-        return None if sent_at is None else datetime.fromisoformat(sent_at)
+        if sent_at is None:
+            return None
+        try:
+            since = datetime.fromisoformat(sent_at)
+        except (TypeError, ValueError):
+            since = datetime.min
+        if since.tzinfo is None:
+            raise self._error("is damaged", f"{sent_at!r} is not the time of a create")
+        return since
 
     def has(self, prediction_id: str) -> bool:
         """Whether a prediction is that of an input."""
@@ -190,8 +224,13 @@ class Journal:
             for statement, values in changes:
                 self._database.execute(statement, values)
             self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._error("cannot be written", error) from error
+        except BaseException as error:
+            # Whatever it is, text that SQLite does not take, too: half a transaction must not wait for the next one.
+            with suppress(sqlite3.Error):
+                self._database.rollback()
+            if isinstance(error, Exception):
+                raise self._error("cannot be written", error) from error
+            raise
 
     def close(self) -> None:
         """Closes the file and lets others use it."""
@@ -212,28 +251,3 @@ def _problem(error: sqlite3.Error) -> str:
     if not isinstance(error, sqlite3.OperationalError):
         return "is damaged"
     return "is in use by another batch" if "locked" in str(error) else "cannot be written"
-
-
-def digest(params: Mapping[str, object], model: str) -> bytes:
-    """Identifies an input: equal ones have equal digests, in every process.
-
-    Args:
-        params: The input's params, as JSON with files in it.
-        model: The model's reference.
-
-    Raises:
-        ValueError: If the params have a stream in them, which cannot be compared.
-    """
-    try:
-        text = json.dumps([model, params], sort_keys=True, default=_file_identity)
-    except (TypeError, RecursionError) as error:
-        raise ValueError(f"params cannot be written to a journal: {error}.") from None
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _file_identity(value: object) -> object:
-    if isinstance(value, File) and isinstance(value.content, bytes):
-        return {"sha256": hashlib.sha256(value.content).hexdigest(), "mime_type": value.mime_type}
-    if isinstance(value, File) and isinstance(value.content, PathLike):
-        return {"path": fspath(value.content), "mime_type": value.mime_type}
-    raise TypeError(f"a {type(value).__name__} cannot be compared with that of an earlier run")

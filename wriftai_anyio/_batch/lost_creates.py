@@ -61,6 +61,7 @@ async def find_lost_creates(
         What was found; no more than was found until the API failed.
     """
     lost = LostCreates([])
+    seen: set[str] = set()
     earliest = (since - CLOCKS_APART).isoformat()
     try:
         listed = 0
@@ -70,6 +71,9 @@ async def find_lost_creates(
             created_at = prediction.get("created_at")
             if listed > MOST_LISTED or (created_at and created_at[:19] < earliest[:19]):
                 break
+            if prediction["id"] in seen:
+                continue  # pages shift while they are read, so that one comes twice
+            seen.add(prediction["id"])
             if model in _references(prediction) and not await is_known(prediction["id"]):
                 lost.predictions.append(await look(prediction["id"]))
     except WriftAIError as error:

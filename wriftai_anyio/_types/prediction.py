@@ -31,7 +31,8 @@ class Status(OpenStrEnum):
     abandoned = "abandoned"
 
 
-TERMINAL_STATUSES: Final = frozenset({Status.succeeded, Status.failed, Status.cancelled, Status.abandoned})
+UNSUCCESSFUL_STATUSES: Final = frozenset({Status.failed, Status.cancelled, Status.abandoned})
+TERMINAL_STATUSES: Final = UNSUCCESSFUL_STATUSES | {Status.succeeded}
 RUNNING_STATUSES: Final = tuple(status for status in Status if status not in TERMINAL_STATUSES)
 
 

@@ -1,0 +1,242 @@
+"""What guards money in a batch: failures stop it, equal inputs are created once, what failed is tried again."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio import fail_after
+
+from tests.support.batches import MODEL, QUICK, client_of, collected, expected, outputs, texts, upper
+from wriftai_anyio import BatchStoppedError, CreateOutcomeUnknown, File
+from wriftai_anyio.batch import BatchResult
+from wriftai_anyio.predictions import WaitOptions
+from wriftai_anyio.sandbox import Sandbox
+
+BAD: Any = {"input": {"text": "bad"}}
+
+
+@pytest.fixture
+def sandbox(sandbox: Sandbox) -> Sandbox:
+    sandbox.models[MODEL] = upper
+    return sandbox
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+async def until_stopped(client: Any, inputs: Any, **options: Any) -> tuple[list[BatchResult], BatchStoppedError]:
+    results: list[BatchResult] = []
+    with pytest.raises(BatchStoppedError) as stopped:
+        async with client.predictions.async_batch(inputs, MODEL, wait_options=QUICK, **options) as batch:
+            async for each in batch:
+                results.append(each)  # noqa: PERF401 -- the iteration raises
+    return results, stopped.value
+
+
+@pytest.mark.anyio
+class TestMaxFailures:
+    @pytest.mark.parametrize("journaled", [False, True])
+    async def test_where_all_fail_no_more_are_created_than_may(
+        self, sandbox: Sandbox, journal: Path, journaled: bool
+    ) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results, error = await until_stopped(
+                    client, [BAD] * 100, max_failures=3, journal=journal if journaled else None
+                )
+        assert len(results) == len(sandbox.predictions) == 3
+        assert (error.failures, error.succeeded) == ({"failed": 3}, 0)
+        assert "3 failed" in str(error)
+
+    async def test_after_a_success_all_run_at_once_and_what_is_under_way_ends(self, sandbox: Sandbox) -> None:
+        taken = Counter[str]()
+
+        def inputs() -> Iterator[Any]:
+            for params in [*texts(1), *[BAD] * 5, *texts(200)]:
+                taken[params["input"]["text"]] += 1
+                yield params
+
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results, error = await until_stopped(client, inputs(), max_failures=2, max_in_flight=4)
+        assert error.failures["failed"] >= 2
+        assert error.succeeded >= 1
+        assert len(results) == len(sandbox.predictions) < 20
+        assert taken.total() <= len(results) + 1
+
+    async def test_errors_count_too(self, sandbox: Sandbox) -> None:
+        sandbox.fail_next(403, method="POST", times=100)
+        inputs: Any = [{"input": {1}}, *texts(50)]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                _, error = await until_stopped(client, inputs, max_failures=3)
+        assert error.failures == {"ValueError": 1, "PermissionDeniedError": 2}
+        assert len(sandbox.requests) == 2
+
+    async def test_fewer_do_not_stop_it(self, sandbox: Sandbox) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results = await collected(client, [BAD, *texts(20)], max_failures=2)
+        assert len(results) == 21
+
+    async def test_with_the_journal_it_goes_on(self, sandbox: Sandbox, journal: Path) -> None:
+        inputs = [*[BAD] * 3, *texts(10)]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await until_stopped(client, inputs, max_failures=3, journal=journal)
+                assert len(sandbox.predictions) == 3
+                results = await collected(client, inputs, max_failures=3, journal=journal)
+        assert len(results) == 13
+        assert len(sandbox.predictions) == 13
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_a_script_is_told_so(self, sandbox: Sandbox, backend: str) -> None:
+        options = WaitOptions(poll_interval=0.02)
+        with client_of(sandbox, backend=backend) as client:
+            with client.predictions.batch([BAD] * 9, MODEL, max_failures=2, wait_options=options) as results:
+                assert [next(results).failure, next(results).failure] == ["failed", "failed"]
+                with pytest.raises(BatchStoppedError, match="2 failed"):
+                    next(results)
+
+    @pytest.mark.parametrize("wrong", [0, -1, 1.5, "3", True, math.inf])
+    async def test_what_is_no_number_is_refused(self, sandbox: Sandbox, wrong: Any) -> None:
+        async with client_of(sandbox) as client:
+            with pytest.raises(ValueError, match="max_failures must be a whole number from 1"):
+                client.predictions.async_batch([], MODEL, max_failures=wrong)
+
+
+@pytest.mark.anyio
+class TestRetryFailed:
+    async def test_what_failed_is_created_again_and_the_rest_is_kept(self, sandbox: Sandbox, journal: Path) -> None:
+        inputs = [BAD, *texts(3)[1:]]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, inputs, journal=journal)
+                assert len(sandbox.predictions) == 3
+                kept = await collected(client, inputs, journal=journal)
+                assert {each.index: each.failure for each in kept} == {0: "failed", 1: None, 2: None}
+                assert len(sandbox.predictions) == 3
+                sandbox.models[MODEL] = lambda value: value["text"].upper()
+                for _ in range(2):
+                    again = await collected(client, inputs, journal=journal, retry_failed=True)
+                    assert outputs(again) == {0: "BAD", 1: "T1", 2: "T2"}
+        assert len(sandbox.predictions) == 4
+
+    async def test_what_was_cancelled_is_created_again(self, sandbox: Sandbox, journal: Path) -> None:
+        inputs: Any = [{"input": {"seconds": 60}}]
+        async with client_of(sandbox) as client:
+            with fail_after(30):
+                batch = client.predictions.async_batch(inputs, "sandbox/sleep", journal=journal, wait_options=QUICK)
+                async with batch as results:
+                    while not sandbox.predictions:
+                        await moment()
+                    await client.predictions.async_cancel(sandbox.predictions[0]["id"])
+                    assert (await anext(results)).failure == "cancelled"
+                again = client.predictions.async_batch(
+                    inputs, "sandbox/sleep", journal=journal, wait_options=QUICK, retry_failed=True
+                )
+                async with again:
+                    while len(sandbox.predictions) < 2:
+                        await moment()
+
+    async def test_one_whose_answer_is_lost_when_it_is_tried_again_is_unknown(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, [BAD], journal=journal)
+                sandbox.fail_next("drop_after", method="POST")
+                for _ in range(2):
+                    (result,) = await collected(client, [BAD], journal=journal, retry_failed=True)
+                    assert isinstance(result.error, CreateOutcomeUnknown)
+        assert len(sandbox.predictions) == 2
+
+    async def test_it_needs_a_journal(self, sandbox: Sandbox) -> None:
+        async with client_of(sandbox) as client:
+            with pytest.raises(ValueError, match="journal"):
+                client.predictions.async_batch([], MODEL, retry_failed=True)
+
+
+async def moment() -> None:
+    import anyio
+
+    await anyio.sleep(0.005)
+
+
+@pytest.mark.anyio
+class TestDeduplicate:
+    @pytest.mark.parametrize("journaled", [False, True])
+    async def test_equal_inputs_are_created_once_and_each_gets_the_result(
+        self, sandbox: Sandbox, journal: Path, journaled: bool
+    ) -> None:
+        inputs: Any = [*texts(3), {"input": {"text": "t0"}, "validate_input": None}, *texts(3), BAD, BAD]
+        inputs[3].pop("validate_input")
+        path = journal if journaled else None
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                for _ in range(1 + journaled):
+                    results = await collected(client, inputs, deduplicate=True, journal=path, max_in_flight=2)
+                    assert outputs(results) == {
+                        **expected(3), 3: "T0", 4: "T0", 5: "T1", 6: "T2", 7: None, 8: None,
+                    }  # fmt: skip
+        assert len(sandbox.predictions) == 4
+
+    async def test_each_result_is_its_own(self, sandbox: Sandbox) -> None:
+        sandbox.models["me/list"] = lambda value: [value]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                batch = client.predictions.async_batch(
+                    [{"input": 1}] * 3, "me/list", deduplicate=True, max_in_flight=1, wait_options=QUICK
+                )
+                async with batch as results:
+                    async for each in results:
+                        assert each.prediction is not None
+                        assert each.prediction["output"] == [1]
+                        each.prediction["output"].append("mine")
+
+    async def test_an_error_is_that_of_all(self, sandbox: Sandbox) -> None:
+        sandbox.fail_next("drop_after", method="POST")
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results = await collected(client, texts(1) * 3, deduplicate=True)
+        assert [type(each.error) for each in results] == [CreateOutcomeUnknown] * 3
+        assert len(sandbox.predictions) == 1
+
+    async def test_files_are_told_apart_and_streams_equal_nothing(self, sandbox: Sandbox, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"x")
+        with (tmp_path / "file").open("rb") as stream:
+            inputs: Any = [{"input": each} for each in (File(b"a"), File(b"a"), File(b"b"), tmp_path / "file")]
+            inputs += [{"input": tmp_path / "file"}, {"input": stream}, {"input": stream}]
+            with fail_after(30):
+                async with client_of(sandbox) as client:
+                    results = await collected(client, inputs, "sandbox/echo", deduplicate=True, max_in_flight=1)
+        assert [each.error for each in results] == [None] * 7
+        assert len(sandbox.predictions) == 5
+
+
+class TestRows:
+    def test_one_is_flat_and_in_seconds(self, sandbox: Sandbox) -> None:
+        sandbox.models["me/rows"] = lambda value: {"label": value}
+        inputs: Any = [{"input": "é"}, {"input": {1}}]
+        with client_of(sandbox) as client:
+            with client.predictions.batch(inputs, "me/rows") as results:
+                rows = {row["index"]: row for row in (each.to_row() for each in results)}
+        good, bad = rows[0], rows[1]
+        assert good["id"] == sandbox.predictions[0]["id"]
+        assert (good["status"], good["output"], good["error"]) == ("succeeded", '{"label": "é"}', None)
+        assert isinstance(good["execution_time"], float)
+        assert good.keys() == bad.keys()
+        assert (bad["id"], bad["status"], bad["output"]) == (None, "error", None)
+        assert "is a set" in str(bad["error"])
+
+    def test_one_of_a_failure_has_its_message(self, sandbox: Sandbox) -> None:
+        with client_of(sandbox) as client:
+            with client.predictions.batch([BAD], MODEL) as results:
+                (row,) = [each.to_row() for each in results]
+        assert row["status"] == "failed"
+        assert "bad input" in str(row["error"])

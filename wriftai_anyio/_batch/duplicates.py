@@ -1,0 +1,74 @@
+"""Equal inputs of a batch, which are created once."""
+
+from copy import deepcopy
+from functools import partial
+
+from anyio import Event
+
+from wriftai_anyio._predictions.json_input import JsonInput
+from wriftai_anyio._types.prediction import PredictionWithIO
+
+from .digest import digest
+from .job import Kept, Work
+
+
+class _Shared:
+    """What came of an input, for those that are equal to it."""
+
+    def __init__(self) -> None:
+        self._ended = Event()
+        self._prediction: PredictionWithIO | None = None
+        self._error: Exception | None = None
+
+    async def run(self, work: Work) -> PredictionWithIO:
+        try:
+            prediction = await work()
+        except Exception as error:
+            self._error = error
+            self._ended.set()
+            raise
+        self.keep(prediction)
+        return prediction
+
+    def keep(self, prediction: PredictionWithIO) -> None:
+        # Its own copy, since the caller may do with a result what he likes.
+        self._prediction = deepcopy(prediction)
+        self._ended.set()
+
+    async def wait(self) -> PredictionWithIO:
+        await self._ended.wait()
+        if self._prediction is None:
+            raise self._error or AssertionError("an input ended without an outcome")
+        return deepcopy(self._prediction)
+
+
+class Duplicates:
+    """Knows the inputs of a batch that came before.
+
+    Args:
+        model: The model's reference.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._known: dict[bytes, _Shared] = {}
+
+    def work(self, params: JsonInput, plan: Kept | Work | None, create: Work) -> Kept | Work:
+        """Says how to bring an input to its end.
+
+        Args:
+            params: The input.
+            plan: How to go on with it where an earlier run left it, if one did.
+            create: Creates it.
+        """
+        try:
+            identity = digest(params.value, self._model)
+        except ValueError:  # a stream, which equals no other
+            return plan or create
+        if identity in self._known:
+            return plan or self._known[identity].wait
+        shared = self._known[identity] = _Shared()
+        if isinstance(plan, Kept):
+            shared.keep(plan.prediction)
+            return plan
+        return partial(shared.run, plan or create)

@@ -1,0 +1,67 @@
+"""What a batch may cost when all goes wrong: inputs wait until one has succeeded, and stop after failures."""
+
+from collections import Counter
+
+from anyio import Event
+
+from wriftai_anyio.errors import BatchStoppedError
+
+
+class Guard:
+    """Counts what comes of the inputs, and lets further ones in.
+
+    Args:
+        max_failures: How many may fail; `None` for no end.
+
+    Raises:
+        ValueError: If that is not a whole number from 1.
+    """
+
+    def __init__(self, max_failures: int | None) -> None:
+        if max_failures is not None and (type(max_failures) is not int or max_failures < 1):
+            raise ValueError(f"max_failures must be a whole number from 1, or None, not {max_failures!r}.")
+        self._most = max_failures
+        self._failures: Counter[str] = Counter()
+        self._succeeded = 0
+        self._under_way = 0
+        self._changed = Event()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more inputs are let in."""
+        return self._most is not None and self._failures.total() >= self._most
+
+    async def admit(self) -> bool:
+        """Waits until one more input may be created, and returns `False` if none may any more."""
+        while not self.is_closed and self._holds_back():
+            await self._changed.wait()
+        return not self.is_closed
+
+    def _holds_back(self) -> bool:
+        # What fails and what is under way count together: else failures would make room for as many again.
+        if self._most is None or self._succeeded:
+            return False
+        return self._under_way + self._failures.total() >= self._most
+
+    def begin(self) -> None:
+        """Notes that an input is under way."""
+        self._under_way += 1
+
+    def end(self, failure: str | None, *, is_kept: bool) -> None:
+        """Notes what came of an input that was under way.
+
+        Args:
+            failure: Its status, or the name of its error; `None` if it succeeded.
+            is_kept: Whether an earlier run left it: then a failure costs nothing any more.
+        """
+        self._under_way -= 1
+        if failure is None:
+            self._succeeded += 1
+        elif not is_kept:
+            self._failures[failure] += 1
+        self._changed.set()
+        self._changed = Event()
+
+    def error(self) -> BatchStoppedError | None:
+        """Returns why the batch was stopped, if it was."""
+        return BatchStoppedError(self._failures, self._succeeded) if self.is_closed else None
