@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -34,6 +34,7 @@ def test_what_is_none_is_refused(wrong: Any) -> None:
         seconds(wrong)
 
 
+@settings(deadline=None)
 @given(st.timedeltas(timedelta(0), timedelta(300)))
 def test_what_servers_write_is_read(duration: timedelta) -> None:
     written = TypeAdapter(timedelta).dump_python(duration, mode="json")

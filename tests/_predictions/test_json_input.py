@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wriftai_anyio import File
@@ -244,6 +244,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_plain_json_stays_as_it_is(value: object) -> None:
     assert repr(converted(value)) == repr(value)
@@ -260,6 +261,7 @@ def disguise(value: object) -> object:
     return np.str_(value) if isinstance(value, str) and "\0" not in value else value
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_disguises_become_the_same_json(value: object) -> None:
     assert repr(converted(disguise(value))) == repr(value)
@@ -290,6 +292,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_anything_becomes_json_or_is_refused(value: object) -> None:
     try:
