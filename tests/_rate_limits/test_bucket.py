@@ -322,7 +322,9 @@ class TestRateLimits:
         assert client.rate_limits.creates.queued == 0
 
     async def test_what_was_refused_goes_before_those_that_wait(self) -> None:
-        script = Script(httpx.Response(429, headers={"retry-after": "5"}), forever=answer())
+        script = Script(
+            httpx.Response(429, headers={"retry-after": "5"}), forever=lambda request: answer(id=request.url.path[-1])
+        )
         client = client_of(script)
         async with create_task_group() as tasks:
             for prediction_id in ("a", "b", "c"):

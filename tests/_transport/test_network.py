@@ -16,7 +16,7 @@ import pytest
 from anyio.abc import ByteStream, Listener, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from tests.support.clients import prediction
+from tests.support.clients import ID, prediction
 from wriftai_anyio import APIConnectionError, Client
 from wriftai_anyio._transport.network import Network
 
@@ -94,7 +94,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 
 async def status_from(base_url: str) -> str:
     async with Client("t", base_url, max_retries=0) as client:
-        return (await client.predictions.async_get("pred1"))["status"]
+        return (await client.predictions.async_get(ID))["status"]
 
 
 @pytest.mark.anyio

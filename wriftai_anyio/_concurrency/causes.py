@@ -27,5 +27,5 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 def _in_group(error: BaseException) -> tuple[BaseException, ...]:
     # Python 3.10 does not know groups: anyio brings them there.
-    inner: object = getattr(error, "exceptions", ())
-    return tuple(each for each in inner if isinstance(each, BaseException)) if isinstance(inner, tuple) else ()
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return inner
