@@ -37,7 +37,7 @@ def test_complete_sends_the_etags_and_returns_the_url(spelling: Spelling) -> Non
     assert script.bodies == [b'{"etags":["\\"a\\"","\\"b\\""]}']
 
 
-@pytest.mark.parametrize("size", [-1, 1.5, "1"])
+@pytest.mark.parametrize("size", [-1, 1.5, "1", True])
 async def test_size_that_cannot_be_one_is_refused_before_anything_is_sent(size: Any) -> None:
     script = Script()
     with pytest.raises(ValueError, match="size must be"):

@@ -129,16 +129,16 @@ class Files(Resource):
             url: The address.
             path: The file to write, whose folder must exist; or a folder.
             on_progress: Called after each block with the number of bytes written and the size of the whole, `None`
-                if the server does not tell it. If the download must begin anew, what was written is taken back
+                if the server does not state it. If the download must begin anew, what was written is taken back
                 with a negative number. A coroutine function is awaited.
 
         Returns:
             The path of the file.
 
         Raises:
-            ValueError: If the URL is no web address; nothing was sent.
+            ValueError: If the URL is not a web address; nothing was sent.
             OSError: If the path is a device, its folder does not exist, or the file cannot be written.
-            NotFoundError: If there is no such file, or not any more.
+            NotFoundError: If there is no such file, or there is none any more.
             APIStatusError: If the server refuses otherwise.
             APIConnectionError: If the connection breaks again and again without anything new in between.
             APIResponseError: If a redirect is not followed, or the answer cannot be right.
@@ -171,16 +171,16 @@ class Files(Resource):
             url: The address.
             path: The file to write, whose folder must exist; or a folder.
             on_progress: Called after each block with the number of bytes written and the size of the whole, `None` if
-                the server does not tell it. If the download must begin anew, what was written is taken back with a
+                the server does not state it. If the download must begin anew, what was written is taken back with a
                 negative number. It is called in the calling thread.
 
         Returns:
             The path of the file.
 
         Raises:
-            ValueError: If the URL is no web address; nothing was sent.
+            ValueError: If the URL is not a web address; nothing was sent.
             OSError: If the path is a device, its folder does not exist, or the file cannot be written.
-            NotFoundError: If there is no such file, or not any more.
+            NotFoundError: If there is no such file, or there is none any more.
             APIStatusError: If the server refuses otherwise.
             APIConnectionError: If the connection breaks again and again without anything new in between.
             APIResponseError: If a redirect is not followed, or the answer cannot be right.
@@ -214,7 +214,7 @@ class Files(Resource):
             output: The output, such as `prediction["output"]`. It is not changed.
             folder: Where the files are put. It is made if it does not exist.
             on_progress: Called after each block with the number of bytes written, and the size of all files begun so
-                far, `None` if a server does not tell one. What must be downloaded anew is taken back with a negative
+                far, `None` if a server does not state one. What must be downloaded anew is taken back with a negative
                 number. A coroutine function is awaited.
 
         Returns:
@@ -254,7 +254,7 @@ class Files(Resource):
             output: The output, such as `prediction["output"]`. It is not changed.
             folder: Where the files are put. It is made if it does not exist.
             on_progress: Called after each block with the number of bytes written, and the size of all files begun so
-                far, `None` if a server does not tell one. What must be downloaded anew is taken back with a negative
+                far, `None` if a server does not state one. What must be downloaded anew is taken back with a negative
                 number. It is called in the calling thread.
 
         Returns:

@@ -66,7 +66,7 @@ class Uploads(Resource):
         """
         fields = fields_of(params, CreateUploadParams)
         size = fields.get("size")
-        if not isinstance(size, int) or size < 0:
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise ValueError(f"size must be a number of bytes, not {size!r}.")
         return await self._api.ask("POST", "/uploads", _upload_of(size), json=fields)
 
@@ -136,7 +136,7 @@ def _upload_of(size: int) -> Callable[[JsonValue], Upload]:
         fields = mapping(value)
         upload_id, urls, part_size = fields.get("id"), fields.get("urls"), fields.get("part_size")
         if not isinstance(upload_id, str) or not isinstance(urls, list) or not isinstance(part_size, int):
-            raise ShapeError("it is no upload: it lacks `id`, `urls` or `part_size`")
+            raise ShapeError("it is not an upload: it lacks `id`, `urls` or `part_size`")
         for url in urls:
             _check_address(url)
         # Of an empty file it is not known whether it has one empty part or none.

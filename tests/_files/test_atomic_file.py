@@ -83,6 +83,13 @@ class TestPermissions:
         path.chmod(0o4755)
         assert mode_of(kept(path)) == 0o755
 
+    def test_file_system_that_keeps_no_modes_takes_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def not_here(*_: object) -> None:
+            raise PermissionError("no modes here")
+
+        monkeypatch.setattr(os, "fchmod", not_here)
+        assert kept(tmp_path / "x").read_bytes() == b"new"
+
     def test_mode_of_what_a_link_leads_to_does_not_count(self, tmp_path: Path) -> None:
         (tmp_path / "outside").touch(0o600)
         (tmp_path / "x").symlink_to(tmp_path / "outside")

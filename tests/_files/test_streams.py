@@ -207,6 +207,23 @@ async def test_stream_that_can_only_be_read_may_be_uploaded_again_later(sandbox:
             assert stored(uploaded["download_url"]) == CONTENT
 
 
+async def test_stream_that_is_closed_after_its_first_upload_is_uploaded_from_its_copy(sandbox: Sandbox) -> None:
+    class ClosedAtItsEnd(io.BufferedIOBase):
+        def __init__(self) -> None:
+            self._content = io.BytesIO(CONTENT)
+
+        def read(self, length: int | None = -1) -> bytes:
+            piece = self._content.read(length)
+            if not piece:
+                self.close()
+            return piece
+
+    file = File(ClosedAtItsEnd())
+    async with client_for(sandbox) as client:
+        urls = [(await client.files.async_upload(file))["download_url"] for _ in range(2)]
+    assert [stored(url) for url in urls] == [CONTENT, CONTENT]
+
+
 async def test_copy_of_a_stream_is_closed_when_the_stream_ends(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

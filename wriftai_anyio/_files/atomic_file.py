@@ -7,6 +7,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,8 @@ class PartialFile:
         """
         mode = _mode_at(self._path) if self._is_named else None
         if sys.platform != "win32":
-            os.fchmod(self._file.fileno(), _usual_mode(self._folder) if mode is None else mode)
+            with suppress(OSError):  # some file systems keep no modes
+                os.fchmod(self._file.fileno(), _usual_mode(self._folder) if mode is None else mode)
         self._file.close()
         if self._is_named:
             self._temporary.replace(self._path)
@@ -82,7 +84,7 @@ class PartialFile:
     def _keep_beside_others(self, name: str) -> Path:
         for free in numbered(name):
             path = self._folder / free
-            # To look first would be slower only where names are free, and whatever is there is left as it is anyway.
+            # A look costs less than an attempt that fails, of which many files of one name have many.
             if not os.path.lexists(path) and _moved(self._temporary, path):
                 return path
         raise AssertionError

@@ -1,4 +1,4 @@
-"""The parts of an upload: cut, read ahead, sent several at once, each again by itself."""
+"""The parts of an upload: cut, read ahead, sent several at once, each sent again on its own."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass

@@ -61,7 +61,7 @@ def _shortened(name: str) -> str:
 
 def _parted(name: str) -> tuple[str, str]:
     suffix = PurePath(name).suffix
-    # What is as long as this is no suffix.
+    # A suffix longer than this is part of the name.
     return (name.removesuffix(suffix), suffix) if 0 < len(suffix.encode()) <= LONGEST_NAME // 4 else (name, "")
 
 

@@ -187,7 +187,7 @@ def _not_followed(response: httpx.Response, reason: str) -> APIResponseError:
 def _refused(response: httpx.Response, said: bytes) -> APIStatusError | APIResponseError:
     shown = _shown(response, said)
     if not shown.is_error:
-        return unpromised(response, "which is no success and no refusal")
+        return unpromised(response, "which is neither a success nor a refusal")
     known = status_error(shown, None)
     quoted = f" (request {known.request_id})" if known.request_id else ""
     return type(known)(

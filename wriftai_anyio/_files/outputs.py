@@ -57,7 +57,7 @@ def copied(value: object, replace: Callable[[str], object]) -> Any:  # noqa: ANN
     """Copies dictionaries and lists, however deep they are nested.
 
     Args:
-        value: What is copied. Tuples become lists, and whatever is in it twice is so in the copy, too.
+        value: What is copied. Tuples become lists, and what is in it twice is in the copy twice.
         replace: Returns what each string is replaced by; the keys of dictionaries stay.
     """
     # Python's stack is too small to descend by calls: servers send 2,000 levels.

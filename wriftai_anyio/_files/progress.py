@@ -1,4 +1,4 @@
-"""How far a transfer is, told to the caller."""
+"""The progress of a transfer, for the callback of the caller."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +12,7 @@ S = TypeVar("S")
 UploadProgress: TypeAlias = Callable[[int, int], object]
 """Called with how many bytes more (negative: fewer) are there, and the size of the whole, both in bytes."""
 DownloadProgress: TypeAlias = Callable[[int, int | None], object]
-"""Like `UploadProgress`; the size is `None` if the server does not tell it."""
+"""Like `UploadProgress`; the size is `None` if the server does not state it."""
 
 
 async def tell(on_progress: Callable[[int, S], object] | None, delta: int, size: S) -> None:
@@ -24,5 +24,5 @@ async def tell(on_progress: Callable[[int, S], object] | None, delta: int, size:
 
 
 def on_caller(caller: Caller, on_progress: Callable[[int, S], object] | None) -> Callable[[int, S], object] | None:
-    """Makes the callback of the coroutine of that of a blocking call: it is called in the caller's thread."""
+    """Returns a callback for the coroutine that calls that of a blocking call, in the thread of its caller."""
     return None if on_progress is None else partial(caller.run, on_progress)

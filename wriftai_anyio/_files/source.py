@@ -90,7 +90,7 @@ def _open(worker: Worker, content: FileContent) -> Stream:
         return _answer(content)
     if not isinstance(content, os.PathLike):
         stream = underlying(content)
-        if getattr(stream, "closed", False) is True:
+        if getattr(stream, "closed", False) is True and shared(stream).whole_copy is None:
             raise ValueError("The stream of a File is closed. It must stay open until the upload has ended.")
         return stream
     path = Path(content)
@@ -107,10 +107,8 @@ def _answer(response: httpx.Response) -> Stream:
 
 
 async def _source_of(worker: Worker, shared_stream: SharedStream, stream: Stream) -> Source:
-    if is_asynchronous(stream):
-        copy = await shared_stream.copy_asynchronous(stream, worker)
-    elif not await worker.run(shared_stream.can_seek, stream):
-        copy = await _copied(worker, shared_stream, stream)
+    if not await _can_seek(worker, shared_stream, stream):
+        copy = await _shared_copy(worker, shared_stream, stream)
     elif (size := await worker.run(shared_stream.size_of, stream)) is not None:
         return Source(worker, shared_stream, stream, size, may_change=True)
     else:
@@ -119,7 +117,15 @@ async def _source_of(worker: Worker, shared_stream: SharedStream, stream: Stream
     return Source(worker, shared_stream, copy, size or 0, may_change=False)
 
 
-async def _copied(worker: Worker, shared_stream: SharedStream, stream: Stream) -> IO[bytes]:
+async def _can_seek(worker: Worker, shared_stream: SharedStream, stream: Stream) -> bool:
+    if shared_stream.whole_copy is not None or is_asynchronous(stream):
+        return False
+    return await worker.run(shared_stream.can_seek, stream)
+
+
+async def _shared_copy(worker: Worker, shared_stream: SharedStream, stream: Stream) -> IO[bytes]:
+    if is_asynchronous(stream):
+        return await shared_stream.copy_asynchronous(stream, worker)
     while True:
         copy = await worker.run(shared_stream.copy_some, stream)
         if copy is not None:

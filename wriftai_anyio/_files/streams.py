@@ -118,7 +118,12 @@ class SharedStream:
                     self._is_broken = False
                     raise
                 self._is_whole, self._is_broken = not piece, False
-            return copy if self._is_whole else None
+            return self.whole_copy
+
+    @property
+    def whole_copy(self) -> IO[bytes] | None:
+        """The copy, once it is whole: the stream is not needed any more then, and may be closed."""
+        return self._copy if self._is_whole else None
 
     def _open_copy(self) -> IO[bytes]:
         if self._is_broken:

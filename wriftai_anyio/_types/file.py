@@ -59,7 +59,7 @@ class File:
             its start if it can seek, else from where it stands, once: it is then copied to a temporary file. It
             stays open, and nothing but uploads may use it until they have ended.
         mime_type: The MIME type. By default it is that of the answer, or is guessed from the name of the path or
-            stream, by a table that is the same on every machine; "application/octet-stream" where that tells nothing.
+            stream, by a table that is the same on every machine; "application/octet-stream" for what is not in it.
 
     Raises:
         ValueError: If the content is none of these, or the MIME type cannot be one.
@@ -105,7 +105,7 @@ def is_file_content(value: object) -> bool:
 
 
 def _is_text_stream(value: object) -> bool:
-    # Those of `codecs.open` and of `tempfile` are no `TextIOBase`. In binary mode, the latter's lack these.
+    # Those of `codecs.open` and `tempfile` are not a `TextIOBase`. Only text has these attributes.
     return isinstance(value, io.TextIOBase) or (hasattr(value, "encoding") and hasattr(value, "errors"))
 
 

@@ -127,5 +127,5 @@ def suffix_of(media_type: str) -> str:
 
 @lru_cache(maxsize=1)
 def _library() -> mimetypes.MimeTypes:
-    # One of our own starts from the library's table alone, whatever the machine's files say.
+    # An instance starts from the library's table alone, and not from the machine's files as the module does.
     return mimetypes.MimeTypes()
