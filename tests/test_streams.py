@@ -288,7 +288,7 @@ def test_text_of_a_prediction_that_fails_is_an_error_that_says_why(texts: Texts)
 def test_text_of_another_output_is_an_error(texts: Texts) -> None:
     with (
         EventServer(events([{"a": 1}]), whole) as server,
-        pytest.raises(ValueError, match="not a text but a JSON dict"),
+        pytest.raises(ValueError, match="not a string but a JSON dict"),
     ):
         texts.of(server)
 

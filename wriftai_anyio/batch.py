@@ -148,7 +148,7 @@ class AsyncBatch:
         try:
             self._tasks.cancel_scope.cancel()
             with ungrouped():
-                # The block's own error goes on by itself: the group would wrap it in an exception group.
+                # The block's own error goes on alone: the group would wrap it in an exception group.
                 await self._tasks.__aexit__(None, None, None)
         finally:
             self._send.close()

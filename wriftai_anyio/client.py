@@ -43,41 +43,46 @@ def _shown_as(kind: type[T]) -> T:
 class Client:
     """A client of the WriftAI API, for trio, asyncio and plain scripts.
 
-    Use it as `async with`, as `with`, or with neither; it is ready as soon as it is made, and opens nothing
-    before the first call. It may be shared by threads, tasks and event loops, survives a fork, and can be
-    pickled. **A pickled client carries the access token**, since the workers that receive it need it.
+    Use it in `async with`, in `with`, or in neither: it is ready as soon as it is made, and opens nothing before the
+    first call. Threads, tasks and event loops may share it; it survives a fork and can be pickled. **A pickled client
+    contains the access token**, because the workers that receive it need it.
 
     Args:
-        access_token: The token; by default that of the environment variable `WRIFTAI_ACCESS_TOKEN`.
-        api_base_url: The API's base URL; by default `WRIFTAI_API_BASE_URL`, else `https://api.wrift.ai/v1`.
-        headers: More headers for every request.
-        max_retries: How often a request that may be sent again is sent again. 0: never, not even after a 429.
-        timeout: Seconds for each attempt (a number for each of connect, read and write, or `httpx.Timeout`).
-            What the server holds on request comes on top. `None` for no end.
-        transport: Sends all requests, instead of connections of the client's own. Give
+        access_token: The access token; by default that of the environment variable `WRIFTAI_ACCESS_TOKEN`.
+        api_base_url: The API's base URL; by default that of the environment variable `WRIFTAI_API_BASE_URL`, else
+            `https://api.wrift.ai/v1`.
+        headers: Additional headers of every request.
+        max_retries: How many times a request is sent again, if it is safe to repeat. 0 means never, not even after a
+            429.
+        timeout: Seconds for each attempt: a number for each of connect, read and write, or an `httpx.Timeout`; by
+            default 10 to connect and 60 otherwise. Time for which the server holds a request because it was asked to is
+            added. `None` for no limit.
+        transport: Sends all requests, in place of the client's own connections. Pass
             `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
-        backend: The event loop of the blocking calls' thread: "asyncio", "trio" or "uvloop". The last two need the
-            extras of their names; uvloop takes a few percent less time for a call.
-        on_request: Called with a `RequestEvent` for each request that goes out, also when it goes out again.
-        on_response: Called with a `ResponseEvent` for what came of each of them. Both hooks are plain functions,
-            called on the thread of the event loop that sends: they must not block. What they raise is logged and
-            passed over. They are pickled with the client.
-        tracer: A `wriftai_anyio.tracing.PredictionTracer`, which makes an OpenTelemetry span for each prediction.
+        backend: The event loop of the blocking calls' thread: "asyncio" (the default), "trio" or "uvloop". The last two
+            need the extras of the same names; uvloop takes a few percent less time for a call.
+        on_request: Called with a `RequestEvent` for each request that is about to be sent, including those that are
+            sent again.
+        on_response: Called with a `ResponseEvent` for the outcome of each of them. Both hooks are plain functions that
+            must not block: they are called on the thread of the event loop that sends. Their exceptions are logged and
+            otherwise ignored. They are pickled with the client.
+        tracer: A `wriftai_anyio.tracing.PredictionTracer`, which makes an OpenTelemetry span for each prediction; or an
+            `ObserverSource` of your own.
 
     Attributes:
-        predictions: Predictions: create them, follow them, get their output.
-        models: Models: what predictions are made with.
-        model_versions: Model versions: what of a model runs.
-        model_categories: Model categories: what models are grouped by.
-        hardware: Hardware: what model versions run on.
-        variables: Variables: what model versions find in their environment, some of it secret.
-        users: Users: those who own models.
-        authenticated_user: The authenticated user: whom the access token belongs to.
+        predictions: Predictions: create them, wait for them, read their events and get their output.
+        models: Models: find, create, update and delete them.
+        model_versions: Model versions: find, create, configure and delete them.
+        model_categories: Model categories: the groups that models belong to.
+        hardware: Hardware: the kinds of machines that model versions can run on.
+        variables: Variables: environment variables of model versions, some of them secret.
+        users: Users: the owners of models.
+        authenticated_user: The authenticated user: the owner of the access token.
         files: Files: upload them as inputs, download them as outputs.
-        uploads: Uploads: what `files.upload` is made of.
+        uploads: Uploads: the steps of which `files.upload` consists.
 
     Raises:
-        ValueError: If a value cannot be used. No message shows the token.
+        ValueError: If an argument or an environment variable cannot be used. No message shows the token.
 
     Example:
         ```python
@@ -141,7 +146,7 @@ class Client:
 
     @property
     def rate_limits(self) -> RateLimits:
-        """The account's rate limits as the server last stated them, and what waits for them in this process."""
+        """The account's rate limits as the server last stated them, and how many requests wait for them here."""
         return self._api.pace.get().state()
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """All errors of the package.
 
     WriftAIError
-    ├── APIConnectionError                nothing came back; carries the request
+    ├── APIConnectionError                there was no answer; carries the request
     │   └── APITimeoutError
     ├── APIResponseError                  an answer that is not what the API promises
     ├── APIStatusError, also httpx.HTTPStatusError

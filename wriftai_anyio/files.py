@@ -37,26 +37,26 @@ class Files(Resource):
     async def async_upload(
         self, file: File, on_progress: Callable[[int, int], object] | None = None
     ) -> UploadCompletionResult:
-        """Upload a file, in parts, several at once; each that fails is sent again on its own.
+        """Upload a file in parts, several at once; a part that fails is sent again on its own.
 
-        However large the file, a few megabytes of memory are used, and it is read in worker threads. A stream that
-        cannot seek, or states no size, is first copied to a temporary file. Files in a prediction's input are uploaded
-        by `async_create`.
+        However large the file is, this uses a few megabytes of memory and reads the file in worker threads. A stream
+        that cannot seek, or states no size, is first copied to a temporary file. Files in a prediction's input are
+        uploaded by `async_create`.
 
         Args:
             file: The file to upload.
-            on_progress: Called after each chunk with the number of bytes sent and the size of the file. Before a
-                part is sent again, what was sent of it is taken back with a negative number, so that the sum is
-                the size at the end. A coroutine function is awaited.
+            on_progress: Called after each chunk with the number of bytes sent and the size of the file. Before a part
+                is sent again, its bytes are taken back with a negative number, so that the sum is the file's size at
+                the end. A coroutine function is awaited.
 
         Returns:
-            The URL from which the file can be downloaded for a while.
+            The URL from which the file can be downloaded for a limited time.
 
         Raises:
-            ValueError: If it is not a `File`, or its stream does not give bytes, or is closed; nothing was sent.
-            OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
-                while it is uploaded (the upload is not completed).
-            APIStatusError: If the API or the store refuses.
+            ValueError: If it is not a `File`, or its stream does not give bytes or is closed; nothing was sent.
+            OSError: If the file is missing, is a folder or cannot be read (nothing was sent), or if its size changes
+                during the upload (the upload is not completed).
+            APIStatusError: If the API or the store refuses a request.
             APIConnectionError: If there was no answer.
             APIResponseError: If an answer is not what the API promises.
 
@@ -76,26 +76,26 @@ class Files(Resource):
         return await self._uploads.async_complete(upload["id"], {"etags": etags})
 
     def upload(self, file: File, on_progress: Callable[[int, int], object] | None = None) -> UploadCompletionResult:
-        """Upload a file, in parts, several at once; each that fails is sent again on its own.
+        """Upload a file in parts, several at once; a part that fails is sent again on its own.
 
-        However large the file, a few megabytes of memory are used, and it is read in worker threads. A stream that
-        cannot seek, or states no size, is first copied to a temporary file. Files in a prediction's input are uploaded
-        by `create`.
+        However large the file is, this uses a few megabytes of memory and reads the file in worker threads. A stream
+        that cannot seek, or states no size, is first copied to a temporary file. Files in a prediction's input are
+        uploaded by `create`.
 
         Args:
             file: The file to upload.
             on_progress: Called after each chunk with the number of bytes sent and the size of the file. Before a part
-                is sent again, what was sent of it is taken back with a negative number, so that the sum is the size at
+                is sent again, its bytes are taken back with a negative number, so that the sum is the file's size at
                 the end. It is called in the calling thread.
 
         Returns:
-            The URL from which the file can be downloaded for a while.
+            The URL from which the file can be downloaded for a limited time.
 
         Raises:
-            ValueError: If it is not a `File`, or its stream does not give bytes, or is closed; nothing was sent.
-            OSError: If the file is missing, a folder, or cannot be read (nothing was sent), or its size changes
-                while it is uploaded (the upload is not completed).
-            APIStatusError: If the API or the store refuses.
+            ValueError: If it is not a `File`, or its stream does not give bytes or is closed; nothing was sent.
+            OSError: If the file is missing, is a folder or cannot be read (nothing was sent), or if its size changes
+                during the upload (the upload is not completed).
+            APIStatusError: If the API or the store refuses a request.
             APIConnectionError: If there was no answer.
             APIResponseError: If an answer is not what the API promises.
 
@@ -118,19 +118,19 @@ class Files(Resource):
     ) -> Path:
         """Download a file, such as an output that is a URL. See `async_save` for outputs with several.
 
-        The file appears at its path when it is whole, in place of one that is there, whose permissions it keeps. In a
-        folder it gets the name that the server or its address says, made safe, and a number if there is such a file
-        already. Until it is whole it has a temporary name in the same folder, which its owner alone can read, and which
-        is removed if the download ends early. After a drop it is
-        resumed where the server can, else begun anew. The access token is sent to the API's own origin alone.
-        Redirects are followed, but not from HTTPS to plain HTTP. The bytes are kept as the server sends them.
+        The file appears at its path when it is complete, in place of an existing one, whose permissions it keeps. In a
+        folder, its name comes from the server or the URL, made safe, with a number added if that name is taken. Until
+        it is complete it has a temporary name in the same folder; only its owner can read it, and it is removed if the
+        download ends early. If the connection breaks, the download is resumed if the server can do that, and otherwise
+        begins again. The access token is sent only to the API's own origin. Redirects are followed, but not from HTTPS
+        to plain HTTP. The bytes are saved as the server sends them.
 
         Args:
-            url: The address.
+            url: The URL of the file.
             path: The file to write, whose folder must exist; or a folder.
-            on_progress: Called after each block with the number of bytes written and the size of the whole, `None`
-                if the server does not state it. If the download must begin anew, what was written is taken back
-                with a negative number. A coroutine function is awaited.
+            on_progress: Called after each block with the number of bytes written and the size of the whole file, `None`
+                if the server does not state it. If the download begins again, the bytes written are taken back with a
+                negative number. A coroutine function is awaited.
 
         Returns:
             The path of the file.
@@ -138,9 +138,9 @@ class Files(Resource):
         Raises:
             ValueError: If the URL is not a web address; nothing was sent.
             OSError: If the path is a device, its folder does not exist, or the file cannot be written.
-            NotFoundError: If there is no such file, or there is none any more.
-            APIStatusError: If the server refuses otherwise.
-            APIConnectionError: If the connection breaks again and again without anything new in between.
+            NotFoundError: If there is no such file, or it is no longer available.
+            APIStatusError: If the server refuses the request for another reason.
+            APIConnectionError: If the connection keeps breaking without anything new.
             APIResponseError: If a redirect is not followed, or the answer cannot be right.
 
         Example:
@@ -160,18 +160,18 @@ class Files(Resource):
     ) -> Path:
         """Download a file, such as an output that is a URL. See `save` for outputs with several.
 
-        The file appears at its path when it is whole, in place of one that is there, whose permissions it keeps. In a
-        folder it gets the name that the server or its address says, made safe, and a number if there is such a file
-        already. Until it is whole it has a temporary name in the same folder, which its owner alone can read, and which
-        is removed if the download ends early. After a drop it is
-        resumed where the server can, else begun anew. The access token is sent to the API's own origin alone.
-        Redirects are followed, but not from HTTPS to plain HTTP. The bytes are kept as the server sends them.
+        The file appears at its path when it is complete, in place of an existing one, whose permissions it keeps. In a
+        folder, its name comes from the server or the URL, made safe, with a number added if that name is taken. Until
+        it is complete it has a temporary name in the same folder; only its owner can read it, and it is removed if the
+        download ends early. If the connection breaks, the download is resumed if the server can do that, and otherwise
+        begins again. The access token is sent only to the API's own origin. Redirects are followed, but not from HTTPS
+        to plain HTTP. The bytes are saved as the server sends them.
 
         Args:
-            url: The address.
+            url: The URL of the file.
             path: The file to write, whose folder must exist; or a folder.
-            on_progress: Called after each block with the number of bytes written and the size of the whole, `None` if
-                the server does not state it. If the download must begin anew, what was written is taken back with a
+            on_progress: Called after each block with the number of bytes written and the size of the whole file, `None`
+                if the server does not state it. If the download begins again, the bytes written are taken back with a
                 negative number. It is called in the calling thread.
 
         Returns:
@@ -180,9 +180,9 @@ class Files(Resource):
         Raises:
             ValueError: If the URL is not a web address; nothing was sent.
             OSError: If the path is a device, its folder does not exist, or the file cannot be written.
-            NotFoundError: If there is no such file, or there is none any more.
-            APIStatusError: If the server refuses otherwise.
-            APIConnectionError: If the connection breaks again and again without anything new in between.
+            NotFoundError: If there is no such file, or it is no longer available.
+            APIStatusError: If the server refuses the request for another reason.
+            APIConnectionError: If the connection keeps breaking without anything new.
             APIResponseError: If a redirect is not followed, or the answer cannot be right.
 
         Example:
@@ -202,29 +202,29 @@ class Files(Resource):
         *,
         on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Any:  # noqa: ANN401 -- of the shape of the output
-        """Download each file that a prediction's output leads to, several at once.
+        """Download all files that a prediction's output refers to, several at once.
 
-        A file is what a web address (`https://…`, `http://…`) leads to that is a whole string in the output, however
-        deep in its dictionaries and lists. Equal addresses are downloaded once. Each file is downloaded as
-        `async_download` does it into a folder: it gets the name that the server or its address says, made safe, with a
-        suffix for its content type if it has none, and with a number if there is such a file already. Nothing is
-        written outside of the folder, and no file takes the place of another.
+        A file is what a web address (`https://…`, `http://…`) refers to that is a whole string in the output, at any
+        depth of its dictionaries and lists. An address that occurs several times is downloaded once. Each file is
+        downloaded into the folder as by `async_download`: its name comes from the server or the address, made safe,
+        with a suffix for its content type if it has none, and with a number added if that name is taken. Nothing is
+        written outside the folder, and no existing file is replaced.
 
         Args:
             output: The output, such as `prediction["output"]`. It is not changed.
-            folder: Where the files are put. It is made if it does not exist.
-            on_progress: Called after each block with the number of bytes written, and the size of all files begun so
-                far, `None` if a server does not state one. What must be downloaded anew is taken back with a negative
-                number. A coroutine function is awaited.
+            folder: Where to put the files. It is made if it does not exist.
+            on_progress: Called after each block with the number of bytes written and the size of all files begun so
+                far, `None` if a server does not state one. Bytes that must be downloaded again are taken back with a
+                negative number. A coroutine function is awaited.
 
         Returns:
             The same structure, with a `Path` in place of each address. Tuples become lists.
 
         Raises:
             OSError: If the folder cannot be made or written to.
-            APIStatusError: If a server refuses. Whatever is raised, the downloads under way are cancelled, and files
-                that are whole by then stay.
-            APIConnectionError: If a connection breaks again and again without anything new in between.
+            APIStatusError: If a server refuses a request. Whatever is raised, unfinished downloads are cancelled, and
+                complete files stay.
+            APIConnectionError: If a connection keeps breaking without anything new.
             APIResponseError: If a redirect is not followed, or an answer cannot be right.
 
         Example:
@@ -242,29 +242,29 @@ class Files(Resource):
         *,
         on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Any:  # noqa: ANN401 -- of the shape of the output
-        """Download each file that a prediction's output leads to, several at once.
+        """Download all files that a prediction's output refers to, several at once.
 
-        A file is what a web address (`https://…`, `http://…`) leads to that is a whole string in the output, however
-        deep in its dictionaries and lists. Equal addresses are downloaded once. Each file is downloaded as `download`
-        does it into a folder: it gets the name that the server or its address says, made safe, with a suffix for its
-        content type if it has none, and with a number if there is such a file already. Nothing is written outside of
-        the folder, and no file takes the place of another.
+        A file is what a web address (`https://…`, `http://…`) refers to that is a whole string in the output, at any
+        depth of its dictionaries and lists. An address that occurs several times is downloaded once. Each file is
+        downloaded into the folder as by `download`: its name comes from the server or the address, made safe, with a
+        suffix for its content type if it has none, and with a number added if that name is taken. Nothing is written
+        outside the folder, and no existing file is replaced.
 
         Args:
             output: The output, such as `prediction["output"]`. It is not changed.
-            folder: Where the files are put. It is made if it does not exist.
-            on_progress: Called after each block with the number of bytes written, and the size of all files begun so
-                far, `None` if a server does not state one. What must be downloaded anew is taken back with a negative
-                number. It is called in the calling thread.
+            folder: Where to put the files. It is made if it does not exist.
+            on_progress: Called after each block with the number of bytes written and the size of all files begun so
+                far, `None` if a server does not state one. Bytes that must be downloaded again are taken back with a
+                negative number. It is called in the calling thread.
 
         Returns:
             The same structure, with a `Path` in place of each address. Tuples become lists.
 
         Raises:
             OSError: If the folder cannot be made or written to.
-            APIStatusError: If a server refuses. Whatever is raised, the downloads under way are cancelled, and files
-                that are whole by then stay.
-            APIConnectionError: If a connection breaks again and again without anything new in between.
+            APIStatusError: If a server refuses a request. Whatever is raised, unfinished downloads are cancelled, and
+                complete files stay.
+            APIConnectionError: If a connection keeps breaking without anything new.
             APIResponseError: If a redirect is not followed, or an answer cannot be right.
 
         Example:

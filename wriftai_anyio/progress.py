@@ -34,8 +34,8 @@ __all__ = ["Progress", "RichProgress", "TqdmProgress"]
 class Progress(ABC):
     """What `RichProgress` and `TqdmProgress` have in common.
 
-    Use it as `with`, around the waits, batches and transfers that it shall show; it may be used by several at once,
-    in several threads. It writes to standard error, and where that is no terminal it writes plain lines.
+    Use it in `with`, around the waits, batches and transfers that it shows; several of them, in several threads, may
+    use it at once. It writes to standard error; if that is not a terminal, it writes plain lines.
 
     Raises:
         ImportError: If the library that draws the bars is not installed.

@@ -1,6 +1,6 @@
 """The pytest plugin: fixtures for tests of your own code against a sandbox, without a network.
 
-pytest loads it by itself wherever the package is installed. The fixture `wriftai_sandbox` needs the extra `sandbox`.
+pytest loads it on its own wherever the package is installed. The fixture `wriftai_sandbox` needs the extra `sandbox`.
 
 ```python
 def test_shouting(wriftai_sandbox, wriftai_client):

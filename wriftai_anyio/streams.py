@@ -54,7 +54,7 @@ _FAILURE: Final = PredictionStreamEventType.ERROR.value
 
 
 class _Events:
-    """Hands out what a reader has read, and keeps what it tells of the prediction."""
+    """Returns the events that a reader has read, and keeps the prediction that they describe."""
 
     def __init__(self, reader: EventReader, shape: PredictionParser) -> None:
         self._reader = reader
@@ -253,6 +253,6 @@ def _text(event: PredictionStreamEvent) -> str:
         return ""
     if not isinstance(data, str):
         raise ValueError(  # noqa: TRY004 -- of the prediction's value, not of an argument's type
-            f"The output is not a text but a JSON {type(data).__name__}: read the events one by one."
+            f"The output is not a string but a JSON {type(data).__name__}: read the events one by one."
         )
     return data

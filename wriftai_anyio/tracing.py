@@ -35,18 +35,18 @@ _ERRORS: Final = frozenset({Status.failed, Status.abandoned})
 class PredictionTracer:
     """Makes one OpenTelemetry span for each prediction: `Client(tracer=PredictionTracer())`.
 
-    The span begins with the create, as a child of the caller's current span, or with the wait for a prediction that
-    was created elsewhere. Each status is an event of the span, at the time when the client saw it: in the answer to a
-    held create, a poll, a list, a stream or a webhook. The span ends with the prediction; a failed or abandoned one
-    has the span status error. Leaving a wait or a stream early ends the span with the event `left`.
+    The span begins with the create, as a child of the current span, or with the wait for a prediction that was created
+    elsewhere. Each status is an event of the span, with the time at which the client saw it: in the answer to a held
+    create, a poll, a list, a stream or a webhook. The span ends with the prediction; if the prediction failed or was
+    abandoned, the span has the status error. Leaving a wait or a stream early ends the span with the event `left`.
 
     The span of a prediction that is not followed stays open until it is followed, its end is seen, or the client is
-    closed. There are 10,000 such spans at most, and those of more than an hour are ended when another prediction is
-    left to itself. Such a span ends as of the last status seen.
+    closed. At most 10,000 such spans are open; those older than an hour are ended when another prediction is no longer
+    followed. Such a span ends at the time of the last status seen.
 
     Args:
-        tracer_provider: Where the spans go; by default to the global provider. A provider of its own cannot be
-            pickled with the client.
+        tracer_provider: The provider of the tracer; by default the global one. A provider of your own cannot be pickled
+            with the client.
 
     Example:
         ```python
@@ -58,10 +58,10 @@ class PredictionTracer:
     tracer_provider: otel.TracerProvider | None = None
 
     def observer(self) -> Observer:
-        """Returns an observer that traces the predictions of one client; the client calls it.
+        """Make the observer of one client. The client calls this.
 
         Returns:
-            The observer.
+            What traces the client's predictions.
         """
         return _Traces(otel.get_tracer("wriftai_anyio", __version__, self.tracer_provider))
 

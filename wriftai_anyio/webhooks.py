@@ -21,7 +21,7 @@ from .errors import WebhookSignatureVerificationError
 __all__ = ["SIGNATURE_HEADER", "NotifiedClient", "NotifiedPredictions", "WebhookReceiver", "verify_webhook"]
 
 SIGNATURE_HEADER: Final = "wriftai-webhook-signature"
-"""The header that carries a webhook's signature."""
+"""The header that contains a webhook's signature."""
 
 LONGEST_BODY: Final = 30.0
 """Seconds that the body of a request may take to arrive."""
@@ -75,25 +75,31 @@ class _Disconnected(Exception):  # noqa: N818 -- it ends a request that nobody w
 
 
 class WebhookReceiver:
-    """An ASGI application that receives a prediction's webhooks.
+    """An ASGI application that receives the webhooks of predictions.
 
-    It needs no framework, and mounts in any: `Route("/webhook", receiver)` in Starlette,
-    `app.add_route("/webhook", receiver)` in FastAPI. It verifies the signature of the raw body, answers at once,
-    and then hands the prediction to `handler`, unless it is a duplicate or older than a state already seen. The
-    states of one prediction are handed over one after another. The handler runs in the request that brought the
-    state, after its answer: what it raises goes to the server's log.
+    It needs no framework, and can be mounted in any: `Route("/webhook", receiver)` in Starlette,
+    `app.add_route("/webhook", receiver)` in FastAPI. It verifies the signature of the raw body, answers at once, and
+    then calls `handler` with the prediction, unless that state is a duplicate or older than one already seen. The
+    states of one prediction are handled one after another. The handler runs in the request that brought the state,
+    after its answer; its exceptions go to the server's log.
 
     Args:
-        secret: The webhooks' secret; during a change of secrets all that are valid.
-        handler: Called with each new state. A coroutine function is awaited, another function called in a
-            worker thread. `None` if only the client's waits are of interest.
-        client: Its waits for a prediction return when that prediction's webhook comes, without a poll.
-        tolerance: Seconds that a signature's timestamp may be off, either way.
-        max_body_size: Bytes that a body may have; more are answered 413.
-        remembered: How many predictions are remembered, to tell what is news.
+        secret: The secret of the webhooks; while you change secrets, all that are valid.
+        handler: Called with each new state. A coroutine function is awaited; another function is called in a worker
+            thread. `None` if you only want the client's waits to end.
+        client: The client whose waits end, without a poll, when the webhook of their prediction arrives.
+        tolerance: Seconds by which a signature's timestamp may differ from the time now, in either direction.
+        max_body_size: How many bytes a body may have; larger ones are answered 413.
+        remembered: Of how many predictions the latest states are remembered, to recognize duplicates.
 
     Raises:
-        ValueError: If a secret is empty, or there is none.
+        ValueError: If an argument is not valid, such as an empty secret.
+
+    Example:
+        ```python
+        receiver = WebhookReceiver(os.environ["WEBHOOK_SECRET"], print, client)
+        app = Starlette(routes=[Route("/webhook", receiver)])
+        ```
     """
 
     def __init__(

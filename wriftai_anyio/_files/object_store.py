@@ -52,7 +52,7 @@ class Store:
 
         Raises:
             APIStatusError: If the store refused.
-            APIConnectionError: If nothing came back.
+            APIConnectionError: If there was no answer.
             APIResponseError: If it is a redirect, which is not followed.
         """
         headers = {
@@ -77,7 +77,7 @@ class Store:
 
         Raises:
             APIStatusError: If the store refused.
-            APIConnectionError: If nothing came back.
+            APIConnectionError: If there was no answer.
             APIResponseError: If a redirect is not followed: to no address, to plain HTTP from HTTPS, or the
                 eleventh.
         """

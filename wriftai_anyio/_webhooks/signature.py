@@ -27,23 +27,23 @@ def verify_webhook(
     tolerance: int = DEFAULT_TOLERANCE,
     scheme: str = "v1",
 ) -> None:
-    """Verify the signature of a webhook; returns if it is right.
+    """Verify the signature of a webhook; return if it is right.
 
     Args:
         payload: The raw body of the request, before any decoding.
         signature: The value of the header `wriftai-webhook-signature`; `None` if there is none.
-        secret: The webhook's secret; while you change secrets, all that are valid.
-        tolerance: Seconds that the timestamp may be off, either way: a whole number, a century at most.
-        scheme: The key of the signatures in the header; each signature under it is tried.
+        secret: The secret of the webhook; while you change secrets, all that are valid.
+        tolerance: Seconds by which the timestamp may differ from the time now, in either direction: a whole number, at
+            most a century.
+        scheme: The key of the signatures in the header; each signature with this key is tried.
 
     Raises:
-        WebhookNoTimestampError: If the header holds no timestamp, or one that is not a whole number.
-        WebhookNoSignatureError: If the header holds no signature of the scheme.
-        WebhookTimestampOutsideToleranceError: If the timestamp is off by more than the tolerance.
-        WebhookSignatureMismatchError: If no signature belongs to the payload and a secret.
-        WebhookSignatureVerificationError: If the payload is not bytes, or the header not a string.
-        ValueError: If the secret, the tolerance or the scheme cannot be right: an empty secret is one with which
-            anyone could have signed.
+        WebhookNoTimestampError: If the header has no timestamp, or one that is not a whole number.
+        WebhookNoSignatureError: If the header has no signature of the scheme.
+        WebhookTimestampOutsideToleranceError: If the timestamp differs by more than the tolerance.
+        WebhookSignatureMismatchError: If no signature matches the payload and a secret.
+        WebhookSignatureVerificationError: If the payload is not bytes, or the header is not a string.
+        ValueError: If the secret, the tolerance or the scheme is not valid: with an empty secret anyone could sign.
 
     Example:
         ```python
