@@ -212,8 +212,62 @@ class TestExit:
         )
         assert stdout == "" or "closed" in stdout or "event loop" in stdout
 
+    @pytest.mark.parametrize("moment", ["in another thread", "at exit"])
+    def test_a_call_by_host_name_after_the_main_thread_has_ended_works(
+        self, sandbox: Sandbox, backend: str, moment: str
+    ) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import atexit
+
+            by_name = Client(api_base_url=sys.argv[2], backend=backend)
+
+            def call():
+                while threading.main_thread().is_alive():
+                    time.sleep(0.01)
+                print(by_name.predictions.list().items)
+
+            if sys.argv[3] == "at exit":
+                atexit.register(call)
+            else:
+                threading.Thread(target=call).start()
+            """,
+            backend,
+            sandbox.base_url.replace("127.0.0.1", "localhost"),
+            moment,
+        )
+        assert stdout == "[]\n"
+
 
 class TestEventLoops:
+    @pytest.mark.parametrize("own", [False, True], ids=["a shared client", "a client of its own"])
+    def test_event_loops_that_are_just_closed_leave_no_socket(self, sandbox: Sandbox, own: bool) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import gc
+
+            warnings.simplefilter("ignore", ResourceWarning)  # asyncio's own, of sockets that it had to close itself
+
+            async def use():
+                await (Client() if sys.argv[2] == "True" else client).predictions.async_list()
+
+            counts = []
+            for _ in range(8):
+                loop = asyncio.new_event_loop()
+                loop.run_until_complete(use())
+                loop.close()
+                del loop
+                gc.collect()
+                counts.append(len(os.listdir("/dev/fd")))
+            print(counts[-1] - counts[0])
+            """,
+            "asyncio",
+            str(own),
+        )
+        assert int(stdout) <= 1
+
     def test_one_client_serves_one_loop_after_the_other_without_being_closed(self, sandbox: Sandbox) -> None:
         stdout = run(
             sandbox,

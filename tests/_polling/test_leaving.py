@@ -15,7 +15,7 @@ from tests.support.clients import TOKEN
 from wriftai_anyio import Client, WaitTimeoutError
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._rate_limits import accounts
-from wriftai_anyio._transport.connections import this_loop_end
+from wriftai_anyio._transport.connections import loop_ends
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, Predictions
 from wriftai_anyio.sandbox import Sandbox
 
@@ -74,7 +74,7 @@ def open_descriptors() -> int:
 
 
 def requests_under_way(client: Client) -> int:
-    connections = this_loop_end().connections(client._api.http)
+    connections = loop_ends.get().connections(client._api.http)
     return sum(pool.active for pool in connections._pools) if connections else 0
 
 

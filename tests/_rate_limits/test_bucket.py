@@ -118,7 +118,7 @@ class TestQueue:
                     await wait_all_tasks_blocked()
                 assert queue.bucket.state().queued == 6 - len(left)
         assert queue.went == [place for place in range(6) if place not in left]
-        assert queue.bucket._queues == {}
+        assert queue.bucket._queues.valuerefs() == []
 
     async def test_whoever_leaves_does_not_use_up_a_slot(self) -> None:
         bucket = await limited_bucket(1)
@@ -193,7 +193,7 @@ class TestThreads:
         )
         assert len(sent) == 44
         assert max(sum(begin <= at < begin + 1.0 for at in sent) for begin in sent) <= limit
-        assert bucket._queues == {}
+        assert bucket._queues.valuerefs() == []
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
     def test_a_pause_that_one_is_asked_for_is_kept_by_all(self, backend: str) -> None:

@@ -15,7 +15,7 @@ from anyio.abc import SocketStream
 from tests.support.clients import ID, TOKEN, prediction
 from tests.support.raw_server import http, raw_server
 from wriftai_anyio import Client
-from wriftai_anyio._transport.connections import this_loop_end
+from wriftai_anyio._transport.connections import loop_ends
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ async def test_calls_all_succeed_after_a_storm_of_cancels(cancel: Cancel) -> Non
         before = open_descriptors()
         async with Client(TOKEN, url) as client:
             await client.predictions.async_get(ID)
-            connections = this_loop_end().connections(client._api.http)
+            connections = loop_ends.get().connections(client._api.http)
             assert connections is not None
             places = connections._limiter.value
             with anyio.fail_after(PATIENCE):

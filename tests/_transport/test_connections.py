@@ -350,3 +350,21 @@ anyio.run(main, backend=sys.argv[1])
 """
     assert run_python(["-c", SCARCE + program, backend], settings_for(sandbox)) == "done\n"
     assert len(sandbox.predictions) == 3
+
+
+async def test_two_new_clients_at_once_close_the_connections_of_dropped_ones() -> None:
+    class Slow(Script):
+        closed = False
+
+        async def aclose(self) -> None:
+            await anyio.lowlevel.checkpoint()
+            self.closed = True
+
+    transports = [Slow(forever=answer()) for _ in range(3)]
+    for transport in transports:
+        await client_of(transport).predictions.async_get(ID)
+    gc.collect()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(client_of(Script(answer())).predictions.async_get, ID)
+    assert all(transport.closed for transport in transports)

@@ -21,6 +21,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from weakref import WeakValueDictionary
 
 import anyio
 from anyio.lowlevel import RunVar, current_token
@@ -54,13 +55,16 @@ class Bucket:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._queues: dict[object, OrderedDict[_Waiter, None]] = {}
+        # By the identity of their event loop, which their waiters keep alive; held by those alone, so that no event
+        # loop is kept that is closed while something waits.
+        self._queues: WeakValueDictionary[int, OrderedDict[_Waiter, None]] = WeakValueDictionary()
         self._budget = Budget()
 
     @property
     def queued(self) -> int:
         """How many requests wait for their turn."""
-        return sum(len(queue) for queue in list(self._queues.values()))
+        queues = [reference() for reference in self._queues.valuerefs()]
+        return sum(len(queue) for queue in queues if queue is not None)
 
     async def acquire(self, *, held: bool = False, first: bool = False) -> Slot:
         """Waits until a request may go out: first come, first served on each event loop.
@@ -73,12 +77,12 @@ class Bucket:
             The slot; its `held` says whether the request should still ask to be held.
         """
         # The usual case, in which nothing waits and nothing is looked up.
-        if not self._queues or current_token().native_token not in self._queues:
+        if not self._queues or id(current_token().native_token) not in self._queues:
             outcome = self._try(held)
             if isinstance(outcome, Slot):
                 return outcome
         began = pace_time()
-        loop = current_token().native_token
+        loop = id(current_token().native_token)
         waiter = _Waiter()
         with self._lock:
             queue = self._queues.setdefault(loop, OrderedDict())
@@ -107,11 +111,10 @@ class Bucket:
     def _wake_next(self) -> None:
         if not self._queues:
             return
-        loop = current_token().native_token
+        loop = id(current_token().native_token)
         with self._lock:
             queue = self._queues.get(loop)
             if not queue:
-                # An empty queue would keep its event loop alive.
                 self._queues.pop(loop, None)
                 return
         next(iter(queue)).wake()

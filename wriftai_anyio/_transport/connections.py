@@ -8,10 +8,10 @@ from typing import Final
 
 import httpx
 from anyio import current_time, move_on_after, sleep
-from anyio.lowlevel import RunVar
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.forks import PerProcess
+from wriftai_anyio._concurrency.per_loop import PerLoop
 from wriftai_anyio._concurrency.threads import begin_in_thread
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio.errors import APIConnectionError
@@ -44,7 +44,9 @@ class _LoopEnd:
             self._keeper = self._keep()
             await anext(self._keeper)
         for owner in [owner for owner in self._open if owner() is None]:
-            await self._open.pop(owner).aclose()
+            dropped = self._open.pop(owner, None)  # another new client may have closed it meanwhile
+            if dropped is not None:
+                await dropped.aclose()
 
     async def close(self, http: "Http") -> None:
         connections = self._open.pop(weakref.ref(http), None)
@@ -64,16 +66,7 @@ class _LoopEnd:
                 await connections.aclose()
 
 
-_loop_end: RunVar[_LoopEnd] = RunVar("wriftai_anyio_loop_end")
-
-
-def this_loop_end() -> _LoopEnd:
-    try:
-        return _loop_end.get()
-    except LookupError:
-        end = _LoopEnd()
-        _loop_end.set(end)
-        return end
+loop_ends: Final = PerLoop("wriftai_anyio_loop_end", _LoopEnd)
 
 
 class Http:
@@ -160,7 +153,7 @@ class Http:
             await begin_in_thread(partial(self._network.get().prepare, scheme)).outcome()
         if self._closed:
             raise closed_error()
-        end = this_loop_end()
+        end = loop_ends.get()
         connections = end.connections(self)
         if connections is None:
             connections = self._make_connections()
@@ -186,4 +179,4 @@ class Http:
 
     async def close_loop(self) -> None:
         """Closes the connections of this event loop."""
-        await this_loop_end().close(self)
+        await loop_ends.get().close(self)

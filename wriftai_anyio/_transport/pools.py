@@ -16,6 +16,7 @@ from anyio import Semaphore, get_cancelled_exc_class, move_on_after
 from anyio.lowlevel import current_token
 
 from wriftai_anyio._concurrency.cancellation import reason_to_leave
+from wriftai_anyio._concurrency.executors import replaces_refusing_executor
 
 from .bodies import LONGEST_CLOSE, close
 from .failures import closed_error
@@ -115,7 +116,7 @@ class Connections:
     async def send(self, pool: Pool, request: httpx.Request) -> httpx.Response:
         """Sends a request in the place taken; the caller must close the answer, or read it to its end."""
         try:
-            response = await pool.transport.handle_async_request(request)
+            response = await _answer(pool.transport, request)
         except BaseException as error:
             reason = reason_to_leave(error)  # trio connects in a nursery
             if isinstance(reason, get_cancelled_exc_class()):
@@ -159,3 +160,12 @@ class Connections:
         pools, self._pools = self._pools, []
         for pool in pools:
             await pool.aclose()
+
+
+async def _answer(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    try:
+        return await transport.handle_async_request(request)
+    except RuntimeError as error:
+        if not replaces_refusing_executor(error):
+            raise
+    return await transport.handle_async_request(request)

@@ -1,0 +1,56 @@
+"""Name lookups of asyncio after the main thread's end."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
+
+from wriftai_anyio._concurrency.executors import MOST_THREADS, DaemonExecutor, replaces_refusing_executor
+
+
+def fail() -> None:
+    raise LookupError("as told")
+
+
+def test_outcomes_come_back() -> None:
+    executor = DaemonExecutor()
+    assert executor.submit(max, 1, 2).result(10) == 2
+    with pytest.raises(LookupError, match="as told"):
+        executor.submit(fail).result(10)
+
+
+def test_functions_run_in_a_bounded_number_of_daemon_threads() -> None:
+    go_on = threading.Event()
+    threads: set[threading.Thread] = set()
+
+    def work() -> None:
+        threads.add(threading.current_thread())
+        assert go_on.wait(10)
+
+    executor = DaemonExecutor()
+    futures = [executor.submit(work) for _ in range(3 * MOST_THREADS)]
+    assert futures[-1].cancel()
+    go_on.set()
+    wait(futures, 10)
+    assert all(thread.daemon for thread in threads)
+    assert len(threads) <= MOST_THREADS
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_an_executor_that_refuses_is_replaced_and_nothing_else_is_tried_again() -> None:
+    refusing = ThreadPoolExecutor()
+    refusing.shutdown()
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(refusing)
+        with pytest.raises(RuntimeError) as refused:
+            await loop.run_in_executor(None, max, 1, 2)
+        assert replaces_refusing_executor(refused.value)
+        assert not replaces_refusing_executor(RuntimeError("of another kind"))
+        return await loop.run_in_executor(None, max, 1, 2)
+
+    assert asyncio.run(main()) == 2

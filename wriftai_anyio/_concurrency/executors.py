@@ -1,0 +1,80 @@
+"""Name lookups of asyncio after the main thread's end.
+
+asyncio looks names up in the event loop's default executor, and concurrent.futures refuses all work as soon as the
+main thread has ended: before other threads are joined, and before `atexit` runs. trio does not depend on it.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
+
+from anyio.lowlevel import current_token
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_THREADS: Final = 16
+REFUSAL: Final = "cannot schedule new futures"
+"""How the error of a refused lookup begins, on Python 3.9 to 3.14."""
+
+
+class DaemonExecutor(ThreadPoolExecutor):
+    """Runs functions in daemon threads, which end when there is no more to do.
+
+    It is a `ThreadPoolExecutor` since asyncio takes no others.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pending: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Has a function run, and returns its outcome to come."""
+        future: Future[T] = Future()
+        with self._lock:
+            self._pending.append((future, partial(fn, *args, **kwargs)))
+            begin = self._running < MOST_THREADS
+            self._running += begin
+        if begin:
+            threading.Thread(target=self._work, name="wriftai_anyio lookups", daemon=True).start()
+        return future
+
+    def _work(self) -> None:
+        while (work := self._next()) is not None:
+            future, function = work
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = function()
+            except BaseException as error:  # noqa: BLE001 -- raised again where the outcome is awaited
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:
+        with self._lock:
+            if self._pending:
+                return self._pending.popleft()
+            self._running -= 1
+            return None
+
+
+def replaces_refusing_executor(error: RuntimeError) -> bool:
+    """Gives this event loop an executor that works, if its own has refused to work.
+
+    Args:
+        error: What ended a request.
+
+    Returns:
+        Whether it was that, and the request, of which nothing was sent, can be tried again.
+    """
+    if not str(error).startswith(REFUSAL):
+        return False
+    loop: Any = current_token().native_token
+    loop.set_default_executor(DaemonExecutor())
+    return True
