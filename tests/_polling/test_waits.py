@@ -11,7 +11,7 @@ import pytest
 from anyio import create_task_group, fail_after
 from anyio.lowlevel import checkpoint
 
-from tests.support.clients import client_of, in_virtual_time
+from tests.support.clients import client_of, in_virtual_time, prediction
 from tests.support.running_predictions import RunningPredictions, gaps, named
 from wriftai_anyio import (
     APIConnectionError,
@@ -140,13 +140,76 @@ class TestInterval:
             await checkpoint()
             tasks.cancel_scope.cancel()
 
-    async def test_a_create_that_was_just_answered_is_polled_an_interval_later(self) -> None:
+    async def test_the_first_poll_after_a_create_comes_soon_and_each_next_one_twice_as_late(self) -> None:
         def created(request: httpx.Request) -> httpx.Response | None:
             return api._get("p0") if request.method == "POST" else None
 
-        api = RunningPredictions(named(1, 5.0), fault=created)
+        api = RunningPredictions(named(1, 5.0), latency=0.0, fault=created)
         await client_of(api).predictions.async_create({"input": 1}, "sandbox/echo", wait=True)
-        assert api.fetches["p0"][0] >= 1.0
+        assert api.fetches["p0"][0] == pytest.approx(0.05)
+        assert gaps(api.fetches["p0"]) == pytest.approx([0.1, 0.2, 0.4, 0.8, *[1.0] * 4])
+
+    async def test_a_shorter_interval_holds_from_the_first_poll_on(self) -> None:
+        def created(request: httpx.Request) -> httpx.Response | None:
+            return api._get("p0") if request.method == "POST" else None
+
+        api = RunningPredictions(named(1, 0.1), latency=0.0, fault=created)
+        options = AsyncWaitOptions(0.02)
+        await client_of(api).predictions.async_create({"input": 1}, "sandbox/echo", wait=True, wait_options=options)
+        assert [api.fetches["p0"][0], *gaps(api.fetches["p0"])] == pytest.approx([0.02] * len(api.fetches["p0"]))
+
+
+class Model(httpx.AsyncBaseTransport):
+    """Runs each prediction for so long, and answers a held create at its end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends: dict[str, float] = {}
+        self.requests = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await checkpoint()
+        self.requests += 1
+        if request.method == "POST":
+            await request.aread()
+            prediction_id = f"p{len(self._ends)}"
+            self._ends[prediction_id] = anyio.current_time() + self._seconds
+            if "prefer" in request.headers:
+                await anyio.sleep(self._seconds)
+            return httpx.Response(201, json=self._state(prediction_id))
+        if request.url.path.endswith("/predictions"):
+            running = [state for each in self._ends if (state := self._state(each))["status"] == "started"]
+            first = int(request.url.params.get("cursor", 0))
+            following = str(first + 50) if len(running) > first + 50 else None
+            return httpx.Response(200, json={"items": running[first : first + 50], "next_cursor": following})
+        return httpx.Response(200, json=self._state(request.url.path.rpartition("/")[2]))
+
+    def _state(self, prediction_id: str) -> dict[str, object]:
+        ended = self._ends[prediction_id] <= anyio.current_time()
+        return prediction("succeeded" if ended else "started", id=prediction_id)
+
+
+class TestNewPredictions:
+    async def run(self, model: Model, count: int, options: AsyncWaitOptions) -> float:
+        client = client_of(model)
+        began = anyio.current_time()
+
+        async def create() -> None:
+            await client.predictions.async_create({"input": 1}, "o/n", wait=True, wait_options=options)
+
+        async with create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(create)
+        return anyio.current_time() - began
+
+    async def test_two_held_creates_of_a_new_client_take_little_longer_than_their_model(self) -> None:
+        assert await self.run(Model(0.02), 2, AsyncWaitOptions()) < 0.1
+
+    @pytest.mark.parametrize(("count", "most"), [(10, 80), (100, 270), (1000, 2300)])
+    async def test_a_crowd_that_is_not_held_costs_few_polls_more(self, count: int, most: int) -> None:
+        model = Model(3.0)
+        assert await self.run(model, count, AsyncWaitOptions(duration=0)) < 5
+        assert model.requests < most
 
 
 class TestDetection:

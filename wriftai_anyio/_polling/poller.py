@@ -75,6 +75,7 @@ class Poller:
         note: Callable[[PredictionWithIO], None],
         *,
         just_seen: bool,
+        is_new: bool,
     ) -> PredictionWithIO:
         """Waits until a prediction has ended.
 
@@ -83,7 +84,8 @@ class Poller:
             poll_interval: Seconds between the beginnings of two polls, at least.
             on_poll: Called with each poll's prediction, which is fetched by itself then.
             note: Called with each state that is fetched, to remember it.
-            just_seen: Whether its state was just seen, so that the first poll comes after an interval.
+            just_seen: Whether its state was just seen, so that the first poll is not due at once.
+            is_new: Whether it was just created: the first polls come sooner then, unless many wait.
 
         Raises:
             APIStatusError: If the API refuses, or fails for a minute on end.
@@ -91,17 +93,19 @@ class Poller:
         """
         hints = self._hints.get()
         silence = 0.0 if just_seen else hints.silence(prediction_id)
-        wait = Wait(
-            prediction_id,
-            lambda: max(poll_interval, scaled(hints.patience(prediction_id))),
-            seen_at=None if silence is None else current_time() - silence,
-            wants_each=on_poll is not None,
-        )
         loops = self._loops.get()
         loop = id(current_token().native_token)
         polls = loops.get(loop)
         if polls is None:
             polls = loops[loop] = SharedPolls(self._running)
+        wait = Wait(
+            prediction_id,
+            poll_interval,
+            lambda: scaled(hints.patience(prediction_id)),
+            seen_at=None if silence is None else current_time() - silence,
+            wants_each=on_poll is not None,
+            eager=is_new and polls.few,
+        )
         polls.join(wait)
         # Only now: a webhook that comes in another thread must find either the wait or its reader.
         told = hints.ended(prediction_id)

@@ -31,6 +31,8 @@ from .wait import Wait, is_passing
 
 FETCHES: Final = 100
 """Predictions fetched side by side on one event loop: more would gain nothing and cost memory."""
+FEW: Final = 10
+"""Waits up to which each one's first polls come sooner. A crowd shares its polls as ever: about one request each."""
 PROBES: Final = 10
 """Predictions fetched after a list that failed: it may be that only lists fail."""
 LIST_REST: Final = 30.0
@@ -63,6 +65,11 @@ class SharedPolls:
     def idle(self) -> bool:
         """Whether nobody waits here."""
         return not self._joined
+
+    @property
+    def few(self) -> bool:
+        """Whether so few wait here that more polls for each of them are no burden."""
+        return len(self._joined) < FEW
 
     def join(self, wait: Wait) -> None:
         """Takes a wait in, from its beginning."""

@@ -29,6 +29,10 @@ from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatus
 FAULT_PATIENCE: Final = 60.0
 """Seconds of nothing but failures that a wait outlives."""
 
+FIRST_INTERVAL: Final = 0.05
+"""Seconds to the first poll after a create; then twice as long each time, up to the poll interval. Many models run for
+less than a second, and a whole interval for each of them is what a program waits for most."""
+
 Fault: TypeAlias = APIConnectionError | APIResponseError | APIStatusError
 
 
@@ -37,17 +41,28 @@ class Wait:
 
     Args:
         prediction_id: The prediction's id.
-        interval: Returns how many seconds lie between two polls, at least.
+        poll_interval: Seconds between two polls, at least.
+        patience: Returns for how many seconds it need not be polled, since a webhook is expected.
         seen_at: When its state was last seen, if the first poll is to come an interval after that.
         wants_each: Whether it wants every state that is told, and not only the end.
+        eager: Whether the first polls come sooner, since the prediction was just created.
     """
 
     def __init__(
-        self, prediction_id: str, interval: Callable[[], float], *, seen_at: float | None, wants_each: bool
+        self,
+        prediction_id: str,
+        poll_interval: float,
+        patience: Callable[[], float],
+        *,
+        seen_at: float | None,
+        wants_each: bool,
+        eager: bool = False,
     ) -> None:
         self.prediction_id = prediction_id
         self.failing_since: float | None = None
-        self._interval = interval
+        self._poll_interval = poll_interval
+        self._patience = patience
+        self._first_interval = scaled(FIRST_INTERVAL) if eager else poll_interval
         # Two times, since a list that tells of this wait saves its poll, but is not as fresh as one: it may lag.
         self._seen_at = self._fetched_at = float("-inf") if seen_at is None else seen_at
         self._wants_each = wants_each
@@ -58,12 +73,12 @@ class Wait:
     @property
     def interval(self) -> float:
         """Seconds between two polls, at least, at this moment."""
-        return self._interval()
+        return max(min(self._first_interval, self._poll_interval), self._patience())
 
     @property
     def due(self) -> float:
         """When it must be polled."""
-        return self._seen_at + self._interval()
+        return self._seen_at + self.interval
 
     @property
     def ready(self) -> bool:
@@ -73,10 +88,12 @@ class Wait:
     def note_fetch(self, now: float) -> None:
         """Notes that a fetch of this prediction alone begins."""
         self._seen_at = self._fetched_at = now
+        self._first_interval *= 2
 
     def note_listing(self, now: float) -> None:
         """Notes that a list which tells of this prediction is asked for."""
         self._seen_at = now
+        self._first_interval *= 2
 
     def note_missing(self, listing_began: float) -> None:
         """Notes that a list did not have it: it has ended, or the list lags behind a fetch of its own."""

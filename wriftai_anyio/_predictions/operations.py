@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 import httpx
-from anyio import move_on_after
+from anyio import current_time, move_on_after
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.cancellation import GracePeriod, SendShield, finish_in_own_task, finish_what_is_sent
@@ -103,9 +103,10 @@ class Operations:
         if seen is not None and is_terminal(seen):
             return seen
         followed = Followed(prediction_id)
+        is_new = seen is not None
         with self._api.observer.following(prediction_id):
             return await self._bounded(
-                followed, options, lambda: self._poll(followed, prediction_id, options, just_seen=seen is not None)
+                followed, options, lambda: self._poll(followed, prediction_id, options, seen=is_new, is_new=is_new)
             )
 
     async def get(self, prediction_id: str) -> PredictionWithIO:
@@ -177,10 +178,13 @@ class Operations:
         with self._api.observer.creating(create) as created:
 
             async def create_then_poll() -> PredictionWithIO:
+                began = current_time()
                 prediction = await self._create(followed, create, created, options)
                 if is_terminal(prediction) or not options.poll:
                     return prediction
-                return await self._poll(followed, prediction["id"], options, just_seen=True)
+                # What the server has held for longer runs for longer: it is polled from then on at the interval.
+                is_new = current_time() - began < max(1.0, options.poll_interval)
+                return await self._poll(followed, prediction["id"], options, seen=True, is_new=is_new)
 
             return await self._bounded(followed, options, create_then_poll)
 
@@ -224,10 +228,15 @@ class Operations:
         return followed.last
 
     async def _poll(
-        self, followed: Followed, prediction_id: str, options: AsyncWaitOptions, *, just_seen: bool
+        self, followed: Followed, prediction_id: str, options: AsyncWaitOptions, *, seen: bool, is_new: bool
     ) -> PredictionWithIO:
         return await self._poller.wait(
-            prediction_id, scaled(options.poll_interval), options.on_poll, followed.note, just_seen=just_seen
+            prediction_id,
+            scaled(options.poll_interval),
+            options.on_poll,
+            followed.note,
+            just_seen=seen,
+            is_new=is_new,
         )
 
     async def _bounded(
