@@ -19,6 +19,7 @@ from wriftai_anyio._parsing.ids import is_same_id
 from wriftai_anyio._parsing.json_copy import copy_json
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._parsing.shapes import ShapeError
+from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
@@ -49,8 +50,12 @@ class Poller:
         self._loops: PerProcess[WeakValueDictionary[int, SharedPolls]] = PerProcess(WeakValueDictionary)
         self._hints: PerProcess[WebhookHints] = PerProcess(WebhookHints)
 
-    async def fetch(self, prediction_id: str) -> PredictionWithIO:
+    async def fetch(self, prediction_id: str, hooks: AttemptHooks | None = None) -> PredictionWithIO:
         """Gets a prediction with its details.
+
+        Args:
+            prediction_id: The prediction's id.
+            hooks: Awaited around each attempt.
 
         Raises:
             APIResponseError: If the answer is another prediction, as a cache between may give it.
@@ -63,7 +68,7 @@ class Poller:
                 raise ShapeError(f"it is another prediction, {prediction['id']!r}")
             return prediction
 
-        prediction = await self._api.ask("GET", path, asked_for)
+        prediction = await self._api.ask("GET", path, asked_for, hooks=hooks)
         self._api.observer.seen(prediction)
         return prediction
 
@@ -140,7 +145,7 @@ class Poller:
         try:
             async with polls.fetches:
                 wait.note_fetch(current_time())
-                prediction = await self.fetch(wait.prediction_id)
+                prediction = await self.fetch(wait.prediction_id, AttemptHooks(before=wait.note_attempt))
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
             if not wait.outlives(error):
                 raise

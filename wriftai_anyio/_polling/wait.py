@@ -90,6 +90,11 @@ class Wait:
         self._seen_at = self._fetched_at = now
         self._first_interval *= 2
 
+    async def note_attempt(self) -> None:
+        """Notes that the request of the fetch goes out, for which it may have waited: the interval begins anew."""
+        await checkpoint()
+        self._seen_at = self._fetched_at = current_time()
+
     def note_listing(self, now: float) -> None:
         """Notes that a list which tells of this prediction is asked for."""
         self._seen_at = now
