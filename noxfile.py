@@ -106,6 +106,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Simulated worlds: `-- --seeds 0-9999`, `-- --seed 7 --shrink --backend trio`, or `-- --mutants`."""
+    install(session, "test")
+    session.run("python", "-m", "tests.simulation", *session.posargs)
+
+
 @nox.session(python=list(installed_interpreters().values())[-1])
 def docs(session: nox.Session) -> None:
     """The documentation as a site, without a warning: a link that leads nowhere is one."""
