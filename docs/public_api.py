@@ -13,13 +13,13 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
-from itertools import pairwise
 from types import ModuleType
 from typing import Any, Final
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.domains.python import PythonDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.transforms import SphinxTransform
@@ -28,6 +28,7 @@ from sphinx.util.typing import ExtensionMetadata
 from typing_extensions import is_typeddict
 
 import wriftai_anyio
+from wriftai_anyio._resources.base import Resource
 
 PACKAGE: Final = wriftai_anyio.__name__
 
@@ -140,6 +141,10 @@ def _entry(module_name: str, name: str) -> str:
     return "\n".join([*lines, ""])
 
 
+def _is_made_by_the_client(owner: type) -> bool:
+    return issubclass(owner, Resource)
+
+
 def _is_private(base: type) -> bool:
     return base.__module__.startswith(PACKAGE) and base.__name__ not in public_names()
 
@@ -151,7 +156,11 @@ def read_as_in_the_source(
     if signature is None:
         return None
     if what in {"class", "exception"}:
-        if kind(obj) in {"record", "enumeration"} or (kind(obj) == "exception" and "__init__" not in vars(obj)):
+        if (
+            kind(obj) in {"record", "enumeration"}
+            or _is_made_by_the_client(obj)
+            or (kind(obj) == "exception" and "__init__" not in vars(obj))
+        ):
             return "", None
         written = _written_fields(obj) if "__init__" not in vars(obj) or hasattr(obj, "__dataclass_fields__") else {}
         written = written or _written(obj.__init__)
@@ -239,6 +248,8 @@ def write_fields_and_examples(
             lines += [f"{name} : {annotation}", f"    {text}", ""]
     elif kind(obj) == "enumeration":
         lines += [", ".join(f"``{member.name}`` = ``{member.value!r}``" for member in obj), ""]
+    elif kind(obj) == "class" and _is_made_by_the_client(obj):
+        del lines[lines.index("Args:") :]  # the API, which the client gives
     text = _PLURAL.sub(r"\1\\ ", "\n".join(lines) + "\n")
     lines[:] = [*_FENCE.sub(_code_block, text).splitlines(), ""]
 
@@ -250,18 +261,16 @@ def _code_block(match: re.Match[str]) -> str:
 
 
 def put_both_spellings_side_by_side(_app: Sphinx, document: nodes.document) -> None:
-    """Merges the entries of `x` and `async_x`, which follow each other, into one with both signatures."""
+    """Merges the entries of `x` and `async_x` into one with both signatures."""
     for owner in {entry.parent: None for entry in document.findall(addnodes.desc)}:
         if not isinstance(owner, nodes.Element):
             continue
-        entries = [child for child in owner.children if isinstance(child, addnodes.desc)]
-        for entry, following in pairwise(entries):
-            names = [_last_name(entry), _last_name(following)]
-            if entry.parent is None or f"async_{names[1]}" != names[0]:
-                continue
-            owner.remove(following)
-            signatures = [each for each in following.children if isinstance(each, addnodes.desc_signature)]
-            entry[:0] = signatures
+        entries = {_last_name(child): child for child in owner.children if isinstance(child, addnodes.desc)}
+        for name, entry in entries.items():
+            blocking = entries.get(name.removeprefix("async_")) if name.startswith("async_") else None
+            if blocking is not None:
+                owner.remove(blocking)
+                entry[:0] = [each for each in blocking.children if isinstance(each, addnodes.desc_signature)]
 
 
 def _last_name(entry: addnodes.desc) -> str:
@@ -320,6 +329,9 @@ def pass_over_other_packages(
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Registers the extension with Sphinx."""
+    for field in getattr(PythonDomain.directives["class"], "doc_field_types"):  # noqa: B009 -- of its base
+        if field.name == "variable":
+            field.label = "Attributes"
     app.add_directive("public-module", PublicModule)
     app.add_transform(LinkNames)
     app.connect("autodoc-process-signature", read_as_in_the_source)

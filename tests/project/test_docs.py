@@ -1,18 +1,24 @@
 """The documentation: it builds without a warning, it is whole, and its code runs."""
 
 import ast
+import asyncio
+import json
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import RequestFactory
 from sphinx.application import Sphinx
+from starlette.testclient import TestClient
 
 from docs.public_api import PACKAGE, documented, full_name, kind, public_modules
 from tests.support.markdown import Block, as_parameters, blocks, run_block
-from tests.support.subprocesses import CHECKOUT, run_pytest
+from tests.support.subprocesses import CHECKOUT, run_pytest, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 DOCS = CHECKOUT / "docs"
@@ -119,6 +125,8 @@ def sandbox() -> Iterator[Sandbox]:
 def folder(tmp_path: Path) -> Path:
     """A folder with what blocks read."""
     shutil.copy(CHECKOUT / "examples" / "jabberwocky.txt", tmp_path / "poem.txt")
+    (tmp_path / "cat.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "inputs.csv").write_text("text\nto be\nor not\n", encoding="utf-8")
     return tmp_path
 
 
@@ -139,3 +147,50 @@ def test_every_session_of_nox_is_in_the_table() -> None:
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     sessions = [node.name for node in functions if any("session" in ast.unparse(mark) for mark in node.decorator_list)]
     assert sorted(listed) == sorted(sessions)
+
+
+class TestWebApplications:
+    """The applications of the guide answer requests."""
+
+    @pytest.fixture
+    def named(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+        for name, value in settings_for(sandbox).items():
+            monkeypatch.setenv(name, value)
+
+        def names_of(heading: str) -> dict[str, Any]:
+            (block,) = (
+                block for block in PYTHON if block.page.endswith("web-applications.md") and block.heading == heading
+            )
+            names: dict[str, Any] = {"__name__": "application"}
+            exec(block.code, names)
+            return names
+
+        return names_of
+
+    def test_fastapi(self, named: Callable[[str], dict[str, Any]]) -> None:
+        with TestClient(named("FastAPI")["app"]) as browser:
+            answer = browser.post("/count", params={"text": "to be"})
+        assert answer.json()["words"] == {"to": 1, "be": 1}
+
+    def test_django(self, named: Callable[[str], dict[str, Any]]) -> None:
+        settings.configure(ALLOWED_HOSTS=["testserver"])
+        views = named("Django")
+        requests = RequestFactory()
+        with views["client"]:
+            answer = views["count"](requests.get("/", {"text": "to be"}))
+            assert json.loads(answer.content)["words"] == {"to": 1, "be": 1}
+        views = named("Django")
+        answer = asyncio.run(views["async_count"](requests.post("/", {"text": "to be"}, "application/json")))
+        assert json.loads(answer.content)["words"] == {"to": 1, "be": 1}
+
+    def test_flask(self, named: Callable[[str], dict[str, Any]]) -> None:
+        names = named("Flask")
+        with names["client"]:
+            answer = names["app"].test_client().post("/count", json={"text": "to be"})
+        assert answer.get_json()["words"] == {"to": 1, "be": 1}
+
+    def test_celery(self, named: Callable[[str], dict[str, Any]]) -> None:
+        names = named("Celery")
+        names["app"].conf.update(task_always_eager=True, task_store_eager_result=False)
+        with names["client"]:
+            assert names["job"].delay().get() == {"to": 2, "be": 2, "or": 1, "not": 1}
