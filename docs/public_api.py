@@ -89,7 +89,8 @@ def full_name(name: str, module_name: str | None = None) -> str | None:
 def kind(value: object) -> str:
     """Returns what a public value is, in the words of `_KINDS`."""
     if not inspect.isclass(value):
-        return "function" if callable(value) and not hasattr(value, "__origin__") else "data"
+        is_alias = hasattr(value, "__origin__") or hasattr(value, "__value__")
+        return "function" if callable(value) and not is_alias else "data"
     if issubclass(value, Exception):
         return "exception"
     if is_typeddict(value):

@@ -113,6 +113,7 @@ def test_kinds_of_names_are_told_apart() -> None:
     predictions = public_modules()[f"{PACKAGE}.predictions"]
     names = ("Predictions", "Prediction", "Status", "DEFAULT_WAIT_OPTIONS")
     assert [kind(getattr(predictions, name)) for name in names] == ["class", "record", "enumeration", "data"]
+    assert kind(public_modules()[f"{PACKAGE}.common_types"].JsonValue) == "data"
 
 
 @pytest.fixture(scope="module")
