@@ -280,6 +280,32 @@ def test_text_is_the_joined_output(texts: Texts) -> None:
         assert texts.of(server) == "".join(OUTPUTS)
 
 
+@pytest.mark.parametrize(("output", "text"), [("all at once", "all at once"), (None, ""), ("", "")])
+def test_text_is_the_whole_output_where_no_piece_was_streamed(texts: Texts, output: object, text: str) -> None:
+    only_ends = [event(1, "init", prediction("started")), event(2, "done", prediction(output=output))]
+    with EventServer(only_ends, whole) as server:
+        assert texts.of(server) == text
+
+
+def test_text_after_the_pieces_is_not_the_whole_output_again(spelling: Spelling) -> None:
+    with EventServer(events(), whole) as server, client_of(server, spelling) as client:
+        last_piece = str(len(OUTPUTS) + 1)
+        if spelling.blocking:
+            assert client.predictions.stream(ID, last_piece).text() == ""
+        else:
+            stream = client.predictions.async_stream(ID, last_piece, 30)
+            assert anyio.run(stream.async_text, backend=spelling.backend) == ""
+
+
+def test_an_event_of_another_prediction_is_an_error_and_not_kept(spelling: Spelling) -> None:
+    other = [event(1, "init", prediction("started")), event(2, "done", prediction(id="someone-elses"))]
+    with EventServer(other, whole) as server:
+        received = Received(server, spelling)
+        with pytest.raises(APIResponseError, match="another prediction, 'someone-elses'"):
+            received.read()
+    assert received.ids == ["1"]
+
+
 def test_text_of_a_prediction_that_fails_is_an_error_that_says_why(texts: Texts) -> None:
     with EventServer(events(last="error"), whole) as server, pytest.raises(WriftAIError, match="out of memory"):
         texts.of(server)

@@ -414,7 +414,7 @@ class Predictions(Resource):
         return self._listing.blocking_items("async_iterate", pagination_options)
 
     def async_stream(
-        self, prediction_id: str, *, after_id: str | None = None, wait: float | None = None
+        self, prediction_id: str, after_id: str | None = None, wait: float | None = None
     ) -> AsyncPredictionStream:
         """Read a prediction's events as they happen, until `done` or `error`.
 
@@ -446,7 +446,7 @@ class Predictions(Resource):
         """
         return AsyncPredictionStream(self._stream_reader(prediction_id, after_id, wait), self._shape)
 
-    def stream(self, prediction_id: str, *, after_id: str | None = None, wait: float | None = None) -> PredictionStream:
+    def stream(self, prediction_id: str, after_id: str | None = None, wait: float | None = None) -> PredictionStream:
         """Read a prediction's events as they happen, until `done` or `error`.
 
         The prediction must have been created with `stream=True`. Some time after it has ended, its events can no longer

@@ -50,6 +50,7 @@ class PredictionStreamEvent(TypedDict):
 _JSON: Final = json.JSONDecoder()
 _TYPES: Final = {kind.value: kind for kind in PredictionStreamEventType}
 _WITH_PREDICTION: Final = frozenset({"init", "done"})
+_PIECE: Final = PredictionStreamEventType.OUTPUT.value
 _FAILURE: Final = PredictionStreamEventType.ERROR.value
 
 
@@ -60,6 +61,7 @@ class _Events:
         self._reader = reader
         self._shape = shape
         self._prediction: PredictionWithIO | None = None
+        self._has_pieces = not reader.is_from_start
 
     @property
     def prediction(self) -> PredictionWithIO | None:
@@ -72,6 +74,7 @@ class _Events:
             data = _decoded(text)
         except (ValueError, RecursionError):
             raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
+        self._has_pieces |= kind == _PIECE
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
                 # A copy: the caller gets the event, and may change it.
@@ -81,6 +84,11 @@ class _Events:
         elif kind == _FAILURE:
             self._reader.tell_failure()
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
+
+    def _unstreamed_text(self) -> str:
+        """Returns the output of a prediction that has ended and streamed no piece of it: it was paid for."""
+        output = None if self._has_pieces or self._prediction is None else self._prediction.get("output")
+        return "" if output is None else _checked_text(output)
 
 
 class AsyncPredictionStream(_Events):
@@ -117,7 +125,7 @@ class AsyncPredictionStream(_Events):
         """Read the stream to its end, and join the output of a text model.
 
         Returns:
-            The text of all output events that were not read before.
+            The text of all output events that were not read before; if the prediction streams none, its output.
 
         Raises:
             ValueError: If an output is not a string.
@@ -125,7 +133,7 @@ class AsyncPredictionStream(_Events):
                 `Predictions.async_stream`.
         """
         async with self:
-            return "".join([_text(event) async for event in self])
+            return "".join([_text(event) async for event in self]) + self._unstreamed_text()
 
     async def aclose(self) -> None:
         """Close the connection. It is safe to call it twice; events that were already received can still be read."""
@@ -208,14 +216,14 @@ class PredictionStream(_Events):
         """Read the stream to its end, and join the output of a text model.
 
         Returns:
-            The text of all output events that were not read before.
+            The text of all output events that were not read before; if the prediction streams none, its output.
 
         Raises:
             ValueError: If an output is not a string.
             WriftAIError: If the prediction fails, or the stream does; its subclasses are those of `Predictions.stream`.
         """
         with self:
-            return "".join([_text(event) for event in self])
+            return "".join([_text(event) for event in self]) + self._unstreamed_text()
 
     def close(self) -> None:
         """Close the connection. It is safe to call it twice; events that were already received can still be read."""
@@ -251,6 +259,10 @@ def _text(event: PredictionStreamEvent) -> str:
         raise WriftAIError(f"The prediction failed: {json.dumps(data, ensure_ascii=False)}")
     if event["event"] != PredictionStreamEventType.OUTPUT:
         return ""
+    return _checked_text(data)
+
+
+def _checked_text(data: JsonValue) -> str:
     if not isinstance(data, str):
         raise ValueError(  # noqa: TRY004 -- of the prediction's value, not of an argument's type
             f"The output is not a string but a JSON {type(data).__name__}: read the events one by one."

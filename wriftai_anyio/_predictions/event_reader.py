@@ -151,7 +151,7 @@ class EventReader:
         self._prepare = None if isinstance(source, str) else source
         self._prediction_id = source if isinstance(source, str) else None
         self._first_id: str | None = None
-        self._last_id = after_id
+        self._last_id = self._after_id = after_id
         self._wait = wait
         self._guard = ResourceGuard("reading from")
         self._connection: _EventConnection | None = None
@@ -215,6 +215,11 @@ class EventReader:
         """Ends the pause of `read_ahead`, if there is one; on the event loop."""
         if self._taken is not None:
             self._taken.set()
+
+    @property
+    def is_from_start(self) -> bool:
+        """Whether the events begin with the first."""
+        return self._after_id is None
 
     @property
     def ended(self) -> bool:
