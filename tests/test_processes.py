@@ -166,20 +166,47 @@ class TestExit:
         stdout = run(
             sandbox,
             """
-            def call():
-                try:
-                    predictions.get("x")
-                except RuntimeError:
-                    pass
-
             predictions.list()
-            threading.Thread(target=call, daemon=True).start()
+            threading.Thread(target=predictions.get, args=["x"], daemon=True).start()
             time.sleep(0.1)
             print(time.time())
             """,
             backend,
         )
         assert time.time() - float(stdout) < 1.5
+
+    @pytest.mark.parametrize("flags", [["-X", "dev"], ["-OO"]], ids=str)
+    def test_a_client_of_a_module_is_silent(self, sandbox: Sandbox, tmp_path: Path, flags: list[str]) -> None:
+        (tmp_path / "of_a_module.py").write_text(
+            program("predictions.list(); pages = predictions.iterate(); next(pages, None)")
+        )
+        source = f"import sys; sys.path.append({str(tmp_path)!r}); import of_a_module"
+        assert run_python([*flags, "-c", source, "asyncio"], settings_for(sandbox)) == ""
+
+    @pytest.mark.skipif(sys.version_info >= (3, 12), reason="not all extension modules of others load there")
+    def test_an_isolated_subinterpreter_is_told_what_blocking_calls_need(self, sandbox: Sandbox) -> None:
+        stdout = run(
+            sandbox,
+            """
+            import _xxsubinterpreters as interpreters
+
+            call = f'''if True:
+                import sys
+                sys.path[:] = {sys.path!r}
+                from wriftai_anyio import Client
+                try:
+                    Client("t", {client.api_base_url!r}).predictions.list()
+                except RuntimeError as error:
+                    print(str(error)[:35], flush=True)
+            '''
+            interpreter = interpreters.create()
+            problem = interpreters.run_string(interpreter, call)
+            print(problem)
+            interpreters.destroy(interpreter)
+            """,
+            "asyncio",
+        )
+        assert stdout == "Blocking calls need a daemon thread\nNone\n"
 
     def test_sys_exit_in_a_callback_is_the_end_of_the_process(self, sandbox: Sandbox, backend: str) -> None:
         running = Running(
@@ -500,3 +527,22 @@ def test_a_pool_of_processes_shares_a_pickled_client(
     path.write_text(source)
     assert run_python([path, backend, method], settings_for(sandbox)) == "4\n4\n"
     assert len(sandbox.predictions) == 4
+
+
+def test_a_batch_and_a_call_from_a_callback_work_under_gevent(sandbox: Sandbox) -> None:
+    pytest.importorskip("gevent")
+    source = """
+        import gevent.monkey
+
+        gevent.monkey.patch_all()
+        from wriftai_anyio import Client
+        from wriftai_anyio.predictions import WaitOptions
+
+        with Client() as client:
+            with client.predictions.batch([{"input": n} for n in range(10)], "sandbox/echo") as results:
+                print(sum(result.error is None for result in results))
+            slow = client.predictions.create({"input": {"seconds": 60}}, "sandbox/sleep")["id"]
+            options = WaitOptions(0.1, lambda latest: latest["status"] == "started" and client.predictions.cancel(slow))
+            print(client.predictions.wait(slow, options)["status"])
+    """
+    assert run_python(["-c", dedent(source)], settings_for(sandbox)) == "10\ncancelled\n"

@@ -1,7 +1,9 @@
 """The events of a prediction as they happen."""
 
 import json
+import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -183,9 +185,9 @@ class PredictionStream(_Events):
                 self._wait_for_more()
             return self._next()
 
-    def __del__(self) -> None:
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         reading = getattr(self, "_reading", None)
-        if reading is not None:
+        if reading is not None and not is_finalizing():
             reading.leave()
 
     def _wait_for_more(self) -> None:

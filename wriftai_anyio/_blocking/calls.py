@@ -14,6 +14,7 @@ from anyio import CancelScope, NoEventLoopError, from_thread
 from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.outcome import Outcome
 
+from .guard import closed_error
 from .loop_thread import LoopThread
 
 T = TypeVar("T")
@@ -159,7 +160,7 @@ class Call(Generic[T]):
     def result(self) -> T:
         """Returns what the coroutine returned, or raises what it raised; once."""
         if not self._outcome.is_known:
-            raise RuntimeError("The client was closed during this call.")
+            raise closed_error("The client was closed during this call.")
         return self._outcome.take()
 
 
@@ -225,6 +226,8 @@ def abandon(call: Call[T], loop: LoopThread) -> None:
 
 def in_worker_thread() -> bool:
     """Whether this is a worker thread of anyio, for which a task waits."""
+    if threading.current_thread() is threading.main_thread():
+        return False  # without the exception below
     try:
         from_thread.check_cancelled()
     except NoEventLoopError:

@@ -12,6 +12,7 @@ from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.forks import forks_wait
 
 from .backends import BACKENDS
+from .guard import note_thread_of_loop
 
 
 class LoopThread:
@@ -40,8 +41,14 @@ class LoopThread:
         self._failure: BaseException | None = None
         self._stopping = False
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="wriftai_anyio portal", daemon=True)
-        self._thread.start()
+        try:
+            self._thread = threading.Thread(target=self._run, name="wriftai_anyio portal", daemon=True)
+            self._thread.start()
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"Blocking calls need a daemon thread, which cannot be started here ({error}). Isolated "
+                "subinterpreters do not allow it: call from the main interpreter, or from a process of its own."
+            ) from error
 
     def _run(self) -> None:
         try:
@@ -57,6 +64,7 @@ class LoopThread:
     async def _main(self, started: Callable[[], None]) -> None:
         async with BlockingPortal() as portal:
             started()
+            note_thread_of_loop()
             self.portal = portal
             self.token = current_token()
             self.call_soon = CallSoon()

@@ -33,7 +33,7 @@ import anyio
 from anyio import RunFinishedError, from_thread
 
 from .calls import Call, Caller, Started, abandon, in_worker_thread
-from .guard import closed_error
+from .guard import closed_error, note_exit
 from .loop_thread import LoopThread
 
 T = TypeVar("T")
@@ -182,6 +182,7 @@ _running: "weakref.WeakSet[Portal]" = weakref.WeakSet()
 
 @atexit.register
 def _stop_all() -> None:
+    note_exit()
     portals = list(_running)
     with contextlib.suppress(KeyboardInterrupt):  # of one who does not wait for the end; Python would print it
         for portal in portals:

@@ -1,5 +1,6 @@
 """Runs a client's coroutine methods for its blocking callers."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
@@ -27,7 +28,9 @@ class BlockingRunner:
     def __init__(self, backend: str, on_stop: Callable[[], Awaitable[None]]) -> None:
         self._portals = PerProcess(lambda: Portal(backend, on_stop))
 
-    def __del__(self) -> None:
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if is_finalizing():
+            return  # the portal was stopped at exit, and the names of modules may be gone
         portal = self._portals.peek()
         if portal is not None:
             portal.request_stop()

@@ -7,6 +7,7 @@ window that is left.
 """
 
 import math
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
@@ -69,8 +70,8 @@ class _CountedStream(httpx.AsyncByteStream):
         finally:
             await self._connections.leave(pool)
 
-    def __del__(self) -> None:
-        if self._pool is not None:
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if self._pool is not None and not is_finalizing():
             self._connections.lose(self._pool)
 
 
