@@ -111,6 +111,21 @@ class AsyncBatch:
 
     Leaving the block early cancels the work in progress, and returns when that has ended. The predictions go on on the
     server, unless the wait options say `cancel_on_exit`.
+
+    The block holds a task group. Do not leave it open across a `yield` of an async generator of your own: trio and
+    anyio cannot tell then which tasks belong to whom, and a cancellation may reach the wrong one. Enter the block
+    outside, and let the generator only iterate.
+
+    Example:
+        ```python
+        async def outputs(results):
+            async for result in results:
+                yield result.error or result.prediction["output"]
+
+        async with client.predictions.async_batch(inputs, "sandbox/word-count") as results:
+            async for output in outputs(results):
+                print(output)
+        ```
     """
 
     def __init__(self, job: Job, inputs: Inputs, limits: BatchLimits) -> None:

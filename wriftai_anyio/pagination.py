@@ -182,6 +182,10 @@ class AsyncItems(Generic[T]):
     with` the next page is fetched while you work on this one. Nothing is fetched before you ask for the first item.
     Tasks may share an iterator.
 
+    The block of `async with` holds a task group. Do not leave it open across a `yield` of an async generator of your
+    own: trio and anyio cannot tell then which tasks belong to whom, and a cancellation may reach the wrong one. In such
+    a generator use the plain `async for`, which holds nothing.
+
     Args:
         pages: Reads the pages.
 

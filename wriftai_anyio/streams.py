@@ -103,6 +103,9 @@ class AsyncPredictionStream(_Events):
     Use it in `async with` if you may leave the loop early: leaving the block closes the connection. If you read the
     stream to its end, the connection closes on its own.
 
+    The block holds no task group, so that it may stay open across a `yield` of an async generator of your own. Close
+    such a generator, as `contextlib.aclosing` does, or the connection stays open until the garbage collection.
+
     Args:
         reader: Reads the events.
         shape: Checks predictions.
