@@ -78,7 +78,7 @@ def test_blocking_twin_is_documented_in_blocking_terms() -> None:
 def literal_docstrings(kind: type) -> dict[str, str | None]:
     """The docstrings that stand in the source of a class and its public methods."""
     module = ast.parse(inspect.getsource(importlib.import_module(kind.__module__)))
-    (found,) = [each for each in module.body if isinstance(each, ast.ClassDef) and each.name == kind.__name__]
+    (found,) = [each for each in ast.walk(module) if isinstance(each, ast.ClassDef) and each.name == kind.__name__]
     functions = [each for each in found.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
     public = [each for each in functions if not each.name.startswith("_")]
     # Of a property that can be set, the getter is documented.
