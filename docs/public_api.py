@@ -315,6 +315,8 @@ def name_targets_in_full(_app: Sphinx, document: nodes.document) -> None:
             known = full_name(link["reftarget"], link.get("py:module"))
             link["reftarget"] = known or link["reftarget"]
             link["refspecific"] = False
+            if known:
+                link["reftype"] = "obj"  # an alias such as `JsonValue` is data, and a hint refers to a class
             if link.astext().startswith(f"{PACKAGE}._"):
                 shown = next(iter(link.findall(nodes.Text)))
                 shown.parent.replace(shown, nodes.Text(shown.rpartition(".")[2]))
