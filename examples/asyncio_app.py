@@ -1,12 +1,13 @@
-"""Counts the words of a poem, from an asyncio application.
+"""Shows the most used words of a poem, from an asyncio application.
 
 It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself.
 """
 
 import asyncio
 import os
-import textwrap
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from wriftai_anyio import Client
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
@@ -28,7 +29,9 @@ async def main(client: Client) -> None:
         await show(created)
         options = AsyncWaitOptions(poll_interval=0.1, on_poll=show, timeout=60)
         ended = await client.predictions.async_wait(created["id"], options)
-    print(textwrap.fill(str(ended["output"]), width=100))
+    counts: Any = ended["output"]
+    for word, count in Counter[str](counts).most_common(5):
+        print(f"{count:4} {word}")
 
 
 if __name__ == "__main__":

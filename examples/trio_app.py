@@ -1,11 +1,12 @@
-"""Counts the words of a poem, from a trio application.
+"""Shows the most used words of a poem, from a trio application.
 
 It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself.
 """
 
 import os
-import textwrap
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -30,7 +31,9 @@ async def main(client: Client) -> None:
         with trio.fail_after(60):
             options = AsyncWaitOptions(poll_interval=0.1, on_poll=show)
             ended = await client.predictions.async_wait(created["id"], options)
-    print(textwrap.fill(str(ended["output"]), width=100))
+    counts: Any = ended["output"]
+    for word, count in Counter[str](counts).most_common(5):
+        print(f"{count:4} {word}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Counts the words of a poem, and hears of it by webhooks, in a Starlette application that uvicorn serves.
+"""Shows the most used words of a poem, and hears of it by webhooks, in a Starlette application that uvicorn serves.
 
 It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself. A server
 elsewhere must reach the application: WEBHOOK_URL is its address as seen from there.
@@ -7,8 +7,9 @@ elsewhere must reach the application: WEBHOOK_URL is its address as seen from th
 import os
 import secrets
 import socket
-import textwrap
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import anyio
 import uvicorn
@@ -41,7 +42,9 @@ async def main(client: Client) -> None:
             # It returns when the last webhook comes: the receiver tells the client.
             ended = await client.predictions.async_wait(created["id"], AsyncWaitOptions(timeout=60))
             server.should_exit = True
-    print(textwrap.fill(str(ended["output"]), width=100))
+    counts: Any = ended["output"]
+    for word, count in Counter[str](counts).most_common(5):
+        print(f"{count:4} {word}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,19 +43,20 @@ def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None =
     return ended.stdout
 
 
-def run_script(path: Path, sandbox: Sandbox, *, stderr: str = "") -> str:
+def run_script(path: Path, sandbox: Sandbox, *, arguments: Sequence[str | Path] = (), stderr: str = "") -> str:
     """Runs a script in this process, which has imported all that it needs, and returns its stdout.
 
     Args:
         path: The script.
         sandbox: The server of its environment.
+        arguments: Its arguments.
         stderr: A regular expression of what it may write there.
     """
     written, complained = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings_for(sandbox).items():
             patch.setenv(name, value)
-        patch.setattr(sys, "argv", [str(path)])
+        patch.setattr(sys, "argv", [str(path), *map(str, arguments)])
         with contextlib.redirect_stdout(written), contextlib.redirect_stderr(complained):
             runpy.run_path(str(path), run_name="__main__")
     assert re.fullmatch(stderr, complained.getvalue()), complained.getvalue()

@@ -1,0 +1,51 @@
+"""Runs two models one after the other, for each of several texts: the output of the first is the input of the second.
+
+It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox with two models of its own.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import anyio
+
+from wriftai_anyio import Client
+from wriftai_anyio.sandbox import Sandbox
+
+POEM = Path(__file__).with_name("jabberwocky.txt").read_text(encoding="utf-8")
+
+
+def summarize(given: Mapping[str, str]) -> str:
+    """Stands in for a model: the first line is the summary."""
+    return given["text"].splitlines()[0]
+
+
+def translate(given: Mapping[str, str]) -> str:
+    """Stands in for another one."""
+    return given["text"].upper()
+
+
+async def run(client: Client, model: str, text: str) -> str:
+    prediction = await client.predictions.async_create({"input": {"text": text}}, model, wait=True)
+    if prediction["error"] is not None:
+        raise RuntimeError(prediction["error"]["message"])
+    return str(prediction["output"])
+
+
+async def chain(client: Client, text: str) -> None:
+    summary = await run(client, "me/summarize", text)
+    print(await run(client, "me/translate", summary))
+
+
+async def main(client: Client) -> None:
+    async with client, anyio.create_task_group() as tasks:  # if one chain fails, the others are cancelled
+        for stanza in POEM.split("\n\n"):
+            tasks.start_soon(chain, client, stanza)
+
+
+if __name__ == "__main__":
+    if "WRIFTAI_API_BASE_URL" in os.environ:
+        anyio.run(main, Client())
+    else:
+        with Sandbox({"me/summarize": summarize, "me/translate": translate}) as sandbox:
+            anyio.run(main, Client(sandbox.access_token, sandbox.base_url))
