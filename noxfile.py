@@ -113,6 +113,21 @@ def simulate(session: nox.Session) -> None:
     session.run("python", "-m", "tests.simulation", *session.posargs)
 
 
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Real time, real HTTP, faults: 20 minutes, or `-- --minutes 2 --backend trio`. Not in CI."""
+    install(session, "test")
+    session.run("python", "-m", "tests.simulation.soak", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutates the modules that hold the promises (hours): `-- "wriftai_anyio._transport.retries*"`. Not in CI."""
+    install(session, "test", "mutants")
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
+
+
 @nox.session(python=list(installed_interpreters().values())[-1])
 def docs(session: nox.Session) -> None:
     """The documentation as a site, without a warning: a link that leads nowhere is one."""
