@@ -12,6 +12,7 @@ import pytest
 from tests.support.clients import ID, Script, answer, client_of, prediction
 from tests.support.event_server import events, streams
 from wriftai_anyio import Client
+from wriftai_anyio._transport.connections import loop_ends
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +41,23 @@ async def test_a_plain_loop_over_a_list_may_be_left_and_dropped() -> None:
             break
         gc.collect()
         await anyio.lowlevel.checkpoint()
+
+
+async def test_a_plain_loop_over_a_stream_may_be_left_and_dropped_and_is_closed_by_the_next_request() -> None:
+    script = Script(forever=served)
+    async with client_of(script) as client:
+        for _ in range(2):
+            async for _ in client.predictions.async_stream(ID):
+                break
+            gc.collect()
+            await anyio.lowlevel.checkpoint()
+        await client.predictions.async_list()
+        connections = loop_ends.get().connections(client._api.http)
+        assert connections is not None
+        assert sum(pool.active for pool in connections._pools) == 0
+        async for _ in client.predictions.async_stream(ID):
+            break
+    gc.collect()
 
 
 @pytest.mark.parametrize("generator", [plain_items, events_in_a_block])

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from wriftai_anyio._pipeline.responses import response_error
 from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.failures import connection_error
+from wriftai_anyio._transport.pools import close_later
 from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, Status
@@ -99,6 +101,10 @@ class _EventConnection:
         """Makes the error for an answer that is not what the API promises."""
         return response_error(self._response, problem)
 
+    def drop(self) -> None:
+        """Has the connection closed later, in a finalizer."""
+        close_later(self._response, self.aclose)
+
     async def aclose(self, patience: float = 0.0) -> None:
         """Closes the connection, after so many seconds unless its end comes before."""
         try:
@@ -161,6 +167,11 @@ class EventReader:
         self._ended = False
         self._unobserved = api.observer is NOBODY
         self._taken: Event | None = None
+
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        connection: _EventConnection | None = getattr(self, "_connection", None)
+        if connection is not None and not is_finalizing():
+            connection.drop()
 
     async def read(self) -> bool:
         """Reads on until there are more events; `False` when there are none after the last.

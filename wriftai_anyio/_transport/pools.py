@@ -8,7 +8,8 @@ window that is left.
 
 import math
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -70,9 +71,25 @@ class _CountedStream(httpx.AsyncByteStream):
         finally:
             await self._connections.leave(pool)
 
+    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
+        self._connections.close_later(close)
+
     def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         if self._pool is not None and not is_finalizing():
             self._connections.lose(self._pool)
+
+
+def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) -> None:
+    """Has an answer closed that is dropped unread, in a finalizer: before the next request, or with the client.
+
+    trio warns of the generators under an answer if the garbage collection ends them.
+
+    Args:
+        response: The answer.
+        close: Closes it.
+    """
+    if isinstance(response.stream, _CountedStream):
+        response.stream.close_later(close)
 
 
 class Connections:
@@ -90,10 +107,12 @@ class Connections:
         self._shared = shared
         self._pools: list[Pool] = []
         self._closed = False
+        self._dropped: deque[Callable[[], Awaitable[None]]] = deque()
         self._loop = current_token()
 
     async def enter(self) -> Pool:
         """Takes a place in a pool, when there is one."""
+        await self._close_dropped()
         await self._limiter.acquire()
         try:
             pool = self._pool_with_room()
@@ -138,6 +157,14 @@ class Connections:
             response.stream = _CountedStream(response.stream, self, pool)
         return response
 
+    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Notes what closes an answer that was dropped."""
+        self._dropped.append(close)
+
+    async def _close_dropped(self) -> None:
+        while self._dropped:
+            await self._dropped.popleft()()
+
     def lose(self, pool: Pool) -> None:
         """Gives back the place of an answer that was dropped unclosed, in a finalizer: elsewhere it is lost."""
         with suppress(RuntimeError):
@@ -158,6 +185,7 @@ class Connections:
     async def aclose(self) -> None:
         """Closes all connections, also those in use; who waits for a place gets none any more."""
         self._closed = True
+        await self._close_dropped()
         pools, self._pools = self._pools, []
         for pool in pools:
             await pool.aclose()
