@@ -1,4 +1,15 @@
-"""The events of one prediction, each once and in order, over as many connections as that takes."""
+"""The events of one prediction, each once and in order, over as many connections as that takes.
+
+    create ──► reading ──► `done` or `error`: ended
+                 │  ▲
+       closed or │  │ GET …/stream?after_id=<the last event read>
+         broken  ▼  │
+              recovering ── several times in a row without an event: given up
+
+A create is sent once: if it breaks before its first event, its outcome is unknown, and only events tell the id to go
+on with. An idle connection that the server closes is not a fault, and does not count. What is read is kept before
+anything else is awaited, so that a read that is cancelled loses no event.
+"""
 
 import json
 import math
@@ -83,7 +94,10 @@ class _EventConnection:
         return []
 
     def _without_repeated(self, events: list[ServerSentEvent]) -> list[ServerSentEvent]:
-        """Leaves out what a server sends again that begins with the first event, or with the last one."""
+        """Leaves out what is sent again by a server that begins with the first event, or with the last one.
+
+        Which of them a server does with `after_id`, if any, shows in the first event that comes.
+        """
         if self._repeats is None:
             self._repeats = events[0].id in self._repeated_from
         for count, event in enumerate(events):
