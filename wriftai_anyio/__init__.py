@@ -10,6 +10,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AsyncPredictionStream",
+    "AsyncWaitOptions",
     "AuthenticationError",
     "BadRequestError",
     "BatchJournalError",
@@ -24,8 +25,10 @@ __all__ = [
     "ModelVisibility",
     "ModelsSortBy",
     "NotFoundError",
+    "OutputTypeError",
     "PaginationOptions",
     "PermissionDeniedError",
+    "PredictionFailedError",
     "PredictionStream",
     "PredictionStreamEvent",
     "PredictionStreamEventType",
@@ -35,9 +38,11 @@ __all__ = [
     "RequestEvent",
     "ResponseEvent",
     "SortDirection",
+    "Status",
     "UnprocessableEntityError",
     "UserPaginationOptions",
     "UsersSortBy",
+    "WaitOptions",
     "WaitTimeoutError",
     "WebhookNoSignatureError",
     "WebhookNoTimestampError",
@@ -68,7 +73,9 @@ if typing.TYPE_CHECKING:
         CreateOutcomeUnknown,
         InternalServerError,
         NotFoundError,
+        OutputTypeError,
         PermissionDeniedError,
+        PredictionFailedError,
         RateLimitError,
         UnprocessableEntityError,
         WaitTimeoutError,
@@ -83,6 +90,7 @@ if typing.TYPE_CHECKING:
     from .hooks import RequestEvent, ResponseEvent
     from .models import ModelPaginationOptions, ModelsSortBy
     from .pagination import PaginationOptions
+    from .predictions import AsyncWaitOptions, Status, WaitOptions
     from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
     from .users import UserPaginationOptions, UsersSortBy
     from .webhooks import WebhookReceiver, verify_webhook
@@ -100,6 +108,7 @@ else:
         "hooks",
         "models",
         "pagination",
+        "predictions",
         "streams",
         "users",
         "webhooks",

@@ -3,8 +3,8 @@
 import json
 import math
 import threading
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -12,7 +12,7 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import EndOfStream, Semaphore, create_memory_object_stream, create_task_group, sleep_forever
+from anyio import EndOfStream, Lock, Semaphore, create_memory_object_stream, create_task_group, sleep_forever
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -98,12 +98,36 @@ class BatchLimits:
         max_failures: How many results may not succeed before no more inputs are taken in; `None` for no end.
         deduplicate: Whether equal inputs are created once.
         journal: The path of the journal, if there is one.
+        in_order: Whether results come in the order of their inputs, and not as they end.
     """
 
     max_in_flight: int
     max_failures: int | None
     deduplicate: bool
     journal: str | PathLike[str] | None
+    in_order: bool = False
+
+
+class InOrder:
+    """Puts results that come as they end into the order of their inputs."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._early: dict[int, BatchResult] = {}
+        self._turn = Lock()
+
+    async def receive(self, take: Callable[[], Awaitable[BatchResult]]) -> BatchResult:
+        """Returns the result whose turn it is.
+
+        Args:
+            take: Takes the next one that comes.
+        """
+        async with self._turn:
+            while self._next not in self._early:
+                result = await take()
+                self._early[result.index] = result
+            self._next += 1
+            return self._early.pop(self._next - 1)
 
 
 class AsyncBatch:
@@ -137,6 +161,7 @@ class AsyncBatch:
         self._inputs = inputs
         self._places = Semaphore(limits.max_in_flight)
         self._guard = Guard(limits.max_failures)
+        self._in_order = InOrder() if limits.in_order else None
         self._duplicates = Duplicates(job.model) if limits.deduplicate else None
         self._journal = limits.journal
         self._open = AsyncExitStack()
@@ -177,10 +202,15 @@ class AsyncBatch:
         if self._tasks is None:
             raise RuntimeError("Use a batch as `async with …`, and iterate over it inside the block.")
         try:
-            result = await self._receive.receive()
+            result = await (self._in_order.receive(self._take) if self._in_order else self._take())
         except EndOfStream:
             raise StopAsyncIteration from None
+        # Only now: results that wait for their turn take places, too, so that their number is bounded.
         self._places.release()
+        return result
+
+    async def _take(self) -> BatchResult:
+        result = await self._receive.receive()
         if isinstance(result, Exception):
             raise result
         return result
@@ -301,6 +331,13 @@ class Batch:
         if self._started is not None:
             self._started.cancel()
             self._inputs.close()
+
+    def leave(self) -> None:
+        """Cancel what is under way, and do not wait for its end. A finalizer may call it, in any thread."""
+        if self._started is not None:
+            self._started.leave()
+            with suppress(ValueError):  # a generator that just runs, in another thread
+                self._inputs.close()
 
     def __iter__(self) -> "Batch":
         return self

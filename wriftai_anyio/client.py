@@ -1,22 +1,30 @@
 """The client: configuration, life cycle, and the resources as attributes."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
+from os import PathLike
 from types import TracebackType
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 import httpx
 
+from ._blocking.guard import refuse_event_loop
 from ._config import DEFAULT_TIMEOUT, Config
+from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
+from ._predictions.outcome import check_waits_for_the_end, output_reader
 from ._rate_limits.state import RateLimits
+from ._types.prediction_params import InputValue
 from .api import API
 from .authenticated_user import AuthenticatedUser
+from .batch import DEFAULT_IN_FLIGHT
 from .files import Files
 from .hardware import HardwareResource
 from .hooks import ObserverSource, OnRequest, OnResponse
 from .model_categories import ModelCategories
 from .model_versions import ModelVersions
 from .models import ModelsResource
+from .outputs import AsyncOutputMap, OutputMap, as_async_params, as_params
 from .predictions import Predictions
+from .streams import AsyncOutputStream, OutputStream
 from .uploads import Uploads
 from .users import UsersResource
 from .variables import Variables
@@ -162,6 +170,399 @@ class Client:
 
     def __setstate__(self, config: Config) -> None:
         self._open(config)
+
+    @overload
+    async def async_run(
+        self,
+        model: str,
+        input: InputValue,
+        *,
+        output_type: type[T],
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+    ) -> T: ...
+    @overload
+    async def async_run(
+        self,
+        model: str,
+        input: InputValue,
+        *,
+        output_type: Any = None,
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+    ) -> Any: ...
+    async def async_run(
+        self,
+        model: str,
+        input: InputValue,
+        *,
+        output_type: Any = None,
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+    ) -> Any:
+        """Run a model on an input, and return its output.
+
+        It creates a prediction, and waits until it has ended. For more than the output, see `predictions.async_create`.
+
+        Args:
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            input: The input. Paths, open binary files and `File` anywhere in it are uploaded first; pydantic models,
+                dataclasses, enumerations, dates and UUIDs become their JSON.
+            output_type: What the output is read as: anything that pydantic's `TypeAdapter` takes, such as a dataclass
+                or `list[Row]` (extra `pydantic`). By default the output is returned as it came.
+            wait_options: How to wait.
+
+        Returns:
+            The output.
+
+        Raises:
+            PredictionFailedError: If the prediction failed, was cancelled or abandoned.
+            OutputTypeError: If the output is not of `output_type`; the error holds it.
+            ValueError: If an argument is not valid; nothing was sent.
+            ImportError: If `output_type` is given and pydantic is not installed; nothing was sent.
+            CreateOutcomeUnknown: If the create was sent and its answer was lost, or the server failed: the prediction
+                may be running. Look before you run it again.
+            WaitTimeoutError: If `wait_options.timeout` passes first.
+            APIStatusError: If the API refuses the request; nothing was created.
+            APIConnectionError: If the create certainly did not reach the server, or polls fail for a minute.
+            OSError: If a file in the input cannot be read; nothing was created.
+
+        Example:
+            ```python
+            words = await client.async_run("sandbox/word-count", {"text": "to be or not to be"})
+            print(words)
+            ```
+        """
+        read = output_reader(output_type)
+        check_waits_for_the_end(wait_options)
+        return read(await self.predictions.async_create({"input": input}, model, True, wait_options))  # noqa: FBT003
+
+    def async_stream(self, model: str, input: InputValue, *, wait: float | None = None) -> AsyncOutputStream:
+        """Run a model on an input, and iterate over the pieces of its output as they come.
+
+        If the server streams no piece, the finished output comes once, in one piece. Use it in `async with` if you may
+        leave the loop early. The prediction is created when you ask for the first piece.
+
+        Args:
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            input: The input, as in `async_run`.
+            wait: Seconds without an event after which the server should close the connection; the stream then connects
+                again. By default the server decides.
+
+        Returns:
+            An iterator over the pieces, which is also a context manager.
+
+        Raises:
+            ValueError: If an argument is not valid; nothing was sent.
+            PredictionFailedError: While iterating, if the prediction failed, was cancelled or abandoned.
+            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first event.
+            WriftAIError: While iterating, as in `predictions.async_create_stream`.
+
+        Example:
+            ```python
+            async with client.async_stream("sandbox/word-count", {"text": "to be or not to be"}) as pieces:
+                async for piece in pieces:
+                    print(piece, end="")
+            ```
+        """
+        return self.predictions.async_create_stream({"input": input}, model, wait=wait).async_outputs()
+
+    @overload
+    def async_map(
+        self,
+        model: str,
+        inputs: Iterable[InputValue] | AsyncIterable[InputValue],
+        *,
+        output_type: type[T],
+        return_exceptions: bool = False,
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        journal: str | PathLike[str] | None = None,
+        recreate_unknown: bool = False,
+        find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
+    ) -> AsyncOutputMap[T]: ...
+    @overload
+    def async_map(
+        self,
+        model: str,
+        inputs: Iterable[InputValue] | AsyncIterable[InputValue],
+        *,
+        output_type: Any = None,
+        return_exceptions: bool = False,
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        journal: str | PathLike[str] | None = None,
+        recreate_unknown: bool = False,
+        find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
+    ) -> AsyncOutputMap[Any]: ...
+    def async_map(
+        self,
+        model: str,
+        inputs: Iterable[InputValue] | AsyncIterable[InputValue],
+        *,
+        output_type: Any = None,
+        return_exceptions: bool = False,
+        wait_options: AsyncWaitOptions = DEFAULT_ASYNC_WAIT_OPTIONS,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        journal: str | PathLike[str] | None = None,
+        recreate_unknown: bool = False,
+        find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
+    ) -> AsyncOutputMap[Any]:
+        """Run a model on many inputs, and iterate over the outputs in the order of the inputs.
+
+        Args:
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            inputs: The inputs, each as in `async_run`, read only as fast as their outputs are taken. An iterable that
+                blocks also blocks the event loop.
+            output_type: What each output is read as, as in `async_run`.
+            return_exceptions: Whether an error (`PredictionFailedError`, `OutputTypeError` and others) is returned in
+                place of an output. By default it is raised where the output would come.
+            wait_options: How to wait for each prediction.
+            max_in_flight: How many inputs may be in work at most, from being read until you have taken their output.
+            journal: Path of a file with which the job survives being killed; see `predictions.async_batch`, also for
+                all that follows.
+            recreate_unknown: Whether to create again what an earlier run may have created.
+            find_unknown: Whether to look for it on the server first.
+            retry_failed: With a journal: whether to create again what an earlier run saw fail.
+            max_failures: After how many failures no more inputs are read, and `BatchStoppedError` is raised at the end.
+            deduplicate: Whether equal inputs are created once, and each gets the output.
+
+        Returns:
+            A context manager, in which you iterate over the outputs.
+
+        Raises:
+            ValueError: If an argument is not valid; nothing was sent.
+            ImportError: If `output_type` is given and pydantic is not installed; nothing was sent.
+            BatchJournalError: As `predictions.async_batch` does.
+            BatchStoppedError: After the last output, if `max_failures` did not succeed.
+
+        Example:
+            ```python
+            lines = ({"text": line} for line in open("lines.txt"))
+            async with client.async_map("sandbox/word-count", lines) as outputs:
+                async for words in outputs:
+                    print(words)
+            ```
+        """
+        read = output_reader(output_type)
+        check_waits_for_the_end(wait_options)
+        batch = self.predictions.async_batch(
+            as_async_params(inputs),
+            model,
+            journal=journal,
+            max_in_flight=max_in_flight,
+            wait_options=wait_options,
+            recreate_unknown=recreate_unknown,
+            find_unknown=find_unknown,
+            retry_failed=retry_failed,
+            max_failures=max_failures,
+            deduplicate=deduplicate,
+            in_order=True,
+        )
+        return AsyncOutputMap(batch, read, return_exceptions=return_exceptions)
+
+    @overload
+    def run(
+        self,
+        model: str,
+        input: InputValue,
+        *,
+        output_type: type[T],
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    ) -> T: ...
+    @overload
+    def run(
+        self,
+        model: str,
+        input: InputValue,
+        *,
+        output_type: Any = None,
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    ) -> Any: ...
+    def run(
+        self,
+        model: str,
+        input: InputValue,
+        *,
+        output_type: Any = None,
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    ) -> Any:
+        """Run a model on an input, and return its output.
+
+        It creates a prediction, and waits until it has ended. For more than the output, see `predictions.create`.
+
+        Args:
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            input: The input. Paths, open binary files and `File` anywhere in it are uploaded first; pydantic models,
+                dataclasses, enumerations, dates and UUIDs become their JSON.
+            output_type: What the output is read as: anything that pydantic's `TypeAdapter` takes, such as a dataclass
+                or `list[Row]` (extra `pydantic`). By default the output is returned as it came.
+            wait_options: How to wait.
+
+        Returns:
+            The output.
+
+        Raises:
+            PredictionFailedError: If the prediction failed, was cancelled or abandoned.
+            OutputTypeError: If the output is not of `output_type`; the error holds it.
+            ValueError: If an argument is not valid; nothing was sent.
+            ImportError: If `output_type` is given and pydantic is not installed; nothing was sent.
+            CreateOutcomeUnknown: If the create was sent and its answer was lost, or the server failed: the prediction
+                may be running. Look before you run it again.
+            WaitTimeoutError: If `wait_options.timeout` passes first.
+            APIStatusError: If the API refuses the request; nothing was created.
+            APIConnectionError: If the create certainly did not reach the server, or polls fail for a minute.
+            OSError: If a file in the input cannot be read; nothing was created.
+
+        Example:
+            ```python
+            words = client.run("sandbox/word-count", {"text": "to be or not to be"})
+            print(words)
+            ```
+        """
+        refuse_event_loop("async_run")
+        read = output_reader(output_type)
+        check_waits_for_the_end(wait_options)
+        return read(self.predictions.create({"input": input}, model, True, wait_options))  # noqa: FBT003
+
+    def stream(self, model: str, input: InputValue, *, wait: float | None = None) -> OutputStream:
+        """Run a model on an input, and iterate over the pieces of its output as they come.
+
+        If the server streams no piece, the finished output comes once, in one piece. Use it in `with` if you may leave
+        the loop early. The prediction is created when you ask for the first piece.
+
+        Args:
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            input: The input, as in `run`.
+            wait: Seconds without an event after which the server should close the connection; the stream then connects
+                again. By default the server decides.
+
+        Returns:
+            An iterator over the pieces, which is also a context manager.
+
+        Raises:
+            ValueError: If an argument is not valid; nothing was sent.
+            PredictionFailedError: While iterating, if the prediction failed, was cancelled or abandoned.
+            CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first event.
+            WriftAIError: While iterating, as in `predictions.create_stream`.
+
+        Example:
+            ```python
+            with client.stream("sandbox/word-count", {"text": "to be or not to be"}) as pieces:
+                for piece in pieces:
+                    print(piece, end="")
+            ```
+        """
+        return self.predictions.create_stream({"input": input}, model, wait=wait).outputs()
+
+    @overload
+    def map(
+        self,
+        model: str,
+        inputs: Iterable[InputValue],
+        *,
+        output_type: type[T],
+        return_exceptions: bool = False,
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        journal: str | PathLike[str] | None = None,
+        recreate_unknown: bool = False,
+        find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
+    ) -> OutputMap[T]: ...
+    @overload
+    def map(
+        self,
+        model: str,
+        inputs: Iterable[InputValue],
+        *,
+        output_type: Any = None,
+        return_exceptions: bool = False,
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        journal: str | PathLike[str] | None = None,
+        recreate_unknown: bool = False,
+        find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
+    ) -> OutputMap[Any]: ...
+    def map(
+        self,
+        model: str,
+        inputs: Iterable[InputValue],
+        *,
+        output_type: Any = None,
+        return_exceptions: bool = False,
+        wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        journal: str | PathLike[str] | None = None,
+        recreate_unknown: bool = False,
+        find_unknown: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
+        deduplicate: bool = False,
+    ) -> OutputMap[Any]:
+        """Run a model on many inputs, and iterate over the outputs in the order of the inputs.
+
+        Args:
+            model: The model as owner/name, or as owner/name:number for one of its versions.
+            inputs: The inputs, each as in `run`, read only as fast as their outputs are taken. They are read in the
+                calling thread.
+            output_type: What each output is read as, as in `run`.
+            return_exceptions: Whether an error (`PredictionFailedError`, `OutputTypeError` and others) is returned in
+                place of an output. By default it is raised where the output would come.
+            wait_options: How to wait for each prediction.
+            max_in_flight: How many inputs may be in work at most, from being read until you have taken their output.
+            journal: Path of a file with which the job survives being killed; see `predictions.batch`, also for all that
+                follows.
+            recreate_unknown: Whether to create again what an earlier run may have created.
+            find_unknown: Whether to look for it on the server first.
+            retry_failed: With a journal: whether to create again what an earlier run saw fail.
+            max_failures: After how many failures no more inputs are read, and `BatchStoppedError` is raised at the end.
+            deduplicate: Whether equal inputs are created once, and each gets the output.
+
+        Returns:
+            A context manager, in which you iterate over the outputs.
+
+        Raises:
+            ValueError: If an argument is not valid; nothing was sent.
+            ImportError: If `output_type` is given and pydantic is not installed; nothing was sent.
+            BatchJournalError: As `predictions.batch` does.
+            BatchStoppedError: After the last output, if `max_failures` did not succeed.
+
+        Example:
+            ```python
+            lines = ({"text": line} for line in open("lines.txt"))
+            with client.map("sandbox/word-count", lines) as outputs:
+                for words in outputs:
+                    print(words)
+            ```
+        """
+        read = output_reader(output_type)
+        check_waits_for_the_end(wait_options)
+        batch = self.predictions.batch(
+            as_params(inputs),
+            model,
+            journal=journal,
+            max_in_flight=max_in_flight,
+            wait_options=wait_options,
+            recreate_unknown=recreate_unknown,
+            find_unknown=find_unknown,
+            retry_failed=retry_failed,
+            max_failures=max_failures,
+            deduplicate=deduplicate,
+            in_order=True,
+        )
+        return OutputMap(batch, read, return_exceptions=return_exceptions)
 
     async def aclose(self) -> None:
         """Close this event loop's connections, and stop the thread of the blocking calls, which ends its calls.

@@ -10,6 +10,8 @@
     │   └── InternalServerError 5xx
     ├── CreateOutcomeUnknown              the create may have been taken: never sent twice
     ├── WaitTimeoutError, also TimeoutError
+    ├── PredictionFailedError             a prediction failed, was cancelled or abandoned: it has no output
+    ├── OutputTypeError                   an output is not of the type that was asked for
     ├── BatchJournalError                 a batch's journal is another's, damaged, or in use
     ├── BatchStoppedError                 too many inputs of a batch did not succeed
     └── WebhookSignatureVerificationError, also ValueError
@@ -21,6 +23,7 @@ requests and responses that errors carry are copies without it.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -40,7 +43,9 @@ __all__ = [
     "CreateOutcomeUnknown",
     "InternalServerError",
     "NotFoundError",
+    "OutputTypeError",
     "PermissionDeniedError",
+    "PredictionFailedError",
     "RateLimitError",
     "UnprocessableEntityError",
     "WaitTimeoutError",
@@ -211,6 +216,60 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
         self.prediction = prediction
 
 
+class PredictionFailedError(WriftAIError):
+    """A prediction failed, was cancelled, or was abandoned, and so has no output. `Client.run` and its like raise it.
+
+    Attributes:
+        prediction: The prediction.
+        prediction_id: Its id.
+        status: How it ended: `failed`, `cancelled` or `abandoned`.
+        source: Where the error lies, `internal` or `external`, if the API says so.
+        detail: The API's details of the error, if there are any.
+    """
+
+    prediction: PredictionWithIO
+    prediction_id: str
+    status: str
+    source: str | None
+    detail: JsonValue
+
+    def __init__(self, prediction: PredictionWithIO) -> None:
+        error: Mapping[str, Any] = prediction.get("error") or {}
+        self.prediction = prediction
+        self.prediction_id = prediction["id"]
+        self.status = prediction["status"]
+        self.source = error.get("source")
+        self.detail = error.get("detail")
+        ending = "failed" if self.status == "failed" else f"was {self.status}"
+        said = error.get("message")
+        super().__init__(f"Prediction {self.prediction_id} {ending}{f': {said}' if said else '.'}")
+
+
+class OutputTypeError(WriftAIError):
+    """A prediction succeeded, and its output is not of the `output_type` that was asked for. The output is not lost.
+
+    The cause is pydantic's `ValidationError`.
+
+    Attributes:
+        prediction: The prediction, with its output.
+        prediction_id: Its id.
+        reasons: What does not fit, and where, as pydantic lists it (`type`, `loc`, `msg`).
+    """
+
+    prediction: PredictionWithIO
+    prediction_id: str
+    reasons: list[Mapping[str, Any]]
+
+    def __init__(self, prediction: PredictionWithIO, reasons: list[Mapping[str, Any]]) -> None:
+        self.prediction = prediction
+        self.prediction_id = prediction["id"]
+        self.reasons = reasons
+        listed = "; ".join(_validation_line(reason) for reason in reasons[:5])
+        super().__init__(
+            f"The output of prediction {self.prediction_id} does not fit: {listed}. It is in the error's `prediction`."
+        )
+
+
 class BatchJournalError(WriftAIError):
     """A batch's journal belongs to other inputs, is damaged, is not a journal, or is in use. It is left unchanged."""
 
@@ -327,4 +386,4 @@ def _validation_line(entry: JsonValue) -> str:
         return str(entry)
     location = entry.get("loc")
     place = ".".join(str(part) for part in location) if isinstance(location, list) else str(location)
-    return f"{place}: {entry.get('msg')}"
+    return f"{place}: {entry.get('msg')}" if place else str(entry.get("msg"))

@@ -560,6 +560,7 @@ class Predictions(Resource):
         retry_failed: bool = False,
         max_failures: int | None = None,
         deduplicate: bool = False,
+        in_order: bool = False,
     ) -> AsyncBatch:
         """Run many predictions as one job.
 
@@ -585,6 +586,8 @@ class Predictions(Resource):
                 created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count.
             deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
                 for that until the batch ends.
+            in_order: Whether results come in the order of the inputs, and not as they end. Those that wait for their
+                turn count for `max_in_flight`.
 
         Returns:
             A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.
@@ -605,7 +608,7 @@ class Predictions(Resource):
             ```
         """
         job = self._job(model, for_coroutine(wait_options), recreate_unknown, find_unknown, retry_failed)
-        return AsyncBatch(job, reader(inputs), BatchLimits(max_in_flight, max_failures, deduplicate, journal))
+        return AsyncBatch(job, reader(inputs), BatchLimits(max_in_flight, max_failures, deduplicate, journal, in_order))
 
     def batch(
         self,
@@ -620,6 +623,7 @@ class Predictions(Resource):
         retry_failed: bool = False,
         max_failures: int | None = None,
         deduplicate: bool = False,
+        in_order: bool = False,
     ) -> Batch:
         """Run many predictions as one job.
 
@@ -645,6 +649,8 @@ class Predictions(Resource):
                 created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count.
             deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
                 for that until the batch ends.
+            in_order: Whether results come in the order of the inputs, and not as they end. Those that wait for their
+                turn count for `max_in_flight`.
 
         Returns:
             A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.
@@ -667,7 +673,7 @@ class Predictions(Resource):
         caller = Caller()
         read = CallersInputs(iter(inputs), caller)
         job = self._job(model, for_coroutine(wait_options, caller), recreate_unknown, find_unknown, retry_failed)
-        limits = BatchLimits(max_in_flight, max_failures, deduplicate, journal)
+        limits = BatchLimits(max_in_flight, max_failures, deduplicate, journal, in_order)
         return Batch(self._api, AsyncBatch(job, read, limits), read)
 
     def _job(

@@ -3,26 +3,29 @@
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Final
+from typing import Any, Final, cast
 
 from ._blocking.calls import Caller, Started
 from ._parsing.json_copy import copy_json
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
+from ._predictions.outcome import output_of
 from ._types.json import JsonValue
-from ._types.prediction import PredictionWithIO
+from ._types.prediction import PredictionWithIO, Status, is_terminal
 from ._types.str_enum import StrEnum
 from ._types.typing_backports import TypedDict
 from .api import API
-from .errors import WriftAIError
+from .errors import NotFoundError
 
 __all__ = [
+    "AsyncOutputStream",
     "AsyncPredictionStream",
+    "OutputStream",
     "PredictionStream",
     "PredictionStreamEvent",
     "PredictionStreamEventType",
@@ -52,7 +55,7 @@ class PredictionStreamEvent(TypedDict):
 _JSON: Final = json.JSONDecoder()
 _TYPES: Final = {kind.value: kind for kind in PredictionStreamEventType}
 _WITH_PREDICTION: Final = frozenset({"init", "done"})
-_PIECE: Final = PredictionStreamEventType.OUTPUT.value
+_OUTPUT: Final = PredictionStreamEventType.OUTPUT.value
 _FAILURE: Final = PredictionStreamEventType.ERROR.value
 
 
@@ -63,12 +66,23 @@ class _Events:
         self._reader = reader
         self._shape = shape
         self._prediction: PredictionWithIO | None = None
-        self._has_pieces = not reader.is_from_start
+        self._failure: JsonValue = None
 
     @property
     def prediction(self) -> PredictionWithIO | None:
         """The prediction as the last `init` or `done` event described it; `None` before the first of them."""
         return self._prediction
+
+    def ended(self) -> PredictionWithIO | None:
+        """Return the ended prediction, as far as its events told it; `None` if they did not.
+
+        An `error` event brings the error alone: then the rest is what an earlier event told.
+        """
+        if self._failure is not None:
+            error = self._failure if isinstance(self._failure, dict) else {"message": json.dumps(self._failure)}
+            told: Mapping[str, object] = self._prediction or {"id": self._reader.prediction_id}
+            return cast("PredictionWithIO", {**told, "status": Status.failed, "error": error})
+        return self._prediction if self._prediction is not None and is_terminal(self._prediction) else None
 
     def _next(self) -> PredictionStreamEvent:
         event_id, kind, text = self._reader.events.popleft()
@@ -76,21 +90,18 @@ class _Events:
             data = _decoded(text)
         except (ValueError, RecursionError):
             raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
-        self._has_pieces |= kind == _PIECE
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
                 # A copy: the caller gets the event, and may change it.
                 prediction = self._shape.detailed(copy_json(data))
                 self._reader.tell_state(prediction)
                 self._prediction = prediction
+        elif kind == _OUTPUT:
+            self._reader.has_output = True
         elif kind == _FAILURE:
+            self._failure = copy_json(data)
             self._reader.tell_failure()
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
-
-    def _unstreamed_text(self) -> str:
-        """Returns the output of a prediction that has ended and streamed no piece of it: it was paid for."""
-        output = None if self._has_pieces or self._prediction is None else self._prediction.get("output")
-        return "" if output is None else _checked_text(output)
 
 
 class AsyncPredictionStream(_Events):
@@ -126,19 +137,29 @@ class AsyncPredictionStream(_Events):
             raise StopAsyncIteration
         return self._next()
 
+    def async_outputs(self) -> "AsyncOutputStream":
+        """Iterate over the pieces of the output as they come.
+
+        If the server streams no piece, the finished output comes once, in one piece.
+
+        Returns:
+            An iterator over the pieces that were not read before, which is also a context manager.
+        """
+        return AsyncOutputStream(self, self._reader)
+
     async def async_text(self) -> str:
         """Read the stream to its end, and join the output of a text model.
 
         Returns:
-            The text of all output events that were not read before; if the prediction streams none, its output.
+            The text of all output events that were not read before; the finished output, if the server streams none.
 
         Raises:
             ValueError: If an output is not a string.
-            WriftAIError: If the prediction fails, or the stream does; its subclasses are those of
-                `Predictions.async_stream`.
+            PredictionFailedError: If the prediction failed, was cancelled or abandoned.
+            WriftAIError: If the stream fails; its subclasses are those of `Predictions.async_stream`.
         """
-        async with self:
-            return "".join([_text(event) async for event in self]) + self._unstreamed_text()
+        async with self.async_outputs() as pieces:
+            return "".join([_text(piece) async for piece in pieces])
 
     async def aclose(self) -> None:
         """Close the connection. It is safe to call it twice; events that were already received can still be read."""
@@ -217,18 +238,29 @@ class PredictionStream(_Events):
             self._reading = None
             reading.result()
 
+    def outputs(self) -> "OutputStream":
+        """Iterate over the pieces of the output as they come.
+
+        If the server streams no piece, the finished output comes once, in one piece.
+
+        Returns:
+            An iterator over the pieces that were not read before, which is also a context manager.
+        """
+        return OutputStream(self, self._reader, self._api)
+
     def text(self) -> str:
         """Read the stream to its end, and join the output of a text model.
 
         Returns:
-            The text of all output events that were not read before; if the prediction streams none, its output.
+            The text of all output events that were not read before; the finished output, if the server streams none.
 
         Raises:
             ValueError: If an output is not a string.
-            WriftAIError: If the prediction fails, or the stream does; its subclasses are those of `Predictions.stream`.
+            PredictionFailedError: If the prediction failed, was cancelled or abandoned.
+            WriftAIError: If the stream fails; its subclasses are those of `Predictions.stream`.
         """
-        with self:
-            return "".join([_text(event) for event in self]) + self._unstreamed_text()
+        with self.outputs() as pieces:
+            return "".join([_text(piece) for piece in pieces])
 
     def close(self) -> None:
         """Close the connection. It is safe to call it twice; events that were already received can still be read."""
@@ -238,6 +270,125 @@ class PredictionStream(_Events):
             reading.cancel()
 
     def __enter__(self) -> "PredictionStream":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Pieces:
+    """What of a prediction's events is its output, and what comes after the last of them."""
+
+    def __init__(self, events: _Events, reader: EventReader) -> None:
+        self._events = events
+        self._reader = reader
+        self._is_over = False
+
+    @property
+    def prediction(self) -> PredictionWithIO | None:
+        """The prediction as it was last told whole; `None` before that."""
+        return self._events.prediction
+
+    def _may_go_on(self, error: Exception) -> bool:
+        """Whether the output may still come of the prediction itself: the server has no stream of it."""
+        return isinstance(error, NotFoundError) and self._reader.prediction_id is not None
+
+    def _last(self, prediction: PredictionWithIO) -> list[JsonValue]:
+        """Returns the finished output, unless pieces of it came.
+
+        Raises:
+            PredictionFailedError: If there is none.
+        """
+        self._is_over = True
+        output = output_of(prediction)
+        return [] if self._reader.has_output else [output]
+
+
+class AsyncOutputStream(_Pieces):
+    """The pieces of a prediction's output, as they come.
+
+    If the server streams no piece, the finished output comes once, in one piece. Use it in `async with` if you may
+    leave the loop early: leaving the block closes the connection.
+
+    Args:
+        events: The prediction's events.
+        reader: Reads them.
+    """
+
+    def __init__(self, events: AsyncPredictionStream, reader: EventReader) -> None:
+        super().__init__(events, reader)
+        self._stream = events
+
+    def __aiter__(self) -> "AsyncOutputStream":
+        return self
+
+    async def __anext__(self) -> Any:  # noqa: ANN401 -- whatever a model returns
+        try:
+            async for event in self._stream:
+                if event["event"] == PredictionStreamEventType.OUTPUT:
+                    return event["data"]
+        except NotFoundError as error:
+            if not self._may_go_on(error):
+                raise
+        if not self._is_over:
+            for output in self._last(self._stream.ended() or await self._reader.async_ended()):
+                return output
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the connection. It is safe to call it twice."""
+        self._is_over = True
+        await self._stream.aclose()
+
+    async def __aenter__(self) -> "AsyncOutputStream":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class OutputStream(_Pieces):
+    """The pieces of a prediction's output, as they come.
+
+    It is `AsyncOutputStream` for blocking callers. If you only drop it, the connection closes soon after.
+
+    Args:
+        events: The prediction's events.
+        reader: Reads them.
+        api: Gets the prediction for blocking callers.
+    """
+
+    def __init__(self, events: PredictionStream, reader: EventReader, api: API) -> None:
+        super().__init__(events, reader)
+        self._stream = events
+        self._api = api
+
+    def __iter__(self) -> "OutputStream":
+        return self
+
+    def __next__(self) -> Any:  # noqa: ANN401 -- whatever a model returns
+        try:
+            for event in self._stream:
+                if event["event"] == PredictionStreamEventType.OUTPUT:
+                    return event["data"]
+        except NotFoundError as error:
+            if not self._may_go_on(error):
+                raise
+        if not self._is_over:
+            for output in self._last(self._stream.ended() or self._api.blocking.call(self._reader.async_ended)):
+                return output
+        raise StopIteration
+
+    def close(self) -> None:
+        """Close the connection. It is safe to call it twice."""
+        self._is_over = True
+        self._stream.close()
+
+    def __enter__(self) -> "OutputStream":
         return self
 
     def __exit__(
@@ -258,18 +409,11 @@ def _decoded(text: str) -> JsonValue:
     return value
 
 
-def _text(event: PredictionStreamEvent) -> str:
-    data = event["data"]
-    if event["event"] == PredictionStreamEventType.ERROR:
-        raise WriftAIError(f"The prediction failed: {json.dumps(data, ensure_ascii=False)}")
-    if event["event"] != PredictionStreamEventType.OUTPUT:
+def _text(piece: object) -> str:
+    if piece is None:  # a model that returns nothing
         return ""
-    return _checked_text(data)
-
-
-def _checked_text(data: JsonValue) -> str:
-    if not isinstance(data, str):
+    if not isinstance(piece, str):
         raise ValueError(  # noqa: TRY004 -- of the prediction's value, not of an argument's type
-            f"The output is not a string but a JSON {type(data).__name__}: read the events one by one."
+            f"The output is not a string but a JSON {type(piece).__name__}: read the events one by one."
         )
-    return data
+    return piece

@@ -59,6 +59,13 @@ def test_example_uses_the_server_of_the_environment(name: str) -> None:
         assert [prediction["status"] for prediction in sandbox.predictions] == ["succeeded"]
 
 
+def test_the_first_program_is_five_lines_and_prints_an_output() -> None:
+    code = (EXAMPLES / "first.py").read_text(encoding="utf-8").splitlines()[2:]
+    assert len([line for line in code if line]) <= 5
+    with Sandbox() as sandbox:
+        assert ast.literal_eval(run_script(EXAMPLES / "first.py", sandbox)) == {"the": 2, "more": 1, "merrier": 1}
+
+
 def test_models_looks_around_and_leaves_nothing_behind() -> None:
     with Sandbox(sample_data=True) as sandbox:
         before = sandbox.requests

@@ -120,10 +120,15 @@ def pairs(module: ast.Module) -> Iterator[Pair]:
         blocking = classes.get(kind.name.removeprefix("Async"), kind)
         twins = {each.name: each for each in blocking.body if isinstance(each, ast.FunctionDef)}
         for method in kind.body:
-            if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)) and not is_overload(method):
                 name = twin_name(method.name, of_async_kind=blocking is not kind)
                 if name:
                     yield Pair(blocking, method, twins.get(name))
+
+
+def is_overload(function: Function) -> bool:
+    """Whether it is a signature for type checkers alone; the method with the docstring comes after those."""
+    return any(ast.unparse(each) == "overload" for each in function.decorator_list)
 
 
 def twin_name(name: str, *, of_async_kind: bool) -> str | None:

@@ -26,6 +26,7 @@ from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
 from wriftai_anyio._parsing.ids import is_id, is_same_id
 from wriftai_anyio._pipeline.responses import response_error
+from wriftai_anyio._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS
 from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.failures import connection_error
@@ -34,7 +35,13 @@ from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, Status
 from wriftai_anyio.api import API
-from wriftai_anyio.errors import APIConnectionError, APIResponseError, APITimeoutError, InternalServerError
+from wriftai_anyio.errors import (
+    APIConnectionError,
+    APIResponseError,
+    APITimeoutError,
+    InternalServerError,
+    WriftAIError,
+)
 
 from .create import Create, Hold
 from .create_outcome import outcome_told, outcome_unknown
@@ -147,6 +154,7 @@ class EventReader:
 
     Attributes:
         events: Those that were read and not taken yet.
+        has_output: Whether an event held a piece of the output.
 
     Raises:
         ValueError: If `after_id` or `wait` cannot be right.
@@ -166,12 +174,14 @@ class EventReader:
         if wait is not None and not (wait > 0 and math.isfinite(wait)):
             raise ValueError(f"wait must be seconds, more than 0, or None, not {wait!r}.")
         self.events: deque[ServerSentEvent] = deque()
+        # Of events before the one to begin after it is not known whether they held output.
+        self.has_output: bool = after_id is not None
         self._api = api
         self._operations = operations
         self._prepare = None if isinstance(source, str) else source
         self._prediction_id = source if isinstance(source, str) else None
         self._first_id: str | None = None
-        self._last_id = self._after_id = after_id
+        self._last_id = after_id
         self._wait = wait
         self._guard = ResourceGuard("reading from")
         self._connection: _EventConnection | None = None
@@ -242,9 +252,15 @@ class EventReader:
             self._taken.set()
 
     @property
-    def is_from_start(self) -> bool:
-        """Whether the events begin with the first."""
-        return self._after_id is None
+    def prediction_id(self) -> str | None:
+        """The prediction's id; `None` before it is created."""
+        return self._prediction_id
+
+    async def async_ended(self) -> PredictionWithIO:
+        """Returns the prediction when it has ended; of which no event told it whole."""
+        if self._prediction_id is None:
+            raise WriftAIError("The stream was closed before its prediction was created.")
+        return await self._operations.wait(self._prediction_id, DEFAULT_ASYNC_WAIT_OPTIONS)
 
     @property
     def ended(self) -> bool:

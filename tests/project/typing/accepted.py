@@ -14,6 +14,7 @@ from wriftai_anyio import (
     ModelsSortBy,
     ModelVisibility,
     PaginationOptions,
+    PredictionFailedError,
     SortDirection,
     UserPaginationOptions,
     UsersSortBy,
@@ -74,6 +75,33 @@ def inputs_as_people_have_them(client: Client, rows: list[Row], named: Named, pa
     client.predictions.list({"statuses": [Status.failed, "new"], "extra_query": {"since": "today"}})
     plain: PaginationOptions = {"page_size": 5}
     client.predictions.list(plain)
+
+
+def verbs(client: Client, rows: list[Row], path: Path) -> None:
+    assert_type(client.run("o/n", {"text": "x"}), Any)
+    assert_type(client.run("o/n", rows[0], output_type=Row), Row)
+    assert_type(client.run("o/n", path, output_type=list[Row], wait_options=WaitOptions(timeout=5)), list[Row])
+    assert_type(client.run("o/n", 1, output_type=Named), Named)
+    for piece in client.stream("o/n", {"text": "x"}, wait=5):
+        print(piece.upper())
+    for row in client.map("o/n", rows, output_type=Row, journal=path, max_failures=3):
+        assert_type(row, Row)
+    for output in client.map("o/n", ({"text": str(row)} for row in rows), return_exceptions=True):
+        print(output["label"])
+    try:
+        client.run("o/n", 1)
+    except PredictionFailedError as error:
+        assert_type(error.prediction_id, str)
+
+
+async def async_verbs(client: Client, rows: list[Row]) -> None:
+    assert_type(await client.async_run("o/n", "x", output_type=dict[str, int]), dict[str, int])
+    async with client.async_stream("o/n", "x") as pieces:
+        async for piece in pieces:
+            print(piece)
+    async with client.async_map("o/n", rows, output_type=Row, deduplicate=True) as outputs:
+        async for row in outputs:
+            assert_type(row, Row)
 
 
 async def waits(client: Client) -> PredictionWithIO:

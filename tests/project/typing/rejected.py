@@ -19,6 +19,16 @@ def predictions(client: Client) -> None:
     client.predictions.get("id")["output"].upper()  # error
 
 
+def verbs(client: Client) -> None:
+    client.run("o/n", object())  # error
+    client.run({"input": 1}, "o/n")  # error
+    client.run("o/n", 1, output_type=int).upper()  # error
+    client.run("o/n", 1, timeout=5)  # error
+    client.map("o/n", 7)  # error
+    for output in client.map("o/n", [1], output_type=int):
+        output.upper()  # error
+
+
 async def awaited(client: Client) -> None:
     (await client.predictions.get("id"))["id"]  # error
     client.predictions.async_get("id")["id"]  # error
