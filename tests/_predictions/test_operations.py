@@ -11,7 +11,14 @@ import httpx
 import pytest
 
 from tests.support.clients import ID, Answer, Script, answer, client_of, in_virtual_time, never, prediction
-from wriftai_anyio import APIResponseError, Client, CreateOutcomeUnknown, WaitTimeoutError
+from wriftai_anyio import (
+    APIResponseError,
+    AuthenticationError,
+    Client,
+    CreateOutcomeUnknown,
+    NotFoundError,
+    WaitTimeoutError,
+)
 from wriftai_anyio._concurrency.cancellation import LONGEST_FINISH
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 
@@ -240,3 +247,13 @@ class TestAnswersToOtherQuestions:
             with pytest.raises(CreateOutcomeUnknown) as caught:
                 await create(client)
         assert caught.value.prediction_id is None
+
+
+async def test_an_error_after_a_create_names_its_prediction_and_one_of_an_unseen_prediction_does_not() -> None:
+    async with client_of(Script(answer("started", 201), httpx.Response(401), httpx.Response(404))) as client:
+        with pytest.raises(AuthenticationError) as caught:
+            await client.predictions.async_create(HELLO, "o/n", wait=True)
+        assert ID in getattr(caught.value, "__notes__")[0]  # noqa: B009 -- Python 3.10 does not know it
+        with pytest.raises(NotFoundError) as caught_too:
+            await client.predictions.async_wait(ID)
+        assert not hasattr(caught_too.value, "__notes__")

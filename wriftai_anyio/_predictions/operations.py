@@ -250,8 +250,8 @@ class Operations:
                 return await work()
             raise _timeout_error(followed, options)
         except BaseException as error:
-            if followed.prediction_id is not None and isinstance(error, Exception):
-                name_prediction(error, followed.prediction_id)
+            if followed.last is not None and isinstance(error, Exception):
+                name_prediction(error, followed.last["id"])
             if options.cancel_on_exit:
                 await self.cancel_left_behind(followed, error)
             raise
