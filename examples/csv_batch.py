@@ -21,7 +21,9 @@ def main(client: Client, inputs: Path, results: Path) -> None:
     with inputs.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     params = [{"input": {"text": row["text"]}} for row in rows]
-    batch = client.predictions.batch(params, "sandbox/word-count", journal=f"{results}.journal", max_failures=20)
+    batch = client.predictions.batch(
+        params, "sandbox/word-count", journal=f"{results}.journal", retry_failed=True, max_failures=20
+    )
     with client, TqdmProgress() as progress, batch as ends, results.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()

@@ -66,23 +66,11 @@ class _Events:
         self._reader = reader
         self._shape = shape
         self._prediction: PredictionWithIO | None = None
-        self._failure: JsonValue = None
 
     @property
     def prediction(self) -> PredictionWithIO | None:
         """The prediction as the last `init` or `done` event described it; `None` before the first of them."""
         return self._prediction
-
-    def ended(self) -> PredictionWithIO | None:
-        """Return the ended prediction, as far as its events told it; `None` if they did not.
-
-        An `error` event brings the error alone: then the rest is what an earlier event told.
-        """
-        if self._failure is not None:
-            error = self._failure if isinstance(self._failure, dict) else {"message": json.dumps(self._failure)}
-            told: Mapping[str, object] = self._prediction or {"id": self._reader.prediction_id}
-            return cast("PredictionWithIO", {**told, "status": Status.failed, "error": error})
-        return self._prediction if self._prediction is not None and is_terminal(self._prediction) else None
 
     def _next(self) -> PredictionStreamEvent:
         event_id, kind, text = self._reader.events.popleft()
@@ -99,7 +87,7 @@ class _Events:
         elif kind == _OUTPUT:
             self._reader.has_output = True
         elif kind == _FAILURE:
-            self._failure = copy_json(data)
+            self._reader.failure = copy_json(data)
             self._reader.tell_failure()
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
 
@@ -291,6 +279,18 @@ class _Pieces:
         """The prediction as it was last told whole; `None` before that."""
         return self._events.prediction
 
+    def _told(self) -> PredictionWithIO | None:
+        """Returns the ended prediction, as far as its events told it; `None` if they did not.
+
+        An `error` event brings the error alone: then the rest is what an earlier event told.
+        """
+        failure, known = self._reader.failure, self._events.prediction
+        if failure is not None:
+            error = failure if isinstance(failure, dict) else {"message": json.dumps(failure)}
+            told: Mapping[str, object] = known or {"id": self._reader.prediction_id}
+            return cast("PredictionWithIO", {**told, "status": Status.failed, "error": error})
+        return known if known is not None and is_terminal(known) else None
+
     def _may_go_on(self, error: Exception) -> bool:
         """Whether the output may still come of the prediction itself: the server has no stream of it."""
         return isinstance(error, NotFoundError) and self._reader.prediction_id is not None
@@ -333,7 +333,7 @@ class AsyncOutputStream(_Pieces):
             if not self._may_go_on(error):
                 raise
         if not self._is_over:
-            for output in self._last(self._stream.ended() or await self._reader.async_ended()):
+            for output in self._last(self._told() or await self._reader.async_ended()):
                 return output
         raise StopAsyncIteration
 
@@ -379,7 +379,7 @@ class OutputStream(_Pieces):
             if not self._may_go_on(error):
                 raise
         if not self._is_over:
-            for output in self._last(self._stream.ended() or self._api.blocking.call(self._reader.async_ended)):
+            for output in self._last(self._told() or self._api.blocking.call(self._reader.async_ended)):
                 return output
         raise StopIteration
 

@@ -12,6 +12,7 @@ from typing import NoReturn, TypeGuard
 import pytest
 
 from tests.support.public_modules import PACKAGE, public_modules
+from tests.support.twins import is_overload
 from wriftai_anyio.predictions import Predictions
 
 
@@ -80,7 +81,7 @@ def literal_docstrings(kind: type) -> dict[str, str | None]:
     module = ast.parse(inspect.getsource(importlib.import_module(kind.__module__)))
     (found,) = [each for each in ast.walk(module) if isinstance(each, ast.ClassDef) and each.name == kind.__name__]
     functions = [each for each in found.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    public = [each for each in functions if not each.name.startswith("_")]
+    public = [each for each in functions if not each.name.startswith("_") and not is_overload(each)]
     # Of a property that can be set, the getter is documented.
     methods = {each.name: ast.get_docstring(each) for each in reversed(public)}
     return {"": ast.get_docstring(found), **methods}

@@ -49,7 +49,17 @@ def test_hints_resolve(name: str) -> None:
     typing.get_type_hints(THINGS[name])
 
 
-MADE_BY_THE_CLIENT = {"API", "AsyncBatch", "AsyncItems", "AsyncPredictionStream", "Batch", "Items", "PredictionStream"}
+MADE_BY_THE_CLIENT = {
+    "API",
+    "AsyncBatch",
+    "AsyncItems",
+    "AsyncOutputStream",
+    "AsyncPredictionStream",
+    "Batch",
+    "Items",
+    "OutputStream",
+    "PredictionStream",
+}
 """Classes whose instances users are given: their constructors are the package's own."""
 INTERNAL = {"API.ask", "API.open"} | {f"{kind}.__init__" for kind in MADE_BY_THE_CLIENT}
 

@@ -33,6 +33,7 @@ from wriftai_anyio._transport.failures import connection_error
 from wriftai_anyio._transport.pools import close_later
 from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
+from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO, Status
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import (
@@ -155,6 +156,7 @@ class EventReader:
     Attributes:
         events: Those that were read and not taken yet.
         has_output: Whether an event held a piece of the output.
+        failure: What an `error` event said, if there was one.
 
     Raises:
         ValueError: If `after_id` or `wait` cannot be right.
@@ -176,6 +178,7 @@ class EventReader:
         self.events: deque[ServerSentEvent] = deque()
         # Of events before the one to begin after it is not known whether they held output.
         self.has_output: bool = after_id is not None
+        self.failure: JsonValue = None
         self._api = api
         self._operations = operations
         self._prepare = None if isinstance(source, str) else source
