@@ -250,3 +250,7 @@ class TestErrors:
         assert ended.code == 3
         assert "Traceback (most recent call last)" in ended.err
         assert sandbox.access_token not in ended.err
+
+
+def test_a_stream_without_pieces_prints_the_finished_output(run: Run) -> None:
+    assert run("run", "sandbox/echo", "a=1", "--stream").out == '{"a": 1}\n'

@@ -146,20 +146,30 @@ class Follower:
 def _print_events(events: "Iterable[PredictionStreamEvent]", *, as_json: bool) -> "JsonValue":
     """Prints events, or the output in them; returns the error that one tells of."""
     failure: JsonValue = None
-    line_is_open = False
+    streamed = line_is_open = False
     for event in events:
         if event["event"] == "error":
             failure = event["data"]
         if as_json:
             print_json(event)
-        elif event["event"] == "output":
-            data = event["data"]
-            text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False) + "\n"
+            continue
+        for piece in _pieces(event, streamed=streamed):
+            text = piece if isinstance(piece, str) else json.dumps(piece, ensure_ascii=False) + "\n"
             print_text(text)
-            line_is_open = not text.endswith("\n")
+            streamed, line_is_open = True, not text.endswith("\n")
     if line_is_open:
         print_text("\n")
     return failure
+
+
+def _pieces(event: "PredictionStreamEvent", *, streamed: bool) -> "list[JsonValue]":
+    """Returns the output that an event brings: a piece, or all of it at the end if there was no piece."""
+    data = event["data"]
+    if event["event"] == "output":
+        return [data]
+    if event["event"] == "done" and not streamed and isinstance(data, Mapping) and data.get("output") is not None:
+        return [data["output"]]
+    return []
 
 
 def _reason(error: "TaskError | JsonValue") -> str:
