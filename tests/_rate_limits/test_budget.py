@@ -533,6 +533,11 @@ class TestSharedAccount:
         assert mean(lambda outcome: outcome.refused_share, found) <= most
         assert mean(lambda outcome: outcome.ratio, found) <= 1.4
 
+    def test_very_many_processes_are_refused_a_quarter_at_most(self, window: str, held: bool) -> None:
+        found = outcomes(64, 20, 150, window, held)
+        assert mean(lambda outcome: outcome.refused_share, found) <= 0.25
+        assert mean(lambda outcome: outcome.ratio, found) <= 1.6
+
     def test_processes_that_start_on_a_busy_machine_are_refused_little_too(self, window: str, held: bool) -> None:
         found = outcomes(16, 60, 150, window, held, 2.0, 0.001, 0.05)
         assert mean(lambda outcome: outcome.refused_share, found) <= 0.20

@@ -60,6 +60,8 @@ def main() -> None:
     for window, (processes, most_refused) in itertools.product(WINDOWS, ((4, 8.0), (16, 20.0))):
         case = Case(60 * processes, 2, 150, 30, window)
         _many_processes(processes, case, most_refused=most_refused, longest=1.4)
+    for window in WINDOWS:
+        _many_processes(64, Case(20 * 64, 2, 150, 30, window), most_refused=25.0, longest=1.6)
 
 
 def _one_process(case: Case, backend: str, *, most_refused: int, most_requests_each: float, longest: float) -> None:
