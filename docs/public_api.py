@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from docutils import nodes
 from sphinx import addnodes
@@ -232,7 +232,7 @@ def _type_arguments(name: str) -> dict[str, str]:
     return {
         variable.__name__: getattr(argument, "__name__", str(argument))
         for base in getattr(owner, "__orig_bases__", ())
-        for variable, argument in zip(getattr(base.__origin__, "__parameters__", ()), base.__args__, strict=False)
+        for variable, argument in zip(getattr(get_origin(base), "__parameters__", ()), get_args(base), strict=False)
     }
 
 

@@ -4,7 +4,6 @@ import ast
 import asyncio
 import json
 import re
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,18 +121,9 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with what blocks read."""
-    shutil.copy(CHECKOUT / "examples" / "jabberwocky.txt", tmp_path / "poem.txt")
-    (tmp_path / "cat.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    (tmp_path / "inputs.csv").write_text("text\nto be\nor not\n", encoding="utf-8")
-    return tmp_path
-
-
 @pytest.mark.parametrize("block", as_parameters([block for block in PYTHON if not block.is_tests]))
-def test_python_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, folder: Path) -> None:
-    run_block(block, sandbox, folder)
+def test_python_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, tmp_path: Path) -> None:
+    run_block(block, sandbox, tmp_path)
 
 
 def test_blocks_of_tests_pass(tmp_path: Path) -> None:
@@ -171,7 +161,7 @@ class TestWebApplications:
     def test_fastapi(self, named: Callable[[str], dict[str, Any]]) -> None:
         with TestClient(named("FastAPI")["app"]) as browser:
             answer = browser.post("/count", params={"text": "to be"})
-        assert answer.json()["words"] == {"to": 1, "be": 1}
+        assert answer.json() == {"to": 1, "be": 1}
 
     def test_django(self, named: Callable[[str], dict[str, Any]]) -> None:
         settings.configure(ALLOWED_HOSTS=["testserver"])
@@ -179,16 +169,16 @@ class TestWebApplications:
         requests = RequestFactory()
         with views["client"]:
             answer = views["count"](requests.get("/", {"text": "to be"}))
-            assert json.loads(answer.content)["words"] == {"to": 1, "be": 1}
+            assert json.loads(answer.content) == {"to": 1, "be": 1}
         views = named("Django")
         answer = asyncio.run(views["async_count"](requests.post("/", {"text": "to be"}, "application/json")))
-        assert json.loads(answer.content)["words"] == {"to": 1, "be": 1}
+        assert json.loads(answer.content) == {"to": 1, "be": 1}
 
     def test_flask(self, named: Callable[[str], dict[str, Any]]) -> None:
         names = named("Flask")
         with names["client"]:
             answer = names["app"].test_client().post("/count", json={"text": "to be"})
-        assert answer.get_json()["words"] == {"to": 1, "be": 1}
+        assert answer.get_json() == {"to": 1, "be": 1}
 
     def test_celery(self, named: Callable[[str], dict[str, Any]]) -> None:
         names = named("Celery")

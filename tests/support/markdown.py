@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +56,16 @@ def anchors(text: str) -> list[str]:
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(plain)]
 
 
+def fill(folder: Path) -> None:
+    """Puts into a folder what blocks read."""
+    shutil.copy(CHECKOUT / "examples" / "jabberwocky.txt", folder / "poem.txt")
+    (folder / "cat.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / "inputs.csv").write_text("text\nto be\nor not\n", encoding="utf-8")
+
+
 def run_block(block: Block, sandbox: Sandbox, folder: Path) -> str:
-    """Runs a block as a script in a folder, which may hold what it reads, and returns what it prints."""
+    """Runs a block as a script in a folder, which then holds what blocks read, and returns what it prints."""
+    fill(folder)
     script = folder / "block.py"
     script.write_text(block.code, encoding="utf-8")
     progress = _LINES_OF_PROGRESS if "wriftai_anyio.progress" in block.code else ""
