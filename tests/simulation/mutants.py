@@ -103,8 +103,8 @@ MUTANTS: Final = (
     Mutant(
         "a limit is not kept",
         "Budget.take",
-        "free_at > now",
-        "False",
+        "self._free_at(now)",
+        "now",
     ),
     Mutant(
         "who leads next is not woken",
