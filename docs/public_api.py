@@ -137,6 +137,8 @@ def _entry(module_name: str, name: str) -> str:
         # What private bases give is shown with the class; what public ones give, with them.
         shown_elsewhere = [base.__name__ for base in value.__mro__[1:] if not _is_private(base)]
         lines += ["   :members:", f"   :inherited-members: {', '.join(shown_elsewhere)}"]
+        resources = [each for each, held in vars(value).items() if inspect.isclass(held)]
+        lines += [f"   :exclude-members: {', '.join(resources)}"] if resources else []
     elif kind(value) == "data":
         lines += ["   :no-value:"]
     return "\n".join([*lines, ""])
