@@ -75,8 +75,8 @@ class _Bucket:
 class _FixedWindow:
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._window = 0
-        self._used = 0
+        self._window: int = 0
+        self._used: int = 0
 
     def take(self, now: float) -> Allowance:
         granted = self.look(now).granted

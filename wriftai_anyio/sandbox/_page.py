@@ -4,12 +4,12 @@ import hmac
 import json
 import time
 from collections.abc import Iterable
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -29,6 +29,7 @@ LONGEST_VALUE: Final = 300
 STATUSES: Final = (429, 500, 502, 503, 504)
 """The statuses that the page offers beside the other kinds of faults."""
 
+_FOLDER: Final = Path(__file__).with_name("page")
 _FILES: Final = {
     "/": ("page.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
@@ -80,7 +81,7 @@ def build_page(state: State) -> ASGIApp:
 
 async def _file(request: Request) -> Response:
     name, media_type = _FILES[request.url.path]
-    return Response(files(__package__).joinpath("page", name).read_bytes(), headers=_HEADERS, media_type=media_type)
+    return FileResponse(_FOLDER / name, headers=_HEADERS, media_type=media_type)
 
 
 class _Page:

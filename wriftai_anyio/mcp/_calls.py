@@ -1,0 +1,204 @@
+"""The calls of the tools: arguments that were checked against their schema become calls of the client."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+from mcp_types import CallToolResult
+
+from wriftai_anyio import APIConnectionError, APIStatusError, Client, File
+from wriftai_anyio.common_types import JsonValue, Model
+from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
+
+from ._guards import Guards, ToolError
+from ._results import details, images_of, result_of, summary
+
+MOST_FIELDS: Final = 200
+"""Fields of a model's input that are described."""
+LONGEST_OVERVIEW: Final = 4000
+"""Characters of a model's overview that are shown."""
+
+Progress = Callable[[str], Awaitable[None]]
+"""Is awaited with each new status."""
+
+
+class Calls:
+    """What each tool does.
+
+    Args:
+        client: Makes the requests.
+        guards: The limits.
+    """
+
+    def __init__(self, client: Client, guards: Guards) -> None:
+        self._client = client
+        self._guards = guards
+        self._calls: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[CallToolResult]]] = {
+            "search_models": self._search,
+            "describe_model": self._describe,
+            "start_prediction": self._start,
+            "get_prediction": self._get,
+            "list_predictions": self._list,
+            "cancel_prediction": self._cancel,
+            "save_output": self._save,
+            "upload_file": self._upload,
+        }
+
+    async def call(self, tool: str, arguments: Mapping[str, Any], progress: Progress | None) -> CallToolResult:
+        """Runs one of the fixed tools.
+
+        Args:
+            tool: Its name.
+            arguments: Its arguments.
+            progress: Is told each status of a prediction, if the agent wants to know.
+        """
+        if tool == "run_model":
+            timeout = arguments.get("timeout")
+            return await self.run(arguments["model"], arguments["input"], timeout, progress)
+        return await self._calls[tool](arguments)
+
+    async def run(
+        self, model: str, given: JsonValue, timeout: float | None, progress: Progress | None
+    ) -> CallToolResult:
+        """Creates a prediction, waits for its end, and returns its output; a request that is cancelled cancels it.
+
+        Args:
+            model: The model's reference.
+            given: Its input.
+            timeout: Seconds to wait at most.
+            progress: Is told each new status.
+        """
+        last: list[str] = []
+
+        async def tell(prediction: PredictionWithIO) -> None:
+            status = str(prediction["status"])
+            if progress is not None and last[-1:] != [status]:
+                last.append(status)
+                await progress(status)
+
+        options = AsyncWaitOptions(on_poll=tell if progress else None, timeout=timeout, cancel_on_exit=True)
+        if progress is not None:
+            await progress("creating")
+        create = self._client.predictions.async_create
+        prediction = await self._guarded(
+            model, lambda: create({"input": given}, model, wait=True, wait_options=options)
+        )
+        await tell(prediction)
+        images = await images_of(self._client, prediction.get("output"))
+        succeeded = str(prediction["status"]) == "succeeded"
+        return result_of(details(prediction), *images, is_error=not succeeded)
+
+    async def _guarded(self, model: str, create: Callable[[], Awaitable[PredictionWithIO]]) -> PredictionWithIO:
+        """Counts a create, unless it was certainly refused or not sent: it costs money."""
+        self._guards.check_model(model)
+        self._guards.take_prediction()
+        try:
+            return await create()
+        except ValueError:
+            self._guards.give_back_prediction()
+            raise
+        except (APIStatusError, APIConnectionError) as error:
+            if error.request.method == "POST" and error.request.url.path.endswith("/predictions"):
+                self._guards.give_back_prediction()
+            raise
+
+    async def _start(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        model, given = arguments["model"], arguments["input"]
+        prediction = await self._guarded(model, lambda: self._client.predictions.async_create({"input": given}, model))
+        return result_of(summary(prediction))
+
+    async def _get(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        prediction = await self._client.predictions.async_get(arguments["prediction_id"])
+        return result_of(details(prediction, arguments.get("offset", 0)))
+
+    async def _list(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        limit = arguments.get("limit", 10)
+        options: dict[str, Any] = {"page_size": max(5, limit)}  # the API wants 5 at least
+        if arguments.get("statuses"):
+            options["statuses"] = arguments["statuses"]
+        page = await self._client.predictions.async_list(options)  # type: ignore[arg-type]
+        return result_of({"predictions": [summary(prediction) for prediction in page.items[:limit]]})
+
+    async def _cancel(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        await self._client.predictions.async_cancel(arguments["prediction_id"])
+        return result_of({"prediction_id": arguments["prediction_id"], "cancel_requested": True})
+
+    async def _search(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        limit = arguments.get("limit", 10)
+        page = await self._client.models.async_search(arguments["query"], {"page_size": max(5, limit)})
+        return result_of({"models": [_model(model) for model in page.items[:limit]]})
+
+    async def _describe(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        return result_of(await self.description(arguments["model"]))
+
+    async def description(self, model: str) -> dict[str, Any]:
+        """Returns what there is to know of a model: what it does, its input's fields, and its schemas.
+
+        Args:
+            model: `owner/name`, whose latest version is described, or `owner/name:number`.
+        """
+        name, _, number = model.partition(":")
+        found = await self._client.models.async_get(name)
+        version = await self._client.model_versions.async_get(model) if number else found.get("latest_version")
+        if version is None:
+            raise ToolError(f"{name} has no version that could be run.")
+        schemas = (version.get("schemas") or {}).get("prediction") or {}
+        schema = schemas.get("input")
+        return {
+            **_model(found),
+            "version": version.get("number"),
+            "overview": (found.get("overview") or "")[:LONGEST_OVERVIEW] or None,
+            "input_fields": input_fields(schema),
+            "input_schema": schema,
+            "output_schema": schemas.get("output"),
+        }
+
+    async def _save(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        folder = self._guards.path(arguments.get("subfolder", "."))
+        prediction = await self._client.predictions.async_get(arguments["prediction_id"])
+        folder.mkdir(parents=True, exist_ok=True)
+        saved = await self._client.files.async_save(prediction.get("output"), folder)
+        return result_of({"prediction_id": prediction["id"], "output": _with_text_paths(saved)})
+
+    async def _upload(self, arguments: Mapping[str, Any]) -> CallToolResult:
+        path = self._guards.path(arguments["path"])
+        if not path.is_file():
+            raise ToolError(f"There is no file {arguments['path'][:80]!r} in the folder of this server.")
+        uploaded = await self._client.files.async_upload(File(path))
+        return result_of({"url": uploaded["download_url"]})
+
+
+def _model(model: Model) -> dict[str, Any]:
+    owner = model.get("owner") or {}
+    return {
+        "model": f"{owner.get('name')}/{model['name']}",
+        "description": model.get("description"),
+        "predictions_count": model.get("predictions_count"),
+    }
+
+
+def input_fields(schema: object) -> list[dict[str, Any]]:
+    """Returns the fields of an object's JSON schema: name, type, whether it is required, default, description.
+
+    Args:
+        schema: The schema, which is a stranger's: what is not as it should be is left out.
+    """
+    required = _mapping(schema).get("required")
+    fields: list[dict[str, Any]] = []
+    for name, value in list(_mapping(_mapping(schema).get("properties")).items())[:MOST_FIELDS]:
+        known = _mapping(value)
+        kept = {key: known[key] for key in ("type", "default", "description", "enum") if key in known}
+        fields.append({"name": name, "required": isinstance(required, list) and name in required, **kept})
+    return fields
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _with_text_paths(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _with_text_paths(entry) for key, entry in _mapping(cast("object", value)).items()}
+    if isinstance(value, list):
+        return [_with_text_paths(entry) for entry in cast("list[object]", value)]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,69 @@
+"""Models that are offered as tools of their own, with the schemas of their inputs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_types import Tool
+
+from wriftai_anyio.common_types import JsonValue
+
+from ._calls import Calls
+from ._guards import Guards
+from ._tools import INPUT, model_tool
+
+LONGEST_NAME: Final = 64
+"""Characters of a tool's name that common clients take."""
+
+
+@dataclass(frozen=True)
+class ModelTool:
+    """A tool that runs one model.
+
+    Attributes:
+        tool: The tool as the agent sees it.
+        model: The model's reference.
+        is_wrapped: Whether the arguments hold the input as `input`, since the model's input is not an object.
+    """
+
+    tool: Tool
+    model: str
+    is_wrapped: bool
+
+    def input_of(self, arguments: Mapping[str, Any]) -> JsonValue:
+        """Returns the model's input in the arguments of a call."""
+        return arguments["input"] if self.is_wrapped else arguments
+
+
+async def model_tools(calls: Calls, guards: Guards, models: Sequence[str]) -> dict[str, ModelTool]:
+    """Asks the API for the schemas of models, and returns their tools by name.
+
+    Args:
+        calls: Asks the API.
+        guards: The limits, which each model must be within.
+        models: The models' references.
+    """
+    tools: dict[str, ModelTool] = {}
+    for model in models:
+        guards.check_model(model)
+        described = await calls.description(model)
+        schema: Mapping[str, Any] | bool | None = described["input_schema"]
+        is_object = isinstance(schema, Mapping) and schema.get("type") == "object"
+        arguments = dict(schema) if is_object and isinstance(schema, Mapping) else _wrapped(schema)
+        tool = model_tool(_name(model, tools), model, described["description"], arguments)
+        tools[tool.name] = ModelTool(tool, model, is_wrapped=not is_object)
+    return tools
+
+
+def _wrapped(schema: object) -> dict[str, Any]:
+    return {"type": "object", "properties": {"input": schema or INPUT}, "required": ["input"]}
+
+
+def _name(model: str, taken: Mapping[str, object]) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", model)[:LONGEST_NAME]
+    number, name = 1, plain
+    while name in taken:
+        number += 1
+        name = f"{plain[: LONGEST_NAME - 4]}_{number}"
+    return name

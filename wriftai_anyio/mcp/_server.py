@@ -1,0 +1,109 @@
+"""The server: lists the tools, checks the arguments of each call, and makes every failure a result to read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any, Final, Protocol, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from mcp.server import Server, ServerRequestContext
+from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
+
+from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError, __version__
+
+from ._calls import Calls, Progress
+from ._guards import Guards, ToolError
+from ._models import model_tools
+from ._results import error_result
+from ._tools import FIXED, FOR_FILES
+
+INSTRUCTIONS: Final = (
+    "Runs AI models on WriftAI. Running a model costs money: describe a model before you run it for the first time, "
+    "and never repeat a call whose outcome is unknown before you have looked with list_predictions."
+)
+
+Context = ServerRequestContext[Any, Any]
+
+
+async def build_server(client: Client, guards: Guards, models: Sequence[str] = ()) -> Server[Any]:
+    """Returns a server whose tools run on a client.
+
+    Args:
+        client: Makes the requests.
+        guards: What agents may do at most.
+        models: References of the models that are offered as tools of their own.
+
+    Raises:
+        WriftAIError: If the API does not tell the schema of one of them.
+        ToolError: If one of them is not allowed, or has no version.
+    """
+    calls = Calls(client, guards)
+    of_models = await model_tools(calls, guards, models)
+    fixed = (*FIXED, *(FOR_FILES if guards.folder else ()))
+    tools = {tool.name: tool for tool in (*fixed, *(each.tool for each in of_models.values()))}
+
+    async def list_tools(_context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=list(tools.values()))
+
+    async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
+        arguments = params.arguments or {}
+        try:
+            tool = tools.get(params.name)
+            if tool is None:
+                raise ToolError(f"There is no tool {params.name[:80]!r}.")
+            _check(tool, arguments)
+            progress = _progress(context)
+            if params.name in of_models:
+                one = of_models[params.name]
+                return await calls.run(one.model, one.input_of(arguments), None, progress)
+            return await calls.call(params.name, arguments, progress)
+        except WriftAIError as error:
+            return _failure(error)
+        except (ToolError, ValueError, OSError) as error:
+            return error_result(str(error))
+
+    return Server(
+        "wriftai",
+        version=__version__,
+        title="WriftAI",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+def _progress(context: Context) -> Progress | None:
+    """Returns what reports a status; nothing if the agent did not ask, since each status then costs a request."""
+    if not (context.meta or {}).get("progress_token"):
+        return None
+    steps = count(1)
+
+    async def report(status: str) -> None:
+        await context.session.report_progress(next(steps), None, status)
+
+    return report
+
+
+class _Validator(Protocol):
+    def iter_errors(self, instance: Any, /) -> Iterable[ValidationError]: ...  # noqa: ANN401 -- any JSON
+
+
+def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
+    try:
+        Draft202012Validator.check_schema(tool.input_schema)
+    except SchemaError:
+        return  # a model's own schema, which only the API can judge
+    validator = cast("_Validator", Draft202012Validator(tool.input_schema))
+    for wrong in validator.iter_errors(arguments):
+        place = ".".join(map(str, wrong.absolute_path)) or "the arguments"
+        raise ToolError(f"{place}: {wrong.message[:500]}")
+
+
+def _failure(error: WriftAIError) -> CallToolResult:
+    known = {"prediction_id": getattr(error, "prediction_id", None), "request_id": getattr(error, "request_id", None)}
+    details = {name: value for name, value in known.items() if value}
+    if isinstance(error, WaitTimeoutError):
+        details["note"] = "The prediction was asked to be cancelled."
+    if isinstance(error, CreateOutcomeUnknown):
+        details["note"] = "It may run, and cost money. Look with list_predictions before you try again."
+    return error_result(str(error), **details)
