@@ -114,8 +114,12 @@ else:
         "webhooks",
     )
 
+    def _import_httpx() -> None:
+        importlib.import_module("._transport.httpx_import", __name__).import_httpx()
+
     def __getattr__(name: str) -> object:
         if name in __all__:
+            _import_httpx()
             for module in (importlib.import_module(f".{module}", __name__) for module in _MODULES):
                 globals().update({each: value for each, value in vars(module).items() if each in __all__})
             return globals()[name]
