@@ -29,9 +29,9 @@ LONGEST_GOODBYE: Final = 5.5
 promised, and the way there."""
 AT_ONCE: Final = 1.1
 """Seconds that leaving may take otherwise: closing connections may take one."""
-MOST_REFUSED_ALONE: Final = 0.25
+MOST_REFUSED_ALONE: Final = 0.2
 MOST_REFUSED_TOGETHER: Final = 0.6
-"""The parts of the requests that may be refused by 429 beyond the first twenty."""
+"""The parts of the requests that may be refused by 429 beyond the first eight, or twenty."""
 WEBHOOK_PATIENCE: Final = 31.0
 _WAITS: Final = frozenset({"create-and-wait", "wait"})
 
@@ -293,5 +293,5 @@ def _refusals(world: World) -> Iterator[str]:
     batches = any(call.kind == "batch" for call in world.plan.calls)
     alone = len({plan.process for plan in world.plan.clients}) == 1 and not batches
     most = MOST_REFUSED_ALONE if alone else MOST_REFUSED_TOGETHER
-    if server.refused > 20 + most * server.requests:
+    if server.refused > (8 if alone else 20) + most * server.requests:
         yield f"{server.refused} of {server.requests} requests were refused"

@@ -1,5 +1,6 @@
 """Faults put into the library one at a time, a line each: if the simulation does not find one, it is not worth much."""
 
+import importlib
 import inspect
 import sys
 import textwrap
@@ -57,6 +58,8 @@ class Mutant:
 def _defining(qualified: str) -> tuple[Any, ...]:
     """Finds the module that defines a function, and returns it and the parts of the function's name."""
     parts = qualified.split(".")
+    # The journal is imported only when it is used.
+    importlib.import_module("wriftai_anyio._batch.journaled_job")
     for path, module in list(sys.modules.items()):
         if path.startswith("wriftai_anyio") and getattr(vars(module).get(parts[0]), "__module__", None) == path:
             return module, *parts
