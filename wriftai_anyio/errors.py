@@ -29,6 +29,7 @@ import httpx
 
 from ._types.json import JsonValue
 from ._types.prediction import PredictionWithIO
+from .plain_text import one_line
 
 __all__ = [
     "APIConnectionError",
@@ -70,6 +71,10 @@ class WriftAIError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
+
+    def __str__(self) -> str:
+        # It may quote what a server or a model said, and ends in logs and terminals.
+        return one_line(super().__str__())
 
 
 class APIConnectionError(WriftAIError):

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from importlib.util import find_spec
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from ._progress.display import Display, Line, Unit
 from ._types.prediction import Prediction, Status, is_terminal
 from .batch import BatchResult
+from .plain_text import one_line
 
 if sys.version_info >= (3, 11):
     from typing import Self
@@ -29,6 +30,9 @@ else:
     Console = Any  # rich is imported only when it draws; hints resolve all the same
 
 __all__ = ["Progress", "RichProgress", "TqdmProgress"]
+
+LONGEST_NAME: Final = 60
+"""Characters of a name or a status on a line, whose ends may come from a server."""
 
 
 class Progress(ABC):
@@ -78,10 +82,11 @@ class Progress(ABC):
             line = self._waits.get(prediction["id"])
             if line is None:
                 line = self._waits[prediction["id"]] = self._open(prediction["id"], Unit.STATUS)
+            status = one_line(prediction["status"], LONGEST_NAME)
             if not is_terminal(prediction):
-                line.show(0, None, prediction["status"])
+                line.show(0, None, status)
                 return
-            line.show(1, 1, prediction["status"])
+            line.show(1, 1, status)
             line.end()
             del self._waits[prediction["id"]], self._lines[line]
 
@@ -164,7 +169,7 @@ class Progress(ABC):
     def _open(self, name: str, unit: Unit) -> Line:
         if self._display is None:
             raise RuntimeError(f"Use it as `with {type(self).__name__}() as progress:`, and inside the block.")
-        line = self._display.open(name, unit)
+        line = self._display.open(one_line(name, LONGEST_NAME), unit)
         self._lines[line] = None
         return line
 

@@ -12,10 +12,23 @@ from typing import Final
 import httpx
 
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, request_id_of
+from wriftai_anyio.plain_text import one_line
 
 logger: Final = logging.getLogger("wriftai_anyio")
 # Without a handler, Python prints the warnings of a logger that is not configured.
 logger.addHandler(logging.NullHandler())
+
+
+class _Harmless(logging.Filter):
+    """Makes one printable line of all that lines of the log quote: it may come from a server."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(arg if isinstance(arg, (int, float)) else one_line(arg) for arg in record.args)
+        return True
+
+
+logger.addFilter(_Harmless())
 
 NOTICEABLE_WAIT: Final = 1.0
 """Seconds of waiting for the pace from which on a line says so."""

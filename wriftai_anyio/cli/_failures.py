@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from wriftai_anyio.plain_text import shell_command
+
 if TYPE_CHECKING:
     from wriftai_anyio.errors import CreateOutcomeUnknown
 
@@ -69,9 +71,9 @@ def _code_of(error: Exception) -> ExitCode:
 
 
 def _outcome_unknown(error: "CreateOutcomeUnknown") -> str:
-    command = f"get {error.prediction_id}" if error.prediction_id else "list"
+    command = shell_command(["wriftai-anyio", *(("get", error.prediction_id) if error.prediction_id else ("list",))])
     cause = f" ({error.__cause__})" if error.__cause__ else ""
     return (
         "Whether the prediction was created is unknown, and it was not sent again. Look with "
-        f"`wriftai-anyio {command}` before you run it again.{cause}"
+        f"`{command}` before you run it again.{cause}"
     )

@@ -2,25 +2,47 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 import typer
 
+from wriftai_anyio.plain_text import shell_command
+
 from ._failures import ExitCode
-from ._printing import print_json, print_text, print_value
+from ._printing import encoded, print_json, print_text, print_value
+from ._recent import remember_prediction
 from ._session import Session
 from ._stops import Stopped
 
 if TYPE_CHECKING:
     from wriftai_anyio import Client, PredictionStreamEvent
     from wriftai_anyio.common_types import JsonValue, JsonValueWithFile
-    from wriftai_anyio.predictions import PredictionWithIO, TaskError
+    from wriftai_anyio.predictions import CreatePredictionParams, PredictionWithIO, TaskError
 
 _ENDED: Final = {"cancelled": "was cancelled", "abandoned": "was abandoned"}
 
 LONGEST_CANCEL: Final = 5.0
 """Seconds for which leaving waits for the server to take a cancel."""
+
+
+@dataclass(frozen=True)
+class Following:
+    """How a prediction is followed.
+
+    Attributes:
+        timeout: Seconds to wait at most; `None` for no end.
+        save: The folder that gets the files of the output; `None` if they are not downloaded.
+        as_json: Whether the whole prediction, or each event, is printed, as a line of JSON.
+        cancel_on_exit: Whether it is cancelled on the server if it is left early.
+    """
+
+    timeout: float | None = None
+    save: Path | None = None
+    as_json: bool = False
+    cancel_on_exit: bool = False
 
 
 class Follower:
@@ -29,46 +51,47 @@ class Follower:
     Args:
         session: The run of the program.
         client: What asks the API.
+        how: How it is followed.
         prediction_id: The prediction's id, unless it is to be created.
-        cancel_on_exit: Whether it is cancelled on the server if it is left early.
     """
 
-    def __init__(
-        self, session: Session, client: "Client", prediction_id: str = "", *, cancel_on_exit: bool = False
-    ) -> None:
+    def __init__(self, session: Session, client: "Client", how: Following, prediction_id: str = "") -> None:
         self._session = session
         self._client = client
+        self._how = how
         self._prediction_id = prediction_id
-        self._cancel_on_exit = cancel_on_exit
 
-    def create(self, given: "JsonValueWithFile", model: str, *, stream: bool) -> "PredictionWithIO":
+    def create(
+        self, given: "JsonValueWithFile", model: str, *, stream: bool, validate: bool = False
+    ) -> "PredictionWithIO":
         """Creates the prediction.
 
         Args:
             given: Its input.
             model: The model reference.
             stream: Whether its events can be streamed.
+            validate: Whether the server checks the input by the model's schema first.
 
         Returns:
             The prediction as it is then.
         """
+        params: CreatePredictionParams = {"input": given}
+        if validate:
+            params["validate_input"] = True
         try:
             # Not held by the server until its end: a create that is held has no id until then, to go on with.
             with self._session.stops.grace():
-                created = self._client.predictions.create({"input": given}, model, stream=stream)
+                created = self._client.predictions.create(params, model, stream=stream)
                 self._prediction_id = created["id"]
         except Stopped:
             if not self._prediction_id:
                 self._session.note("The create may have been taken: look with `wriftai-anyio list`.")
             raise
+        remember_prediction(self._prediction_id)
         return created
 
-    def wait(self, timeout: float | None, *, as_json: bool) -> None:
+    def wait(self) -> None:
         """Waits for the end, shows the status meanwhile, and prints the output.
-
-        Args:
-            timeout: Seconds to wait at most.
-            as_json: Whether the whole prediction is printed, as a line of JSON.
 
         Raises:
             typer.Exit: If the prediction did not succeed.
@@ -76,20 +99,17 @@ class Follower:
         from wriftai_anyio.predictions import WaitOptions
 
         with self._session.progress() as progress:
-            options = WaitOptions(on_poll=progress.on_poll, timeout=timeout)
+            options = WaitOptions(on_poll=progress.on_poll, timeout=self._how.timeout)
             prediction = self._client.predictions.wait(self._prediction_id, options)
-        if as_json:
-            print_json(prediction)
+        output = self._saved(prediction)
+        if self._how.as_json:
+            print_json({**prediction, "output": output})
         else:
-            print_value(prediction.get("output"))
+            print_value(output)
         self._exit_unless_succeeded(prediction)
 
-    def stream(self, timeout: float | None, *, as_json: bool) -> None:
-        """Prints the output as it comes.
-
-        Args:
-            timeout: Seconds to read at most.
-            as_json: Whether each event is printed, as a line of JSON.
+    def stream(self) -> None:
+        """Prints the output as it comes; where no piece of it is streamed, the whole of it at the end.
 
         Raises:
             typer.Exit: If the prediction did not succeed.
@@ -99,14 +119,34 @@ class Follower:
         late = WaitTimeoutError("", prediction_id=self._prediction_id)
         with (
             self._client.predictions.stream(self._prediction_id) as events,
-            self._session.stops.deadline(timeout, late),
+            self._session.stops.deadline(self._how.timeout, late),
         ):
-            failure = _print_events(events, as_json=as_json)
-        if failure is not None:
-            self._exit_failed("failed", failure)
-        if events.prediction is not None:
-            self._session.note(f"{self._prediction_id}: {events.prediction['status']}")
-            self._exit_unless_succeeded(events.prediction)
+            seen = _print_events(events, as_json=self._how.as_json)
+        if seen.failure is not None:
+            self._exit_failed("failed", seen.failure)
+        prediction = events.prediction
+        if prediction is None:
+            return
+        output = self._saved(prediction)
+        if output is not None and not self._how.as_json and (self._how.save or not seen.has_output):
+            print_value(output if isinstance(output, str) else encoded(output))  # a value a line, as the pieces
+        self._session.note(f"{self._prediction_id}: {prediction['status']}")
+        self._exit_unless_succeeded(prediction)
+
+    def _saved(self, prediction: "PredictionWithIO") -> "JsonValue":
+        """Downloads the files of the output if asked to; returns the output, with their paths in place of addresses."""
+        output = prediction.get("output")
+        if self._how.save is None or output is None:
+            return output
+        from wriftai_anyio.errors import WriftAIError
+
+        try:
+            with self._session.progress() as progress:
+                files = self._client.files.save(output, self._how.save, on_progress=progress.transfer("output"))
+        except (WriftAIError, OSError):
+            print_value(output)  # it was paid for
+            raise
+        return with_paths(files)
 
     def _exit_unless_succeeded(self, prediction: "PredictionWithIO") -> None:
         if prediction["status"] != "succeeded":
@@ -114,7 +154,7 @@ class Follower:
 
     def _exit_failed(self, status: str, error: "TaskError | JsonValue") -> None:
         """Says why, as far as the API tells."""
-        self._session.note(f"Error: The prediction {_ENDED.get(status, status)}{_reason(error)}")
+        self._session.error(f"The prediction {_ENDED.get(status, status)}{_reason(error)}")
         raise typer.Exit(ExitCode.PREDICTION_FAILED)
 
     def __enter__(self) -> "Follower":
@@ -127,10 +167,11 @@ class Follower:
 
         if error is None or not self._prediction_id or isinstance(error, (typer.Exit, NotFoundError, ValueError)):
             return
-        if self._cancel_on_exit:
+        if self._how.cancel_on_exit:
             self._cancel()
         else:
-            self._session.go_on = f"wriftai-anyio wait {self._prediction_id}"
+            save = () if self._how.save is None else ("--save", self._how.save)
+            self._session.go_on = shell_command(["wriftai-anyio", "wait", self._prediction_id, *save])
 
     def _cancel(self) -> None:
         name, note = self._prediction_id, self._session.note
@@ -143,37 +184,44 @@ class Follower:
             note(f"Asked the server to cancel {name}.")
 
 
-def _print_events(events: "Iterable[PredictionStreamEvent]", *, as_json: bool) -> "JsonValue":
-    """Prints events, or the output in them; returns the error that one tells of."""
-    failure: JsonValue = None
-    streamed = line_is_open = False
+@dataclass
+class _Seen:
+    """What there was in the events of a prediction."""
+
+    has_output: bool = False
+    failure: "JsonValue" = None
+
+
+def _print_events(events: "Iterable[PredictionStreamEvent]", *, as_json: bool) -> _Seen:
+    """Prints events, or the output in them."""
+    seen = _Seen()
+    line_is_open = False
     for event in events:
-        if event["event"] == "error":
-            failure = event["data"]
+        kind, data = event["event"], event["data"]
+        if kind == "error":
+            seen.failure = data
+        seen.has_output |= kind == "output"
         if as_json:
             print_json(event)
-            continue
-        for piece in _pieces(event, streamed=streamed):
-            text = piece if isinstance(piece, str) else json.dumps(piece, ensure_ascii=False) + "\n"
+        elif kind == "output":
+            text = data if isinstance(data, str) else encoded(data) + "\n"
             print_text(text)
-            streamed, line_is_open = True, not text.endswith("\n")
+            line_is_open = not text.endswith("\n")
     if line_is_open:
         print_text("\n")
-    return failure
+    return seen
 
 
-def _pieces(event: "PredictionStreamEvent", *, streamed: bool) -> "list[JsonValue]":
-    """Returns the output that an event brings: a piece, or all of it at the end if there was no piece."""
-    data = event["data"]
-    if event["event"] == "output":
-        return [data]
-    if event["event"] == "done" and not streamed and isinstance(data, Mapping) and data.get("output") is not None:
-        return [data["output"]]
-    return []
+def with_paths(output: object) -> "JsonValue":
+    """Returns an output as JSON, with the paths of the files that were saved as strings."""
+    result: JsonValue = json.loads(json.dumps(output, default=str))
+    return result
 
 
 def _reason(error: "TaskError | JsonValue") -> str:
     if not isinstance(error, Mapping):
         return "" if error is None else f": {error}"
     detail = error.get("detail")
-    return f": {error.get('message')}" + ("" if detail is None else f" ({json.dumps(detail, ensure_ascii=False)})")
+    message = error.get("message")
+    said = "" if message is None else f": {message}"
+    return said if detail is None else f"{said or ':'} ({encoded(detail)})"

@@ -1,10 +1,11 @@
 """A prediction's input out of what is on the command line."""
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ._texts import STANDARD_INPUT, argument_text, decoded, read_text, source_name
 
 if TYPE_CHECKING:
     from wriftai_anyio.common_types import JsonValueWithFile
@@ -26,23 +27,23 @@ def given_input(
 
     Raises:
         ValueError: If they cannot be put together, or there is no such file.
-        OSError: If the source cannot be read.
+        OSError: If the source, or the file of a field, cannot be read.
     """
-    base: JsonValueWithFile = {} if source is None else _read(source)
-    values = {key: _value(text) for key, text in _pairs(fields, "key=value").items()}
-    paths = {key: Path(path) for key, path in _pairs(files, "--file key=PATH").items()}
-    for key, path in paths.items():
-        if key in values:
+    texts, paths = _pairs(fields, "key=value"), _paths(files)
+    if [source, *texts.values()].count(STANDARD_INPUT) > 1:
+        raise ValueError("Standard input can be read once: only one of --input and the fields can be `-`.")
+    for key in paths:
+        if key in texts:
             raise ValueError(f"{key} is given as a value and as a file.")
-        if not path.is_file():
-            raise ValueError(f"There is no file {path}.")
-    if not values and not paths:
+    base: JsonValueWithFile = {} if source is None else _read_json(source)
+    if not texts and not paths:
         return base, paths
     if not isinstance(base, dict):
         raise ValueError(  # noqa: TRY004 -- it is what was given that is wrong
-            f"{_name(source)} holds no JSON object, which {' and '.join([*values, *paths])} could be added to."
+            f"{source_name(source or '')} holds no JSON object, which "
+            f"{' and '.join([*texts, *paths])} could be added to."
         )
-    return {**base, **values}, paths
+    return {**base, **{key: _field(key, text) for key, text in texts.items()}}, paths
 
 
 def _pairs(items: Iterable[str], form: str) -> dict[str, str]:
@@ -52,9 +53,35 @@ def _pairs(items: Iterable[str], form: str) -> dict[str, str]:
         if not separator or not key:
             raise ValueError(f"Write {form}, not {item!r}.")
         if key in found:
-            raise ValueError(f"{key} is given twice.")
-        found[key] = text
+            raise ValueError(f"{argument_text(key)} is given twice.")
+        found[argument_text(key)] = text
     return found
+
+
+def _paths(files: Iterable[str]) -> dict[str, Path]:
+    paths = {key: Path(path) for key, path in _pairs(files, "--file key=PATH").items()}
+    for path in paths.values():
+        if not path.is_file():
+            raise ValueError(f"There is no file {path}.")
+    return paths
+
+
+def _field(key: str, text: str) -> "JsonValueWithFile":
+    """Returns the value of a field: what a file or standard input holds, or what is written there."""
+    if text == STANDARD_INPUT:
+        return json_or_text(read_text(text))
+    if text.startswith("@@"):
+        return argument_text(text[1:])
+    if not text.startswith("@"):
+        return json_or_text(argument_text(text))
+    path = text[1:]
+    if not Path(path).is_file():
+        raise ValueError(f"There is no file {path}. A text that begins with @ is written with two: {key}=@{text}")
+    content = Path(path).read_bytes()
+    try:
+        return json_or_text(decoded(content, path))
+    except ValueError:
+        raise ValueError(f"{path} is not text in UTF-8. To upload it as a file, write --file {key}={path}") from None
 
 
 def parse_json(text: str) -> "JsonValueWithFile":
@@ -70,19 +97,16 @@ def parse_json(text: str) -> "JsonValueWithFile":
     return value
 
 
-def _read(source: str) -> "JsonValueWithFile":
-    text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8-sig")
+def _read_json(source: str) -> "JsonValueWithFile":
+    text = read_text(source)
     try:
         return parse_json(text)
     except ValueError as error:
-        raise ValueError(f"{_name(source)} is not JSON: {error}.") from None
+        raise ValueError(f"{source_name(source)} is not JSON: {error}.") from None
 
 
-def _name(source: str | None) -> str:
-    return "Standard input" if source == "-" else str(source)
-
-
-def _value(text: str) -> "JsonValueWithFile":
+def json_or_text(text: str) -> "JsonValueWithFile":
+    """Returns what JSON means, and what is not JSON as it is."""
     try:
         return parse_json(text)
     except ValueError:

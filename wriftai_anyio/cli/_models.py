@@ -1,20 +1,20 @@
 """The commands of models."""
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ._answers import UNKNOWN, at, model_name, text_at
 from ._options import Json, Limit, Model, examples, page_size
 from ._printing import print_fields, print_json, print_table, print_text
+from ._recent import remember_model, remembering_models
 from ._schemas import schema_rows
 from ._session import Session
 from ._times import moment
 
 if TYPE_CHECKING:
     from wriftai_anyio import Client
-    from wriftai_anyio.common_types import Model as ListedModel
-    from wriftai_anyio.common_types import ModelVersionWithDetails
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -36,11 +36,12 @@ def models(
             if search is None
             else client.models.iterate_search(search, {"page_size": size})
         )
+        listed = remembering_models(islice(found, limit), model_name)
         if as_json:
-            for each in islice(found, limit):
+            for each in listed:
                 print_json(each)
         else:
-            print_table(("model", "predictions", "description"), map(_row, islice(found, limit)))
+            print_table(("model", "predictions", "description"), map(_row, listed))
 
 
 @commands.command(epilog=examples("model sandbox/word-count"))
@@ -53,24 +54,41 @@ def model(context: typer.Context, model: Model, as_json: Json = False) -> None:
             _show_model(client, model, as_json=as_json)
 
 
+def streams_text(client: "Client", reference: str) -> bool:
+    """Asks whether a model streams text; where that cannot be learned, it does not.
+
+    Args:
+        client: What asks the API.
+        reference: The model, or a version of it.
+    """
+    from wriftai_anyio.errors import WriftAIError
+
+    try:
+        if ":" in reference:
+            version: object = client.model_versions.get(reference)
+        else:
+            version = at(client.models.get(reference), "latest_version")
+    except WriftAIError:
+        return False  # the create says it better
+    return at(version, "schemas", "prediction", "stream_output", "type") == "string"
+
+
 def _show_model(client: "Client", reference: str, *, as_json: bool) -> None:
     found = client.models.get(reference)
+    remember_model(model_name(found))
     if as_json:
         print_json(found)
         return
-    version = found["latest_version"]
+    version = at(found, "latest_version")
     print_fields(
         {
-            "model": _name(found),
-            "version": str(version["number"]) if version else "none yet",
-            "visibility": found["visibility"],
-            "description": found["description"],
-            "source": found["source_url"],
-            "paper": found["paper_url"],
-            "license": found["license_url"],
+            "model": model_name(found),
+            "version": "none yet" if version is None else text_at(version, "number") or UNKNOWN,
+            **{name: text_at(found, name) for name in ("visibility", "description")},
+            **{name: text_at(found, f"{name}_url") for name in ("source", "paper", "license")},
         }
     )
-    if version:
+    if version is not None:
         _show_input(version)
 
 
@@ -82,26 +100,21 @@ def _show_version(client: "Client", reference: str, *, as_json: bool) -> None:
     print_fields(
         {
             "version": reference,
-            "created": moment(version["created_at"]),
-            "notes": version["release_notes"],
+            "created": moment(at(version, "created_at")),
+            "notes": text_at(version, "release_notes"),
         }
     )
     _show_input(version)
 
 
-def _show_input(version: "ModelVersionWithDetails") -> None:
-    schema: dict[str, Any] = dict(version["schemas"]["prediction"]["input"])
+def _show_input(version: object) -> None:
     print_text("\ninput:\n")
-    rows = schema_rows(schema)
+    rows = schema_rows(at(version, "schemas", "prediction", "input"))
     if rows:
         print_table(("field", "type", "required", "default", "description"), rows)
     else:
         print_text("any JSON\n")
 
 
-def _row(found: "ListedModel") -> tuple[str, ...]:
-    return _name(found), str(found["predictions_count"]), found["description"] or ""
-
-
-def _name(found: "ListedModel") -> str:
-    return f"{found['owner']['name']}/{found['name']}"
+def _row(found: object) -> tuple[str, ...]:
+    return model_name(found), text_at(found, "predictions_count") or "", text_at(found, "description") or ""

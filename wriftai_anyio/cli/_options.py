@@ -1,13 +1,40 @@
 """Arguments and options that several commands share, and the examples in their help."""
 
-from typing import Annotated, TypeAlias
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
+
+def _recent_models(incomplete: str) -> list[str]:
+    from ._recent import recent_models
+
+    return [name for name in recent_models() if name.startswith(incomplete)]
+
+
+def _recent_predictions(incomplete: str) -> list[str]:
+    from ._recent import recent_predictions
+
+    return [name for name in recent_predictions() if name.startswith(incomplete)]
+
+
+MODEL_HELP: Final = "owner/name, or owner/name:version."
 Model: TypeAlias = Annotated[
-    str, typer.Argument(metavar="MODEL", help="owner/name, or owner/name:version.", show_default=False)
+    str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False, autocompletion=_recent_models)
 ]
-PredictionID: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The prediction's id.", show_default=False)]
+ModelOption: TypeAlias = Annotated[
+    str, typer.Option("--model", metavar="MODEL", help=MODEL_HELP, show_default=False, autocompletion=_recent_models)
+]
+PredictionID: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The prediction's id.", show_default=False, autocompletion=_recent_predictions),
+]
+Save: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", metavar="FOLDER", help="Download the files of the output into a folder.", show_default=False
+    ),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line.")]
 Timeout: TypeAlias = Annotated[
     float | None,

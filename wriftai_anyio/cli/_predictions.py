@@ -1,73 +1,108 @@
 """The commands of single predictions."""
 
+import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from ._following import Follower
+from ._answers import at, model_reference, text_at
+from ._following import Follower, Following
 from ._inputs import given_input
-from ._options import CancelOnExit, Json, Limit, Model, PredictionID, Timeout, examples, page_size
-from ._printing import print_fields, print_json, print_table, print_text, print_value
+from ._models import streams_text
+from ._options import CancelOnExit, Json, Limit, Model, PredictionID, Save, Timeout, examples, page_size
+from ._printing import encoded, print_fields, print_json, print_table, print_text, print_value
+from ._recent import remember_model, remember_prediction, remembering_predictions
 from ._session import Session
 from ._times import age, duration, moment
 from ._transfers import upload_shown
 
 if TYPE_CHECKING:
-    from wriftai_anyio.predictions import Prediction, PredictionModel, PredictionWithIO
+    from wriftai_anyio.predictions import Prediction, PredictionWithIO
 
 commands = typer.Typer(rich_markup_mode=None)
+
+Fields: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Fields of the input. A value that is JSON is taken as JSON, else as text. "
+        "KEY=@FILE takes what a file holds, KEY=- standard input; @@ is a plain @.",
+        show_default=False,
+    ),
+]
+Source: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="FILE",
+        help="The input, or the rest of it, as JSON; - for standard input.",
+        show_default=False,
+    ),
+]
+Uploads: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=FILE", help="Upload a file, and give its address as a field of the input."),
+]
+Validate: TypeAlias = Annotated[
+    bool, typer.Option("--validate", help="Let the server check the input by the model's schema first.")
+]
+Stream: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help="Print the output as it comes; by default in a terminal, if the model gives text.",
+        show_default=False,
+    ),
+]
 
 
 @commands.command(
     epilog=examples(
         "run sandbox/word-count text='to be or not to be'",
-        "run sandbox/word-count --input poem.json --json | jq .output",
-        "run me/describe language=en --file image=cat.png --stream",
+        "run sandbox/word-count text=@poem.txt --json | jq .output",
+        "run me/draw prompt='a cat' --save pictures",
+        "run me/describe language=en --file image=cat.png",
     )
 )
 def run(
     context: typer.Context,
     model: Model,
-    fields: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="key=value",
-            help="Fields of the input. A value that is JSON is taken as JSON, else as text.",
-            show_default=False,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--input", metavar="FILE|-", help="The input, or the rest of it, as JSON.", show_default=False),
-    ] = None,
-    file: Annotated[
-        list[str] | None,
-        typer.Option(metavar="key=PATH", help="Upload a file, and give its address as a field of the input."),
-    ] = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the output as it comes.")] = False,
+    fields: Fields = None,
+    source: Source = None,
+    file: Uploads = None,
+    save: Save = None,
+    validate: Validate = False,
+    stream: Stream = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the id, and leave.")] = False,
     as_json: Json = False,
     timeout: Timeout = None,
     cancel_on_exit: CancelOnExit = False,
-) -> None:
+) -> None:  # fmt: skip
     """Create a prediction, and wait for its output."""
     session = context.ensure_object(Session)
     given, paths = given_input(source, fields or [], file or [])
+    how = Following(timeout, save, as_json, cancel_on_exit)
     with session.client() as client:
+        if stream is None:
+            is_shown = not (no_wait or as_json or save) and sys.stdout.isatty()
+            streamed = is_shown and streams_text(client, model)
+        else:
+            streamed = stream
         addresses = {key: upload_shown(session, client, path)["download_url"] for key, path in paths.items()}
         if isinstance(given, dict):
             given = {**given, **addresses}
-        with Follower(session, client, cancel_on_exit=cancel_on_exit) as follower:
-            created = follower.create(given, model, stream=stream)
+        with Follower(session, client, how) as follower:
+            created = follower.create(given, model, stream=streamed, validate=validate)
+            remember_model(model.partition(":")[0])
             if no_wait:
                 _print_created(created, as_json=as_json)
                 return
             session.note(f"Created {created['id']}")
-            if stream:
-                follower.stream(timeout, as_json=as_json)
+            if streamed:
+                follower.stream()
             else:
-                follower.wait(timeout, as_json=as_json)
+                follower.wait()
 
 
 def _print_created(prediction: "PredictionWithIO", *, as_json: bool) -> None:
@@ -82,59 +117,62 @@ def get(context: typer.Context, prediction_id: PredictionID, as_json: Json = Fal
     """Show a prediction as it is now."""
     with context.ensure_object(Session).client() as client:
         prediction = client.predictions.get(prediction_id)
+    remember_prediction(prediction["id"])
     if as_json:
         print_json(prediction)
         return
-    error = prediction.get("error")
     print_fields(
         {
             "id": prediction["id"],
             "status": prediction["status"],
-            "model": _model_name(prediction["model"]),
-            "created": moment(prediction["created_at"]),
-            "setup": duration(prediction["setup_time"]),
-            "execution": duration(prediction["execution_time"]),
-            "error": error["message"] if error else None,
+            "model": model_reference(at(prediction, "model")),
+            "created": moment(at(prediction, "created_at")),
+            "setup": duration(at(prediction, "setup_time")),
+            "execution": duration(at(prediction, "execution_time")),
+            "error": _error(at(prediction, "error")),
         }
     )
-    for name, value in (("input", prediction.get("input")), ("output", prediction.get("output"))):
+    for name in ("input", "output"):
+        value = at(prediction, name)
         if value is not None:
             print_text(f"{name}:\n")
             print_value(value)
+
+
+def _error(error: object) -> str | None:
+    return None if error is None else text_at(error, "message") or encoded(error)
 
 
 @commands.command(epilog=examples("wait 018f5c1e-7a3b-7c7e-9a43-000000000000 --timeout 60"))
 def wait(
     context: typer.Context,
     prediction_id: PredictionID,
+    save: Save = None,
     as_json: Json = False,
     timeout: Timeout = None,
     cancel_on_exit: CancelOnExit = False,
 ) -> None:
     """Wait for a prediction's end, and print its output."""
     session = context.ensure_object(Session)
-    with (
-        session.client() as client,
-        Follower(session, client, prediction_id, cancel_on_exit=cancel_on_exit) as follower,
-    ):
-        follower.wait(timeout, as_json=as_json)
+    how = Following(timeout, save, as_json, cancel_on_exit)
+    with session.client() as client, Follower(session, client, how, prediction_id) as follower:
+        follower.wait()
 
 
 @commands.command(epilog=examples("stream 018f5c1e-7a3b-7c7e-9a43-000000000000"))
 def stream(
     context: typer.Context,
     prediction_id: PredictionID,
+    save: Save = None,
     as_json: Json = False,
     timeout: Timeout = None,
     cancel_on_exit: CancelOnExit = False,
 ) -> None:
     """Print a prediction's output as it comes. It must have been created with --stream."""
     session = context.ensure_object(Session)
-    with (
-        session.client() as client,
-        Follower(session, client, prediction_id, cancel_on_exit=cancel_on_exit) as follower,
-    ):
-        follower.stream(timeout, as_json=as_json)
+    how = Following(timeout, save, as_json, cancel_on_exit)
+    with session.client() as client, Follower(session, client, how, prediction_id) as follower:
+        follower.stream()
 
 
 @commands.command(epilog=examples("cancel 018f5c1e-7a3b-7c7e-9a43-000000000000"))
@@ -158,7 +196,10 @@ def list_predictions(
     status: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only those of this status; may be repeated.", show_default=False, autocompletion=_known_statuses
+            metavar="STATUS",
+            help="Only those of this status; may be repeated.",
+            show_default=False,
+            autocompletion=_known_statuses,
         ),
     ] = None,
     limit: Limit = 25,
@@ -174,22 +215,23 @@ def list_predictions(
             raise ValueError(f"--status takes {', '.join(_known_statuses())}, not {', '.join(sorted(unknown))}.")
         options["statuses"] = [Status(name) for name in status]
     with context.ensure_object(Session).client() as client:
-        predictions = islice(client.predictions.iterate(options), limit)
+        found = islice(client.predictions.iterate(options), limit)
+        predictions = remembering_predictions(found, lambda prediction: prediction["id"])
         if as_json:
             for prediction in predictions:
                 print_json(prediction)
+        elif sys.stdout.isatty():
+            print_table(("status", "age", "model", "id"), map(_row, predictions), whole=3)
         else:
-            print_table(("id", "status", "age", "model"), map(_row, predictions))
+            # As before there were tables for people: scripts may count on it.
+            print_table(("id", "status", "created", "model"), map(_plain_row, predictions))
 
 
 def _row(prediction: "Prediction") -> tuple[str, ...]:
-    return (
-        prediction["id"],
-        prediction["status"],
-        age(prediction["created_at"]),
-        _model_name(prediction["model"]),
-    )
+    name, created = model_reference(at(prediction, "model")), at(prediction, "created_at")
+    return prediction["status"], age(created), name, prediction["id"]
 
 
-def _model_name(model: "PredictionModel") -> str:
-    return f"{model['owner']}/{model['name']}:{model['version_number']}"
+def _plain_row(prediction: "Prediction") -> tuple[str, ...]:
+    name, created = model_reference(at(prediction, "model")), at(prediction, "created_at")
+    return prediction["id"], prediction["status"], moment(created) or "", name

@@ -2,58 +2,108 @@
 
 import json
 import os
-import re
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
+from wriftai_anyio.plain_text import json_text, one_line, printable
+
 from ._stops import Stopped
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BROKEN_PIPE: Final[int] = getattr(signal, "SIGPIPE", 13)
+DEEPEST: Final = 10_000
+"""Python's limit of nested calls while JSON is encoded: servers send 2,000 levels, and by default half of that fit."""
+NARROWEST_COLUMN: Final = 14
+"""Characters down to which a column of a table may be folded; below that its rows become blocks."""
+
+
+def encoded(value: object, indent: int | None = None, *, ascii_only: bool = False) -> str:
+    """Encodes JSON, without anything that a terminal would obey.
+
+    Args:
+        value: The value.
+        indent: How far each level is indented; by default it is one line.
+        ascii_only: Whether everything beyond ASCII is escaped.
+
+    Raises:
+        ValueError: If it is nested too deeply.
+    """
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(usual, DEEPEST))
+    try:
+        return json_text(json.dumps(value, ensure_ascii=ascii_only, indent=indent))
+    except RecursionError:
+        raise ValueError("The answer is nested too deeply to be shown.") from None
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def print_json(value: object) -> None:
     """Prints a value as one line of JSON."""
     is_utf8 = sys.stdout.encoding.lower() in {"utf-8", "utf8"}
-    _write(json.dumps(value, ensure_ascii=not is_utf8) + "\n")
+    _write(encoded(value, ascii_only=not is_utf8) + "\n")
 
 
 def print_value(value: object) -> None:
     """Prints a value for people: a text as it is, `None` not at all, all else as indented JSON."""
     if value is None:
         return
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    text = value if isinstance(value, str) else encoded(value, 2)
     print_text(text if text.endswith("\n") else text + "\n")
 
 
 def print_text(text: str) -> None:
     """Prints a text at once, as it is; a terminal gets it without control characters, which could do anything."""
-    _write(_harmless(text) if sys.stdout.isatty() else text)
+    _write(printable(text) if sys.stdout.isatty() else text)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table to a terminal; elsewhere each row as a line, its cells separated by tabs.
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 0) -> None:
+    """Prints a table to a terminal, or a block for each row if it is too narrow for that; elsewhere lines of cells.
 
     Args:
-        headings: The headings of the columns. The first column is shown whole, whatever the terminal's width.
-        rows: The cells.
+        headings: The headings of the columns.
+        rows: The cells; where it is not a terminal, they are separated by tabs.
+        whole: The column that is never folded, so that it can be copied.
     """
     if not sys.stdout.isatty():
         for row in rows:
-            _write("\t".join(" ".join(cell.split()) for cell in row) + "\n")
+            _write("\t".join(map(one_line, row)) + "\n")
         return
+    lines = [tuple(map(one_line, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
+    needed = sum(width if number == whole else min(width, NARROWEST_COLUMN) for number, width in enumerate(widths))
+    if needed + 2 * (len(headings) - 1) > _screen_width():
+        _print_blocks(headings, lines, whole)
+    else:
+        _print_columns(headings, lines, [n == whole or width <= NARROWEST_COLUMN for n, width in enumerate(widths)])
+
+
+def _print_columns(headings: Sequence[str], lines: Iterable[Sequence[str]], kept: Sequence[bool]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=number == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_harmless(cell)) for cell in row))
+    for heading, is_kept in zip(headings, kept, strict=True):
+        table.add_column(heading, no_wrap=is_kept, overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
     Console().print(table)
+
+
+def _print_blocks(headings: Sequence[str], lines: Iterable[Sequence[str]], whole: int) -> None:
+    """Prints each row as a few lines: what comes before the whole cell, that cell, and the others by their names."""
+    for line in lines:
+        before = "  ".join(cell for cell in line[:whole] if cell)
+        if before:
+            print_text(_wrapped(before, "", "  "))
+        print_text(_wrapped(line[whole], "  " if before else "", "  "))
+        for heading, cell in zip(headings[whole + 1 :], line[whole + 1 :], strict=True):
+            if cell:
+                print_text(_wrapped(f"{heading}: {cell}", "  ", "    "))
 
 
 def print_fields(fields: Mapping[str, str | None]) -> None:
@@ -62,18 +112,38 @@ def print_fields(fields: Mapping[str, str | None]) -> None:
     Args:
         fields: The values by name.
     """
-    known = {name: value for name, value in fields.items() if value is not None}
-    width = max(map(len, known))
+    known = {name: one_line(value) for name, value in fields.items() if value is not None}
+    indent = max(map(len, known)) + 2
+    is_terminal, room = sys.stdout.isatty(), _screen_width() - indent
     for name, value in known.items():
-        print_text(f"{name:<{width}}  {value}\n")
+        label = f"{name:<{indent}}"
+        if not is_terminal:
+            print_text(f"{label}{value}\n")
+        elif max(map(len, value.split()), default=0) > room:
+            # A word that does not fit, such as an id, can only be copied whole.
+            print_text(f"{name}\n" + _wrapped(value, "  ", "  "))
+        else:
+            print_text(_wrapped(value, label, " " * indent))
 
 
-def _harmless(text: str) -> str:
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+def _wrapped(text: str, first: str, others: str) -> str:
+    lines = textwrap.wrap(
+        text,
+        _screen_width(),
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines or [first.rstrip()]) + "\n"
+
+
+def _screen_width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def discard(stream: TextIO) -> None:
-    """Has nothing more come out of a stream that nobody reads.
+    """Lets nothing more come out of a stream that nobody reads.
 
     What is still buffered would fail again when the interpreter exits, with an exit code of its own.
     """

@@ -123,12 +123,12 @@ def _tell(session: Session, error: Stopped | Exception) -> int:
     from ._failures import failure_of
 
     if session.debug:
-        traceback.print_exception(error)
+        session.show("".join(traceback.format_exception(error)))
     if isinstance(error, Stopped):
         code = error.exit_code
     else:
         failure = failure_of(error)
-        session.note(f"Error: {failure.sentence}")
+        session.error(failure.sentence)
         code = failure.code
     if session.go_on:
         session.note(f"Go on with: {session.go_on}")

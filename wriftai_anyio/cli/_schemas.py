@@ -1,13 +1,17 @@
-"""The fields that a JSON Schema describes, for a table."""
+"""The fields that a JSON Schema describes, for a table. A stranger may have written it."""
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, TypeAlias, cast
 
 Schema: TypeAlias = Mapping[str, Any]
 
 DEEPEST: Final = 5
-"""How many objects within objects are looked into; a schema may refer to itself."""
+"""How many objects within objects are looked into."""
+MOST_ROWS: Final = 200
+MOST_CHOICES: Final = 12
+LONGEST_CELL: Final = 400
 
 _LIMITS: Final = {
     "minimum": "≥ {}",
@@ -20,47 +24,69 @@ _LIMITS: Final = {
 }
 
 
-def schema_rows(schema: Schema) -> list[tuple[str, ...]]:
+def schema_rows(schema: object) -> list[tuple[str, ...]]:
     """Lists the fields of an object: name, type, whether it is required, default, description.
 
     Args:
         schema: The object's JSON Schema (2020-12).
 
     Returns:
-        A row for each field; those of objects within it have dotted names. None for what is no object.
+        A row for each field, 200 at most; those of objects within it have dotted names. A reference is followed once
+        on the way to a field, so that a schema that refers to itself has an end. None for what is no object.
     """
-    return list(_rows(schema, schema, ""))
+    root = _mapping(schema)
+    rows = list(islice(_rows(root, root, "", frozenset()), MOST_ROWS + 1))
+    if len(rows) > MOST_ROWS:
+        rows[MOST_ROWS:] = [("…", f"more than {MOST_ROWS} fields: see --json", "", "", "")]
+    return rows
 
 
-def _rows(schema: Schema, root: Schema, prefix: str) -> Iterator[tuple[str, ...]]:
-    required = schema.get("required", ())
+def _rows(schema: Schema, root: Schema, prefix: str, followed: frozenset[str]) -> Iterator[tuple[str, ...]]:
+    required = _list(schema.get("required"))
     for name, value in _mapping(schema.get("properties")).items():
-        field = _resolved(_mapping(value), root)
+        field, reference = _resolved(_mapping(value), root), _mapping(value).get("$ref")
         needed = "yes" if name in required else "no"
-        default = json.dumps(field["default"], ensure_ascii=False) if "default" in field else ""
-        yield prefix + name, _type(field, root), needed, default, str(field.get("description") or "")
-        if prefix.count(".") < DEEPEST:
-            yield from _rows(field, root, f"{prefix}{name}.")
+        default = _cut(_json(field["default"])) if "default" in field else ""
+        yield _cut(prefix + name), _type(field, root), needed, default, _cut(str(field.get("description") or ""))
+        if prefix.count(".") < DEEPEST and reference not in followed:
+            on_the_way = followed | {reference} if isinstance(reference, str) else followed
+            yield from _rows(field, root, f"{prefix}{name}.", on_the_way)
 
 
 def _type(schema: Schema, root: Schema) -> str:
-    choices = schema.get("anyOf") or schema.get("oneOf")
+    choices = _list(schema.get("anyOf") or schema.get("oneOf"))
     if choices:
-        kind = " | ".join(_kind(_resolved(_mapping(choice), root)) for choice in choices)
+        kind = _joined(_kind(_resolved(_mapping(choice), root)) for choice in choices)
     elif schema.get("type") == "array" and "items" in schema:
         kind = f"array of {_kind(_resolved(_mapping(schema['items']), root))}"
     else:
         kind = _kind(schema)
-    return ", ".join([kind, *(text.format(schema[key]) for key, text in _LIMITS.items() if key in schema)])
+    return _cut(", ".join([kind, *(text.format(schema[key]) for key, text in _LIMITS.items() if key in schema)]))
 
 
 def _kind(schema: Schema) -> str:
-    values = schema.get("enum") or ([schema["const"]] if "const" in schema else None)
+    values = _list(schema.get("enum") or ([schema["const"]] if "const" in schema else None))
     if values:
-        return " | ".join(json.dumps(value, ensure_ascii=False) for value in values)
-    kind: Any = schema.get("type", "any")
-    name = kind if isinstance(kind, str) else " | ".join(map(str, kind))
+        return _joined(map(_json, values))
+    kind = schema.get("type", "any")
+    name = _joined(map(str, _list(kind))) or str(kind)
     return f"{name} ({schema['format']})" if "format" in schema else name
+
+
+def _joined(choices: Iterator[str]) -> str:
+    found = list(islice(choices, MOST_CHOICES + 1))
+    return " | ".join([*found[:MOST_CHOICES], "…"] if len(found) > MOST_CHOICES else found)
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "…"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else text[:LONGEST_CELL] + "…"
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
@@ -72,6 +98,10 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
     for part in reference.removeprefix("#/").split("/"):
         target = _mapping(target).get(part.replace("~1", "/").replace("~0", "~"))
     return {**_mapping(target), **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Schema:

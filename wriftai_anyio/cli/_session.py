@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from wriftai_anyio.plain_text import one_line, printable
 
 from ._printing import discard
 from ._stops import Stops
@@ -11,6 +13,9 @@ from ._stops import Stops
 if TYPE_CHECKING:
     from wriftai_anyio import Client
     from wriftai_anyio.progress import RichProgress
+
+LONGEST_ERROR: Final = 1000
+"""Characters of an error, which fill half of a screen of 80 columns and 24 lines."""
 
 
 class Session:
@@ -55,9 +60,17 @@ class Session:
         return RichProgress(Screen(live=not self.debug))
 
     def note(self, text: str) -> None:
-        """Shows a line on standard error."""
+        """Shows a line on standard error, without anything that a terminal would obey."""
+        self.show(one_line(text) + "\n")
+
+    def error(self, sentence: str) -> None:
+        """Shows what went wrong, on a line that fits a screen, however much a server says."""
+        self.note(one_line(f"Error: {sentence}", LONGEST_ERROR))
+
+    def show(self, text: str) -> None:
+        """Shows lines on standard error, such as a traceback, in the same way."""
         try:
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(printable(text))
             sys.stderr.flush()
         except BrokenPipeError:
             discard(sys.stderr)

@@ -2,30 +2,45 @@
 
 import re
 from datetime import datetime, timezone
+from typing import Final
+
+_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s*(.*)")
 
 
-def moment(timestamp: str) -> str:
-    """Shortens an ISO 8601 timestamp to its seconds: `2026-05-04 03:02:01`."""
-    return timestamp[:19].replace("T", " ")
+def moment(timestamp: object) -> str | None:
+    """Shortens an ISO 8601 timestamp to its seconds, with its zone: `2026-05-04 03:02:01 UTC`.
+
+    Args:
+        timestamp: The timestamp; in another form it is returned as it is, and what is not text is `None`.
+    """
+    if not isinstance(timestamp, str):
+        return None
+    match = _TIMESTAMP.fullmatch(timestamp)
+    if match is None:
+        return timestamp
+    zone = "UTC" if match[3] in {"Z", "z", "+00:00"} else match[3]
+    return f"{match[1]} {match[2]} {zone}".rstrip()
 
 
-def age(timestamp: str) -> str:
+def age(timestamp: object) -> str:
     """Says how long ago something was, in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`.
 
     Args:
         timestamp: When it was, in ISO 8601; in a form that Python does not know, it is only shortened.
     """
+    if not isinstance(timestamp, str):
+        return ""
     try:
         then = datetime.fromisoformat(re.sub(r"\.\d+", "", timestamp).replace("Z", "+00:00"))
         seconds = max(0, int((datetime.now(timezone.utc) - then).total_seconds()))
-    except (ValueError, TypeError):
-        return moment(timestamp)
+    except (ValueError, TypeError, OverflowError):
+        return moment(timestamp) or ""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length} {unit}"
     return f"{seconds} s"
 
 
-def duration(iso: str | None) -> str | None:
+def duration(iso: object) -> str | None:
     """Shortens an ISO 8601 duration: `PT1M2.567891S` is `1m2.56s`."""
-    return iso and re.sub(r"(\.\d\d)\d+", r"\1", iso.removeprefix("PT").lower())
+    return re.sub(r"(\.\d\d)\d+", r"\1", iso.removeprefix("PT").lower()) if isinstance(iso, str) else None

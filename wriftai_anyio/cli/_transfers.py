@@ -1,6 +1,5 @@
 """The commands of files."""
 
-import os.path
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote, urlsplit
@@ -34,22 +33,38 @@ def upload(
         print_text(uploaded["download_url"] + "\n")
 
 
-@commands.command(epilog=examples("download https://example.com/files/cat.png --out cat.png"))
+@commands.command(
+    epilog=examples(
+        "download https://example.com/files/cat.png",
+        "download https://example.com/files/cat.png pictures",
+        "download https://example.com/files/cat.png --out cat.png",
+    )
+)
 def download(
     context: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help="The address.", show_default=False)],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="Where to, by default here. The server or the address names the file; no file is replaced.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Where to, in place of what is there; or a folder. By default the name in the address."
-        ),
+        typer.Option(metavar="FILE", help="The path of the file, in place of what is there.", show_default=False),
     ] = None,
 ) -> None:
     """Download a file, such as an output, and print its path."""
     session = context.ensure_object(Session)
-    path = out or _new_path(url)
+    if out is not None and folder is not None:
+        raise ValueError("Give a folder or --out FILE, not both.")
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     with session.client() as client, session.progress() as progress:
-        written = client.files.download(url, path, on_progress=progress.transfer(path.name))
+        shown = progress.transfer(out.name if out is not None else unquote(urlsplit(url).path).rpartition("/")[2])
+        written = client.files.download(url, out or folder or Path(), on_progress=shown)
     print_text(f"{written}\n")
 
 
@@ -65,16 +80,3 @@ def upload_shown(session: Session, client: "Client", path: Path) -> "UploadCompl
 
     with session.progress() as progress:
         return client.files.upload(File(path), progress.transfer(path.name))
-
-
-def _new_path(url: str) -> Path:
-    """Returns a path in this folder for an address, which a stranger may have chosen."""
-    from wriftai_anyio.files import safe_name
-
-    name = safe_name(unquote(urlsplit(url).path))
-    if not name:
-        raise ValueError("The address has no name for the file: say --out FILE.")
-    path = Path(name)
-    if os.path.lexists(path):
-        raise ValueError(f"{path} exists: say --out {path} to put the download in its place.")
-    return path

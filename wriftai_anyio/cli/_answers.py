@@ -1,0 +1,40 @@
+"""What answers say, where nothing but ids is taken for granted: what is missing or of another type is shown so."""
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+UNKNOWN: Final = "?"
+"""Stands for a part of a name that an answer lacks."""
+
+
+def at(answer: object, *path: str) -> object:
+    """Returns what is at a path in an answer, `None` if there is no such thing.
+
+    Args:
+        answer: The answer, or a part of it.
+        *path: The names of the fields, from the outermost.
+    """
+    for name in path:
+        if not isinstance(answer, Mapping):
+            return None
+        answer = cast("Mapping[str, object]", answer).get(name)
+    return answer
+
+
+def text_at(answer: object, *path: str) -> str | None:
+    """Returns the text or number at a path in an answer, as text; `None` if it is missing or something else."""
+    value = at(answer, *path)
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, (int, float)) else None
+
+
+def model_name(model: object) -> str:
+    """Returns `owner/name` of a listed model."""
+    return f"{text_at(model, 'owner', 'name') or UNKNOWN}/{text_at(model, 'name') or UNKNOWN}"
+
+
+def model_reference(model: object) -> str:
+    """Returns `owner/name:number` of the model of a prediction."""
+    owner, name, number = (text_at(model, field) or UNKNOWN for field in ("owner", "name", "version_number"))
+    return f"{owner}/{name}:{number}"
