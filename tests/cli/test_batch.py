@@ -1,5 +1,6 @@
 """`batch`: every result once, however often it is stopped."""
 
+import csv
 import json
 import re
 import signal
@@ -155,6 +156,126 @@ class TestRefusals:
         ended = run(*command(), "--journal", "jobs")
         assert (ended.code, "holds something else than results" in ended.err) == (2, True)
         assert Path("out.jsonl").read_text() == "precious\n"
+
+
+def rows() -> list[dict[str, str]]:
+    """The rows of the CSV file of results."""
+    with Path("out.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def of_csv(*options: str, model: str = "sandbox/echo") -> list[str]:
+    return ["batch", "in.csv", "--model", model, "--out", "out.csv", *options]
+
+
+class TestCSV:
+    def test_rows_become_inputs_and_results_become_rows(self, run: Run) -> None:
+        Path("in.csv").write_text('text,n,note\n"to be\nor ""not""",3,\n∞,,=1\n\n', encoding="utf-8-sig")
+        ended = run(*of_csv())
+        assert (ended.code, ended.out) == (0, "2 inputs, results in out.csv: 2 succeeded\n")
+        found = {row["index"]: row for row in rows()}
+        assert list(found["0"]) == ["index", "id", "status", "output", "error", "setup_time", "execution_time"]
+        assert json.loads(found["0"]["output"]) == {"text": 'to be\nor "not"', "n": 3}
+        assert json.loads(found["1"]["output"]) == {"text": "∞", "note": "=1"}
+        assert run(*of_csv()).code == 0
+        assert len(rows()) == 2
+
+    def test_formulas_in_outputs_are_harmless_and_numbers_stay(self, run: Run, sandbox: Sandbox) -> None:
+        sandbox.models["me/say"] = lambda given: given["text"]
+        Path("in.csv").write_text("text\n=1+1\n@SUM(A1)\n-2.5\nfine\n")
+        run(*of_csv(model="me/say"))
+        outputs = sorted(row["output"] for row in rows())
+        assert outputs == ["'=1+1", "'@SUM(A1)", "-2.5", "fine"]
+
+    def test_semicolons_and_tabs_separate_cells_too(self, run: Run) -> None:
+        Path("in.csv").write_text("a;b\n1;x,y\n")
+        run(*of_csv())
+        assert json.loads(rows()[0]["output"]) == {"a": 1, "b": "x,y"}
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            (b"", "The first line of in.csv must name the fields"),
+            (b"a,\n1,2\n", "The first line of in.csv must name the fields"),
+            (b"a,a\n1,2\n", "names a field twice"),
+            (b"a,b\n1,2,3\n", "in.csv, line 2, has 3 cells for 2 fields."),
+            (b'a\n"open\n', "is not CSV"),
+            (b"a\n\xff\n", "in.csv is not text in UTF-8"),
+        ],
+    )
+    def test_what_is_not_csv_exits_with_2_before_anything_is_sent(
+        self, run: Run, sandbox: Sandbox, content: bytes, sentence: str
+    ) -> None:
+        Path("in.csv").write_bytes(content)
+        ended = run(*of_csv())
+        assert (ended.code, sandbox.requests) == (2, [])
+        assert sentence in ended.err
+
+
+class TestMoney:
+    def test_failures_stop_it_and_only_what_failed_is_created_again(self, run: Run, sandbox: Sandbox) -> None:
+        broken = True
+
+        def fragile(given: Any) -> Any:
+            if broken and given["text"] == "t1":
+                raise ValueError("too dark")
+            return given
+
+        sandbox.models["me/fragile"] = fragile
+        write_inputs(4)
+        assert run(*command("me/fragile")).code == 1
+        assert (len(outputs()), creates(sandbox)) == (4, 4)
+        ended = run(*command("me/fragile"), "--retry-failed", "--max-failures", "1")
+        assert (ended.code, creates(sandbox)) == (1, 5)
+        assert "Error: The batch was stopped after 1 results that did not succeed (1 failed)" in ended.err
+        assert "--retry-failed" in ended.err.splitlines()[-1]
+        broken = False
+        assert run(*command("me/fragile"), "--retry-failed").code == 0
+        assert (outputs(), creates(sandbox)) == (expected(4), 6)
+
+    def test_what_failed_is_tried_again_in_csv_too(self, run: Run, sandbox: Sandbox) -> None:
+        broken = True
+
+        def fragile(given: Any) -> Any:
+            if broken:
+                raise ValueError('too "dark"\nand more')
+            return given
+
+        sandbox.models["me/fragile"] = fragile
+        Path("in.csv").write_text("a\n1\n2\n")
+        ended = run(*of_csv(model="me/fragile"))
+        assert (ended.code, "Add --retry-failed" in ended.err) == (1, True)
+        assert [row["error"] for row in rows()] == ['too "dark"\nand more'] * 2
+        broken = False
+        assert run(*of_csv("--retry-failed", model="me/fragile")).code == 0
+        assert [row["status"] for row in rows()] == ["succeeded"] * 2
+
+    def test_equal_inputs_are_created_once(self, run: Run, sandbox: Sandbox) -> None:
+        Path("in.jsonl").write_text('{"text": "t0"}\n' * 3)
+        assert run(*command(), "--deduplicate").code == 0
+        assert (len(outputs()), creates(sandbox)) == (3, 1)
+
+
+class TestSave:
+    def test_files_of_each_output_go_to_a_folder_of_its_number(self, run: Run, sandbox: Sandbox) -> None:
+        sandbox.models["me/draw"] = lambda given: {"image": sandbox.add_file(given["text"].encode())}
+        write_inputs(2)
+        assert run(*command("me/draw"), "--save", "pictures").code == 0
+        for index, output in outputs().items():
+            path = Path(output["image"])
+            assert (path.parent, path.read_text()) == (Path("pictures") / str(index), f"t{index}")
+        assert run(*command("me/draw"), "--save", "pictures").code == 0
+        assert len(list(Path("pictures").rglob("*.*"))) <= 2
+
+    def test_download_that_fails_is_tried_again_by_the_next_run(self, run: Run, sandbox: Sandbox) -> None:
+        address = {"url": sandbox.base_url + "/missing"}
+        sandbox.models["me/draw"] = lambda given: address["url"]
+        write_inputs(1)
+        ended = run(*command("me/draw"), "--save", "pictures")
+        assert (ended.code, outputs()) == (1, {})
+        assert "Input 0: Its files could not be downloaded: " in ended.err
+        ended = run(*command("me/draw"))
+        assert (ended.code, creates(sandbox), len(outputs())) == (0, 1, 1)
 
 
 @needs_signals

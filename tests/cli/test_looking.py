@@ -15,8 +15,8 @@ from .terminal import Ended
 
 Run = Callable[..., Ended]
 
-PREDICTIONS = ["run", "get", "wait", "stream", "cancel", "list"]
-COMMANDS = [*PREDICTIONS, "batch", "models", "model", "upload", "download", "sandbox"]
+PREDICTIONS = ["run", "get", "wait", "stream", "cancel", "list", "watch"]
+COMMANDS = [*PREDICTIONS, "batch", "models", "model", "open", "upload", "download", "sandbox", "mcp"]
 
 
 def predict(sandbox: Sandbox, model: str, *inputs: Any) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.subprocesses import CHECKOUT, settings_for
+from wriftai_anyio import Client
 from wriftai_anyio.sandbox import Sandbox
 
 from .terminal import PATIENCE, PROGRAM, Program, until
@@ -201,6 +202,28 @@ runpy.run_module("wriftai_anyio", run_name="__main__")
         assert (ended.returncode, ended.stdout) == (2, "")
         assert ended.stderr == f"The command line needs {missing}: pip install 'wriftai-anyio[cli]'\n"
 
+    def test_sandbox_runs_functions_that_its_command_line_names(self, tmp_path: Path) -> None:
+        (tmp_path / "mine.py").write_text("def upper(given):\n    return given['text'].upper()\n")
+        command = [*PROGRAM, "sandbox", "--model", "me/upper=mine:upper"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", cwd=tmp_path) as process:
+            assert process.stdout is not None
+            try:
+                base_url, token = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
+                with Client(token, base_url) as client:
+                    created = client.predictions.create({"input": {"text": "to be"}}, "me/upper", wait=True)
+            finally:
+                process.terminate()
+        assert created["output"] == "TO BE"
+
+    @pytest.mark.parametrize(
+        "model", ["mine:upper", "me/upper=missing:upper", "me/upper=json:missing", "me/upper=json"]
+    )
+    def test_sandbox_refuses_functions_that_cannot_be_imported(self, model: str) -> None:
+        command = [*PROGRAM, "sandbox", "--model", model]
+        ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=PATIENCE)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "--model" in ended.stderr
+
     def test_sandbox_command_runs_a_sandbox_until_it_is_stopped(self) -> None:
         process = subprocess.Popen([*PROGRAM, "sandbox"], stdout=subprocess.PIPE, encoding="utf-8")
         assert process.stdout is not None
@@ -229,4 +252,5 @@ def test_commands_of_the_guide_run(sandbox: Sandbox, tmp_path: Path) -> None:
         timeout=3 * PATIENCE,
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.endswith("2 inputs, results in results.jsonl: 2 succeeded\n")
+    assert "2 inputs, results in results.jsonl: 2 succeeded\n" in ended.stdout
+    assert ended.stdout.endswith("2 inputs, results in results.csv: 2 succeeded\n")

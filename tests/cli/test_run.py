@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from wriftai_anyio import Client
-from wriftai_anyio.sandbox import Sandbox
+from wriftai_anyio.sandbox import Model, Sandbox
 
 from .terminal import Ended
 
@@ -51,6 +51,21 @@ class TestInput:
         assert run("run", "sandbox/echo", "--input", "-").out == '[\n  "to",\n  "be"\n]\n'
         assert given(sandbox) == ["to", "be"]
 
+    def test_field_takes_what_a_file_or_standard_input_holds(
+        self, run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "poem.txt").write_bytes("to be\nor not ∞".encode("utf-8-sig"))
+        (tmp_path / "n.json").write_text("[1, 2]")
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("né".encode()), "latin-1"))
+        values = [f"text=@{tmp_path / 'poem.txt'}", f"n=@{tmp_path / 'n.json'}", "x=-", "at=@@home", "both=@@@"]
+        assert run("run", "sandbox/echo", "--no-wait", *values).code == 0
+        assert given(sandbox) == {"text": "to be\nor not ∞", "n": [1, 2], "x": "né", "at": "@home", "both": "@@"}
+
+    def test_input_is_checked_by_the_server_if_asked_for(self, run: Run, sandbox: Sandbox) -> None:
+        sandbox.models["me/strict"] = Model(lambda given: given, {"required": ["text"]})
+        ended = run("run", "me/strict", "a=1", "--validate")
+        assert (ended.code, "answered 422" in ended.err, sandbox.predictions) == (3, True, [])
+
     def test_file_is_uploaded_and_its_address_given(self, run: Run, tmp_path: Path) -> None:
         poem = tmp_path / "poem.txt"
         poem.write_text("to be")
@@ -72,6 +87,13 @@ class TestInput:
             (["--input", "missing.json"], "Error: missing.json: No such file or directory"),
             (["--input", "poem.txt"], "Error: poem.txt is not JSON: Expecting value: line 1 column 1 (char 0)."),
             (["--input", "list.json", "a=1"], "Error: list.json holds no JSON object, which a could be added to."),
+            (
+                ["a=@missing.txt"],
+                "There is no file missing.txt. A text that begins with @ is written with two: a=@@missing",
+            ),
+            (["a=@cat.png"], "Error: cat.png is not text in UTF-8. To upload it as a file, write --file a=cat.png"),
+            (["--input", "cat.png"], "Error: cat.png is not text in UTF-8"),
+            (["--input", "-", "a=-"], "Standard input can be read once"),
             (["--timeout", "-1"], "Invalid value for '--timeout'"),
             (["--nonsense"], "No such option: --nonsense"),
         ],
@@ -83,6 +105,7 @@ class TestInput:
         monkeypatch.chdir(tmp_path)
         Path("poem.txt").write_text("to be")
         Path("list.json").write_text("[1]")
+        Path("cat.png").write_bytes(b"\x89PNG\xff")
         ended = run("run", "sandbox/echo", *arguments)
         assert (ended.code, ended.out, sandbox.requests) == (2, "", [])
         assert sentence in ended.err
@@ -143,6 +166,67 @@ class TestOutput:
 
     def test_wait_prints_the_output_of_what_was_created_before(self, run: Run, sandbox: Sandbox) -> None:
         assert run("wait", created(sandbox, "sandbox/echo", "to be")).out == "to be\n"
+
+
+class TestSave:
+    @pytest.mark.parametrize("options", [[], ["--stream"]])
+    def test_files_of_the_output_are_downloaded_and_their_paths_printed(
+        self, run: Run, sandbox: Sandbox, tmp_path: Path, options: list[str]
+    ) -> None:
+        sandbox.models["me/draw"] = lambda given: [{"image": sandbox.add_file(b"cat")}]
+        folder = tmp_path / "pictures"
+        ended = run("run", "me/draw", "--save", str(folder), *options)
+        (path,) = folder.iterdir()
+        assert (ended.code, json.loads(ended.out)) == (0, [{"image": str(path)}])
+        assert path.read_bytes() == b"cat"
+        (prediction,) = run("wait", sandbox.predictions[0]["id"], "--save", str(folder), "--json").lines
+        assert Path(prediction["output"][0]["image"]).parent == folder
+
+    def test_download_that_fails_prints_the_output_and_how_to_go_on(
+        self, run: Run, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        address = sandbox.base_url + "/missing"
+        sandbox.models["me/draw"] = lambda given: address
+        ended = run("run", "me/draw", "--save", str(tmp_path))
+        assert (ended.code, ended.out) == (3, address + "\n")
+        name = sandbox.predictions[0]["id"]
+        assert ended.err.splitlines()[-1] == f"Go on with: wriftai-anyio wait {name} --save {tmp_path}"
+
+
+class TestStreamByDefault:
+    @pytest.mark.parametrize(("kind", "streams"), [("string", True), ("array", False)])
+    def test_in_a_terminal_if_the_model_gives_text(
+        self, run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, kind: str, streams: bool
+    ) -> None:
+        version = {"schemas": {"prediction": {"input": {}, "output": {}, "stream_output": {"type": kind}}}}
+        monkeypatch.setattr("wriftai_anyio.models.ModelsResource.get", lambda *_: {"latest_version": version})
+        monkeypatch.setattr("wriftai_anyio.model_versions.ModelVersions.get", lambda *_: version)
+        for model, options, expected in (
+            ("sandbox/word-count", [], False),
+            ("sandbox/word-count", ["--stream"], True),
+            ("sandbox/word-count", ["--no-stream"], False),
+        ):
+            run("run", model, "text=to be", *options)
+            create = [request for request in sandbox.requests if request.method == "POST"][-1]
+            assert json.loads(create.body).get("stream", False) is expected
+        for model, options, expected in (
+            ("sandbox/word-count", [], streams),
+            ("sandbox/word-count:1", [], streams),
+            ("sandbox/word-count", ["--no-stream"], False),
+            ("sandbox/word-count", ["--json"], False),
+        ):
+            with monkeypatch.context() as patched:
+                patched.setattr("sys.stdout.isatty", lambda: True)
+                run("run", model, "text=to be", *options)
+            create = [request for request in sandbox.requests if request.method == "POST"][-1]
+            assert json.loads(create.body).get("stream", False) is expected
+
+    def test_model_that_cannot_be_asked_for_is_not_streamed(
+        self, run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sandbox.fail_next(404, method="GET")
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        assert run("run", "sandbox/echo", "a=1").code == 0
 
 
 class TestEnd:

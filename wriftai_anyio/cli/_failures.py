@@ -62,6 +62,7 @@ def _code_of(error: Exception) -> ExitCode:
     for kinds, code in (
         (errors.APIConnectionError, ExitCode.NETWORK),
         (errors.BatchJournalError, ExitCode.USAGE),
+        ((errors.BatchStoppedError, errors.PredictionFailedError), ExitCode.PREDICTION_FAILED),
         (errors.WriftAIError, ExitCode.REFUSED),
         ((ValueError, OSError, ImportError), ExitCode.USAGE),
     ):

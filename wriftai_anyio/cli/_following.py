@@ -60,6 +60,7 @@ class Follower:
         self._client = client
         self._how = how
         self._prediction_id = prediction_id
+        self._has_ended = False
 
     def create(
         self, given: "JsonValueWithFile", model: str, *, stream: bool, validate: bool = False
@@ -135,6 +136,7 @@ class Follower:
 
     def _saved(self, prediction: "PredictionWithIO") -> "JsonValue":
         """Downloads the files of the output if asked to; returns the output, with their paths in place of addresses."""
+        self._has_ended = True
         output = prediction.get("output")
         if self._how.save is None or output is None:
             return output
@@ -165,13 +167,20 @@ class Follower:
     ) -> None:
         from wriftai_anyio.errors import NotFoundError
 
-        if error is None or not self._prediction_id or isinstance(error, (typer.Exit, NotFoundError, ValueError)):
+        if error is None or not self._prediction_id or isinstance(error, (typer.Exit, ValueError)):
             return
-        if self._how.cancel_on_exit:
+        if self._has_ended:
+            self._say_how_to_go_on()
+        elif isinstance(error, NotFoundError):
+            return  # it cannot be gone on with
+        elif self._how.cancel_on_exit:
             self._cancel()
         else:
-            save = () if self._how.save is None else ("--save", self._how.save)
-            self._session.go_on = shell_command(["wriftai-anyio", "wait", self._prediction_id, *save])
+            self._say_how_to_go_on()
+
+    def _say_how_to_go_on(self) -> None:
+        save = () if self._how.save is None else ("--save", self._how.save)
+        self._session.go_on = shell_command(["wriftai-anyio", "wait", self._prediction_id, *save])
 
     def _cancel(self) -> None:
         name, note = self._prediction_id, self._session.note

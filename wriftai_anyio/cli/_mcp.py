@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ._help import Command
 from ._options import examples
 from ._session import Session
 
@@ -12,9 +13,10 @@ commands = typer.Typer(rich_markup_mode=None)
 
 
 @commands.command(
+    cls=Command,
     epilog=examples(
         "mcp", "mcp --model me/summary --max-predictions 20 --folder ~/agent", "mcp --port 8765 --allow 'me/*'"
-    )
+    ),
 )
 def mcp(
     context: typer.Context,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._answers import UNKNOWN, at, model_name, text_at
+from ._help import Command
 from ._options import Json, Limit, Model, examples, page_size
 from ._printing import print_fields, print_json, print_table, print_text
 from ._recent import remember_model, remembering_models
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 
-@commands.command(epilog=examples("models --search upscale --limit 10", "models --json | jq -r .name"))
+@commands.command(cls=Command, epilog=examples("models --search upscale --limit 10", "models --json | jq -r .name"))
 def models(
     context: typer.Context,
     search: Annotated[
@@ -44,7 +45,7 @@ def models(
             print_table(("model", "predictions", "description"), map(_row, listed))
 
 
-@commands.command(epilog=examples("model sandbox/word-count"))
+@commands.command(cls=Command, epilog=examples("model sandbox/word-count"))
 def model(context: typer.Context, model: Model, as_json: Json = False) -> None:
     """Show a model, and the fields of its input."""
     with context.ensure_object(Session).client() as client:

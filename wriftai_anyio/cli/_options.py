@@ -18,6 +18,11 @@ def _recent_predictions(incomplete: str) -> list[str]:
     return [name for name in recent_predictions() if name.startswith(incomplete)]
 
 
+def recent_names(incomplete: str) -> list[str]:
+    """Returns the names of models and the ids of predictions that were seen lately and begin so."""
+    return [*_recent_models(incomplete), *_recent_predictions(incomplete)]
+
+
 MODEL_HELP: Final = "owner/name, or owner/name:version."
 Model: TypeAlias = Annotated[
     str, typer.Argument(metavar="MODEL", help=MODEL_HELP, show_default=False, autocompletion=_recent_models)

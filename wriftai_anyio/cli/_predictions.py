@@ -8,6 +8,7 @@ import typer
 
 from ._answers import at, model_reference, text_at
 from ._following import Follower, Following
+from ._help import Command
 from ._inputs import given_input
 from ._models import streams_text
 from ._options import CancelOnExit, Json, Limit, Model, PredictionID, Save, Timeout, examples, page_size
@@ -25,7 +26,7 @@ commands = typer.Typer(rich_markup_mode=None)
 Fields: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY=VALUE]...",
+        metavar="[KEY=VALUE …]",
         help="Fields of the input. A value that is JSON is taken as JSON, else as text. "
         "KEY=@FILE takes what a file holds, KEY=- standard input; @@ is a plain @.",
         show_default=False,
@@ -58,12 +59,13 @@ Stream: TypeAlias = Annotated[
 
 
 @commands.command(
+    cls=Command,
     epilog=examples(
         "run sandbox/word-count text='to be or not to be'",
         "run sandbox/word-count text=@poem.txt --json | jq .output",
         "run me/draw prompt='a cat' --save pictures",
         "run me/describe language=en --file image=cat.png",
-    )
+    ),
 )
 def run(
     context: typer.Context,
@@ -112,7 +114,7 @@ def _print_created(prediction: "PredictionWithIO", *, as_json: bool) -> None:
         print_text(prediction["id"] + "\n")
 
 
-@commands.command(epilog=examples("get 018f5c1e-7a3b-7c7e-9a43-000000000000 --json | jq .output"))
+@commands.command(cls=Command, epilog=examples("get 018f5c1e-7a3b-7c7e-9a43-000000000000 --json | jq .output"))
 def get(context: typer.Context, prediction_id: PredictionID, as_json: Json = False) -> None:
     """Show a prediction as it is now."""
     with context.ensure_object(Session).client() as client:
@@ -143,7 +145,7 @@ def _error(error: object) -> str | None:
     return None if error is None else text_at(error, "message") or encoded(error)
 
 
-@commands.command(epilog=examples("wait 018f5c1e-7a3b-7c7e-9a43-000000000000 --timeout 60"))
+@commands.command(cls=Command, epilog=examples("wait 018f5c1e-7a3b-7c7e-9a43-000000000000 --timeout 60"))
 def wait(
     context: typer.Context,
     prediction_id: PredictionID,
@@ -159,7 +161,7 @@ def wait(
         follower.wait()
 
 
-@commands.command(epilog=examples("stream 018f5c1e-7a3b-7c7e-9a43-000000000000"))
+@commands.command(cls=Command, epilog=examples("stream 018f5c1e-7a3b-7c7e-9a43-000000000000"))
 def stream(
     context: typer.Context,
     prediction_id: PredictionID,
@@ -175,7 +177,7 @@ def stream(
         follower.stream()
 
 
-@commands.command(epilog=examples("cancel 018f5c1e-7a3b-7c7e-9a43-000000000000"))
+@commands.command(cls=Command, epilog=examples("cancel 018f5c1e-7a3b-7c7e-9a43-000000000000"))
 def cancel(context: typer.Context, prediction_id: PredictionID) -> None:
     """Ask the server to cancel a prediction. It takes effect a little later."""
     session = context.ensure_object(Session)
@@ -190,7 +192,9 @@ def _known_statuses() -> list[str]:
     return [status.value for status in Status]
 
 
-@commands.command("list", epilog=examples("list --status started --status pending", "list --limit 1000 --json"))
+@commands.command(
+    "list", cls=Command, epilog=examples("list --status started --status pending", "list --limit 1000 --json")
+)
 def list_predictions(
     context: typer.Context,
     status: Annotated[

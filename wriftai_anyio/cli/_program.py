@@ -47,9 +47,9 @@ class Commands(typer.core.TyperGroup):
 
     def _load(self) -> None:
         if not self.commands:
-            from . import _batch, _mcp, _models, _predictions, _sandbox, _transfers
+            from . import _batch, _mcp, _models, _open, _predictions, _sandbox, _transfers, _watch
 
-            for module in (_predictions, _batch, _models, _transfers, _sandbox, _mcp):
+            for module in (_predictions, _watch, _batch, _models, _open, _transfers, _sandbox, _mcp):
                 self.commands.update(typer.main.get_group(module.commands).commands)
 
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from ._help import Command
 from ._options import Json, examples
 from ._printing import print_json, print_text
 from ._session import Session
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 
-@commands.command(epilog=examples("upload talk.mp3", "run me/transcribe audio=$(wriftai-anyio upload talk.mp3)"))
+@commands.command(
+    cls=Command, epilog=examples("upload talk.mp3", "run me/transcribe audio=$(wriftai-anyio upload talk.mp3)")
+)
 def upload(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="The file.", show_default=False)],
@@ -34,11 +37,12 @@ def upload(
 
 
 @commands.command(
+    cls=Command,
     epilog=examples(
         "download https://example.com/files/cat.png",
         "download https://example.com/files/cat.png pictures",
         "download https://example.com/files/cat.png --out cat.png",
-    )
+    ),
 )
 def download(
     context: typer.Context,

@@ -4,10 +4,13 @@ import argparse
 import signal
 import sys
 import time
+from importlib import import_module
+from operator import attrgetter
 from types import FrameType
 from typing import NoReturn
 
-from . import RateLimits, Sandbox, Streaming
+from . import Model, RateLimits, Sandbox, Streaming
+from ._models import ModelFunction
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -28,8 +31,29 @@ def _parse(arguments: list[str] | None, program: str) -> argparse.Namespace:
     parser.add_argument("--others", type=int, metavar="N", help="other requests a second at most")
     parser.add_argument("--window", choices=["bucket", "fixed"], default="bucket", help="how limits are counted")
     parser.add_argument("--stream-pace", type=float, default=0.0, metavar="SECONDS", help="after each output event")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        type=_model,
+        metavar="OWNER/NAME=MODULE:FUNCTION",
+        help="a model that runs a function of yours, from a module that can be imported here; may be repeated",
+    )
     parser.add_argument("--sample-data", action="store_true", help="fill it with models, users and the like")
     return parser.parse_args(arguments)
+
+
+def _model(text: str) -> tuple[str, ModelFunction | Model]:
+    name, _, place = text.partition("=")
+    module, _, path = place.partition(":")
+    if "/" not in name or not module or not path:
+        raise argparse.ArgumentTypeError(f"write OWNER/NAME=MODULE:FUNCTION, not {text!r}")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` does, for the command of the same name
+    try:
+        return name, attrgetter(path)(import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise argparse.ArgumentTypeError(f"{place} cannot be imported: {error}") from None
 
 
 def _rate_limits(options: argparse.Namespace) -> RateLimits | None:
@@ -54,6 +78,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m wriftai_a
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     sandbox = Sandbox(
+        models=dict(options.model),
         port=options.port,
         hold=not options.no_hold,
         setup_time=options.setup_time,

@@ -1,0 +1,39 @@
+"""The help of a command, in the words of its metavars."""
+
+import re
+from typing import Any, Final
+
+import typer.core
+
+_RANGE: Final = re.compile(r"\s*\[[^\]]*<?x[<>]=?[^\]]*\]")
+"""What typer adds for a bound, such as `[x>=0]`."""
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose arguments are shown by their metavars alone; typer puts braces and the types of Python there."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 -- types that typer keeps to itself
+        """Returns the words of the usage line."""
+        return ["[OPTIONS]", *(_name(argument) for argument in _arguments(self))]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
+        """Writes the arguments and the options."""
+        arguments = [(_name(argument), argument.help or "") for argument in _arguments(self)]
+        if arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(arguments)
+        records = [option.get_help_record(ctx) for option in self.get_params(ctx) if _is_option(option)]
+        with formatter.section("Options"):
+            formatter.write_dl([(name, _RANGE.sub("", text)) for name, text in filter(None, records)])
+
+
+def _arguments(command: typer.core.TyperCommand) -> list[Any]:
+    return [parameter for parameter in command.params if not _is_option(parameter)]
+
+
+def _is_option(parameter: Any) -> bool:  # noqa: ANN401 -- as above
+    return bool(parameter.param_type_name == "option")
+
+
+def _name(argument: Any) -> str:  # noqa: ANN401 -- as above
+    return argument.metavar or str(argument.name).upper()

@@ -1,0 +1,70 @@
+"""The inputs of a batch in a file: JSON lines, or the rows of a CSV file."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ._inputs import json_or_text, parse_json
+
+if TYPE_CHECKING:
+    from wriftai_anyio.common_types import JsonValueWithFile
+
+CSV_SUFFIX: Final = ".csv"
+_LONGEST_CELL: Final = 2**31 - 1
+"""The largest limit that Python takes on every system; its own is 131,072 characters."""
+_DELIMITERS: Final = ",;\t"
+
+
+def read_inputs(path: Path) -> "Iterator[JsonValueWithFile]":
+    """Reads the inputs one by one.
+
+    Args:
+        path: A file of JSON lines; or, if its name ends in `.csv`, of rows below the names of their fields, in which a
+            cell that is JSON is taken as JSON, any other as text, and an empty one leaves the field out.
+
+    Raises:
+        ValueError: If a line or row is not what it should be.
+        OSError: If the file cannot be read.
+    """
+    try:
+        yield from _rows(path) if path.suffix.lower() == CSV_SUFFIX else _lines(path)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text in UTF-8: save it as UTF-8.") from None
+
+
+def _lines(path: Path) -> "Iterator[JsonValueWithFile]":
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if line.isspace():
+                continue
+            try:
+                yield parse_json(line)
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}, is not JSON: {error}.") from None
+
+
+def _rows(path: Path) -> "Iterator[JsonValueWithFile]":
+    csv.field_size_limit(_LONGEST_CELL)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = file.readline()
+        file.seek(0)
+        # Excel writes semicolons where the comma is the decimal sign.
+        reader = csv.reader(file, delimiter=max(_DELIMITERS, key=header.count), strict=True)
+        try:
+            names = next(reader, list[str]())
+            _check_names(path, names)
+            for cells in reader:
+                if len(cells) > len(names):
+                    raise ValueError(f"{path}, line {reader.line_num}, has {len(cells)} cells for {len(names)} fields.")
+                if any(cells):
+                    yield {name: json_or_text(cell) for name, cell in zip(names, cells, strict=False) if cell}
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {reader.line_num}, is not CSV: {error}.") from None
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    if not names or not all(names):
+        raise ValueError(f"The first line of {path} must name the fields of the input.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"The first line of {path} names a field twice.")

@@ -1,0 +1,62 @@
+"""The command that opens pages."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import quote
+
+import typer
+
+from ._help import Command
+from ._options import examples, recent_names
+from ._printing import print_text
+from ._session import Session
+
+if TYPE_CHECKING:
+    from wriftai_anyio import Client
+
+commands = typer.Typer(rich_markup_mode=None)
+
+SITE: Final = "https://wrift.ai"
+# A server's word reaches a browser: no scheme but the web's, nothing that needs a closer look.
+_WEB_ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+", re.IGNORECASE)
+
+
+@commands.command(
+    "open", cls=Command, epilog=examples("open 018f5c1e-7a3b-7c7e-9a43-000000000000", "open deepseek-ai/deepseek-r1")
+)
+def open_page(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|MODEL",
+            help="The prediction's id, or the model as owner/name.",
+            show_default=False,
+            autocompletion=recent_names,
+        ),
+    ],
+) -> None:
+    """Open the page of a prediction or a model.
+
+    Its address is printed, too.
+    """
+    import webbrowser
+
+    session = context.ensure_object(Session)
+    if "/" in name:
+        address = f"{SITE}/{quote(name.partition(':')[0])}"
+    else:
+        with session.client() as client:
+            address = _page_of(client, name)
+    print_text(f"{address}\n")
+    if not webbrowser.open(address):
+        session.note("No browser could be opened here: open the address yourself.")
+
+
+def _page_of(client: "Client", prediction_id: str) -> str:
+    """Returns the address of a prediction's page: the server's, unless that is one of the API and not a page."""
+    prediction = client.predictions.get(prediction_id)
+    url = prediction["url"]
+    if isinstance(url, str) and _WEB_ADDRESS.fullmatch(url) and not url.startswith(client.api_base_url):
+        return url
+    return f"{SITE}/predictions/{quote(prediction['id'], safe='')}"
