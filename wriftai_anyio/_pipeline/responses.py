@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import httpx
 
 from wriftai_anyio._parsing.shapes import ShapeError
+from wriftai_anyio._transport.bodies import PlainBody, body_of
 from wriftai_anyio._transport.failures import without_secrets
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.errors import APIResponseError, APIStatusError, status_error
@@ -42,7 +43,7 @@ def nothing(_: JsonValue) -> None:
 
 
 def _decoded(response: httpx.Response) -> JsonValue:
-    content = response.content
+    content = body_of(response)
     if not content:
         return None
     try:
@@ -59,6 +60,8 @@ def response_error(response: httpx.Response, problem: str) -> APIResponseError:
         response: The answer.
         problem: What is wrong with it, for the message.
     """
+    if isinstance(response.stream, PlainBody):
+        response.read()  # so that handlers of the error can look at its content
     response.request = without_secrets(response.request)
     return APIResponseError(
         f"{response.request.method} {response.request.url.path} was answered {response.status_code}, but not as "

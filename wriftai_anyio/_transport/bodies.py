@@ -63,7 +63,22 @@ class StreamedBody(httpx.AsyncByteStream):
             self._scope.deadline = current_time() + self._patience
 
 
+class PlainBody(httpx.ByteStream):
+    """The body of an answer that has come whole, and is what was sent: not compressed.
+
+    Attributes:
+        content: The body.
+    """
+
+    content: bytes
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.content = content
+
+
 async def read_whole(response: httpx.Response) -> None:
+    """Reads an answer to its end, and closes it. The body of a success is to be had by `body_of`."""
     stream = response.stream
     if response.is_closed or not isinstance(stream, httpx.AsyncByteStream):
         await response.aread()
@@ -74,9 +89,18 @@ async def read_whole(response: httpx.Response) -> None:
         await close(response)
         raise
     await stream.aclose()
+    if response.is_success and "content-encoding" not in response.headers:
+        # To read it as well takes httpx 13 µs, a seventh of what is ours in a call. It still can, by `read()`.
+        response.stream = PlainBody(content)
+        return
     # Decoded only now: httpx leaves its chain of generators unfinished when that fails, and trio warns of them.
     response.stream = httpx.ByteStream(content)
     response.read()
+
+
+def body_of(response: httpx.Response) -> bytes:
+    """Returns the body of an answer that was read by `read_whole`."""
+    return response.stream.content if isinstance(response.stream, PlainBody) else response.content
 
 
 async def close(response: httpx.Response) -> None:

@@ -143,6 +143,8 @@ class Http:
                     if scope.deadline - current_time() < patience * 0.9:
                         scope.deadline = current_time() + patience
                     await read_whole(response)
+                    if self._transport is not None:
+                        response.read()  # who gave the transport may keep its answers, and look at them
             except httpx.RequestError as error:
                 raise connection_error(request, error) from error
             return response
