@@ -27,6 +27,9 @@ WORKER_SLICE: Final = 0.1
 """Seconds between a worker thread's looks whether the task that waits for it was cancelled."""
 
 
+_PLAIN_THREADS: Final = (threading.Thread, type(threading.main_thread()))
+
+
 class _Callback(Generic[T]):
     """A callback on its way from a coroutine to the caller's thread and back."""
 
@@ -226,8 +229,9 @@ def abandon(call: Call[T], loop: LoopThread) -> None:
 
 def in_worker_thread() -> bool:
     """Whether this is a worker thread of anyio, for which a task waits."""
-    if threading.current_thread() is threading.main_thread():
-        return False  # without the exception below
+    thread = threading.current_thread()
+    if type(thread) in _PLAIN_THREADS and not thread.daemon:
+        return False  # without two exceptions: anyio's workers are of a class of their own, and trio's are daemons
     try:
         from_thread.check_cancelled()
     except NoEventLoopError:
