@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import ID, TOKEN, Answer, Script, answer, client_of
+from tests.support.reachable import strings_in
 from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError, errors
+from wriftai_anyio._transport.failures import SettingsFault
 from wriftai_anyio.errors import APIResponseError, APIStatusError, status_error
 from wriftai_anyio.predictions import AsyncWaitOptions
 
@@ -135,6 +137,7 @@ FAILURES: list[Answer] = [
     httpx.Response(200, text="<html>"),
     httpx.Response(200, json={}),
     httpx.ConnectError("refused"),
+    SettingsFault("HTTP_PROXY cannot be used"),
     httpx.ConnectTimeout("late"),
     httpx.ReadTimeout("late"),
     httpx.RemoteProtocolError("dropped"),
@@ -183,6 +186,7 @@ def test_the_token_is_in_no_error_traceback_or_pickle(
         for link in chain(error):
             carrier = getattr(link, "response", link)
             assert TOKEN not in str(carrier.request.headers.raw if hasattr(carrier, "request") else "")
+        assert [text for text in strings_in(error) if TOKEN in text] == []
     assert TOKEN not in caplog.text
 
 

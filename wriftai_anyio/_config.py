@@ -1,21 +1,25 @@
 """The configuration of a client: what is given, what the environment gives, and what is refused."""
 
 import inspect
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import httpx
 
 from ._blocking.backends import check_backend
+from ._parsing.arguments import shown
 from ._transport.addresses import UNREACHABLE, can_be_reached
 from .hooks import ObserverSource, OnRequest, OnResponse
 
 DEFAULT_BASE_URL: Final = "https://api.wrift.ai/v1"
 DEFAULT_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 """Seconds for each attempt: 10 to connect, 60 for each read and write."""
+DEFAULT_MAX_RESPONSE_SIZE: Final = 256 * 2**20
+"""Bytes that an answer may take: an output within JSON is smaller, and what is larger is a file."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -33,6 +37,7 @@ class Config:
     headers: Mapping[str, str] = field(repr=False)
     max_retries: int
     timeout: httpx.Timeout
+    max_response_size: int
     transport: httpx.AsyncBaseTransport | None
     backend: str
     on_request: OnRequest | None
@@ -48,6 +53,7 @@ class Config:
         headers: Mapping[str, str] | None,
         max_retries: int,
         timeout: float | httpx.Timeout | None,
+        max_response_size: int,
         transport: httpx.AsyncBaseTransport | None,
         backend: str,
         on_request: OnRequest | None,
@@ -59,22 +65,34 @@ class Config:
         Raises:
             ValueError: If a value cannot be used; it names the argument, never a secret.
         """
-        if isinstance(max_retries, bool) or max_retries < 0:
-            raise ValueError(f"max_retries must be 0 or more, not {max_retries!r}.")
         check_backend(backend)
-        if tracer is not None and not hasattr(tracer, "observer"):
-            raise ValueError(f"tracer must be a PredictionTracer, not {tracer!r}.")
+        if tracer is not None and (isinstance(tracer, type) or not hasattr(tracer, "observer")):
+            raise ValueError(f"tracer must be a PredictionTracer, not {shown(tracer)}.")
         return cls(
             access_token=_checked_token(access_token or os.environ.get("WRIFTAI_ACCESS_TOKEN")),
             base_url=_checked_url(api_base_url or default_base_url()),
-            headers=checked_headers(headers or {}),
-            max_retries=max_retries,
-            timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),
-            transport=transport,
+            headers=checked_headers({} if headers is None else headers),
+            max_retries=_checked_whole(max_retries, "max_retries", 0),
+            timeout=_checked_timeout(timeout),
+            max_response_size=_checked_whole(max_response_size, "max_response_size", 1),
+            transport=_checked_transport(transport),
             backend=backend,
             on_request=_checked_hook(on_request, "on_request"),
             on_response=_checked_hook(on_response, "on_response"),
             tracer=tracer,
+        )
+
+    @property
+    def lacks_token(self) -> bool:
+        """Whether requests would go to the public API without an access token.
+
+        Another server may need none, and a transport of the user's or a header may bring one.
+        """
+        return (
+            self.access_token is None
+            and self.transport is None
+            and httpx.URL(self.base_url).host == httpx.URL(DEFAULT_BASE_URL).host
+            and "authorization" not in map(str.lower, self.headers)
         )
 
 
@@ -94,9 +112,53 @@ def _checked_token(token: object) -> str | None:
     return token
 
 
+def _checked_whole(value: object, argument: str, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{argument} must be a whole number from {least}, not {shown(value)}.")
+    return value
+
+
+def _checked_timeout(timeout: object) -> httpx.Timeout:
+    if isinstance(timeout, httpx.Timeout):
+        for name, seconds in timeout.as_dict().items():
+            _seconds(seconds, f"timeout ({name})")
+        return timeout
+    return httpx.Timeout(_seconds(timeout, "timeout"))
+
+
+def _seconds(value: object, argument: str) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(
+            f"{argument} must be a number of seconds above 0, an httpx.Timeout, or None for no limit, "
+            f"not {shown(value)}."
+        )
+    return value
+
+
+def _checked_transport(transport: object) -> httpx.AsyncBaseTransport | None:
+    if transport is None or isinstance(transport, httpx.AsyncBaseTransport):
+        return transport
+    hint = ""
+    if isinstance(transport, type):
+        hint = " It is a class: make one of it."
+    elif isinstance(transport, httpx.BaseTransport):
+        hint = " It is synchronous: use its counterpart, such as httpx.AsyncHTTPTransport, for both spellings."
+    elif isinstance(transport, (httpx.AsyncClient, httpx.Client)):
+        hint = " It is a client: what it was made with can be given to an httpx.AsyncHTTPTransport."
+    raise ValueError(
+        f"transport must be an httpx.AsyncBaseTransport, such as httpx.AsyncHTTPTransport(…), "
+        f"not {shown(transport)}.{hint}"
+    )
+
+
 def _checked_hook(hook: F | None, argument: str) -> F | None:
-    if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
-        raise ValueError(f"{argument} must be a plain function, no coroutine function, not {hook!r}.")
+    if hook is None:
+        return None
+    call = getattr(hook, "__call__", None)  # noqa: B004 -- an object's own may be a coroutine function
+    if not callable(hook) or inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(call):
+        raise ValueError(f"{argument} must be a plain function, not a coroutine function: {shown(hook)}.")
     return hook
 
 
@@ -114,15 +176,22 @@ def _checked_url(given: object) -> str:
     return url.rstrip("/")
 
 
-def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def checked_headers(headers: object) -> Mapping[str, str]:
     """Copies headers that HTTP allows.
 
     Raises:
         ValueError: If HTTP does not allow one; no value is shown.
     """
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"headers has a name that HTTP does not allow: {name!r}.")
+    if not isinstance(headers, Mapping):
+        raise ValueError(f"headers must be a mapping of strings, not a {type(headers).__name__}.")  # noqa: TRY004 -- as all bad arguments
+    given = cast("Mapping[object, object]", headers)
+    checked: dict[str, str] = {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers has a name that HTTP does not allow: {shown(name)}.")
+        if not isinstance(value, str):
+            raise ValueError(f"headers[{name!r}] must be a string, not a {type(value).__name__}.")  # noqa: TRY004
         if not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"headers[{name!r}] has a character that HTTP does not allow, such as a line break.")
-    return dict(headers)
+        checked[name] = value
+    return checked

@@ -33,7 +33,7 @@ class API:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.http: Http = Http(config.transport)
+        self.http: Http = Http(config.transport, config.max_response_size)
         self.pace: SharedPace = SharedPace(config.base_url, config.access_token)
         self.watch: Watch = Watch(config.on_request, config.on_response)
         self.observer: Observer = NOBODY if config.tracer is None else config.tracer.observer()

@@ -1,6 +1,5 @@
 """Many predictions as one job: inputs are read as fast as predictions end, and results come as they end."""
 
-import json
 import math
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,6 +23,7 @@ from ._blocking.calls import Caller, Started
 from ._blocking.guard import refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
+from ._parsing.json_text import encode_json
 from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO
 from .api import API
 from .common_types import seconds
@@ -70,7 +70,7 @@ class BatchResult:
         prediction: Mapping[str, Any] = self.prediction or {}
         output, failure = prediction.get("output"), prediction.get("error") or {}
         if isinstance(output, (list, Mapping)):
-            output = json.dumps(output, ensure_ascii=False)
+            output = encode_json(output, ensure_ascii=False)
         return {
             "index": self.index,
             "id": prediction.get("id"),

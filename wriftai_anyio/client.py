@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 import httpx
 
 from ._blocking.guard import refuse_event_loop
-from ._config import DEFAULT_TIMEOUT, Config
+from ._config import DEFAULT_MAX_RESPONSE_SIZE, DEFAULT_TIMEOUT, Config
 from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._predictions.outcome import check_waits_for_the_end, output_reader
 from ._rate_limits.state import RateLimits
@@ -56,7 +56,8 @@ class Client:
     contains the access token**, because the workers that receive it need it.
 
     Args:
-        access_token: The access token; by default that of the environment variable `WRIFTAI_ACCESS_TOKEN`.
+        access_token: The access token; by default that of the environment variable `WRIFTAI_ACCESS_TOKEN`. Without one,
+            calls to the public API are a `ValueError`.
         api_base_url: The API's base URL; by default that of the environment variable `WRIFTAI_API_BASE_URL`, else
             `https://api.wrift.ai/v1`.
         headers: Additional headers of every request.
@@ -65,8 +66,10 @@ class Client:
         timeout: Seconds for each attempt: a number for each of connect, read and write, or an `httpx.Timeout`; by
             default 10 to connect and 60 otherwise. Time for which the server holds a request because it was asked to is
             added. `None` for no limit.
-        transport: Sends all requests, in place of the client's own connections. Pass
-            `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
+        max_response_size: How many bytes an answer may take in memory, by default 256 MiB; a larger one ends in an
+            `APIResponseError`. Downloads may have any size.
+        transport: Sends all requests, in place of the client's own connections and of the proxies that the environment
+            names. Pass `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
         backend: The event loop of the blocking calls' thread: "asyncio" (the default), "trio" or "uvloop". The last two
             need the extras of the same names; uvloop takes a few percent less time for a call.
         on_request: Called with a `RequestEvent` for each request that is about to be sent, including those that are
@@ -118,6 +121,7 @@ class Client:
         *,
         max_retries: int = 2,
         timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT,
+        max_response_size: int = DEFAULT_MAX_RESPONSE_SIZE,
         transport: httpx.AsyncBaseTransport | None = None,
         backend: str = "asyncio",
         on_request: OnRequest | None = None,
@@ -131,6 +135,7 @@ class Client:
                 headers=headers,
                 max_retries=max_retries,
                 timeout=timeout,
+                max_response_size=max_response_size,
                 transport=transport,
                 backend=backend,
                 on_request=on_request,

@@ -2,7 +2,8 @@
 
     WriftAIError
     ├── APIConnectionError                there was no answer; carries the request
-    │   └── APITimeoutError
+    │   ├── APITimeoutError
+    │   └── NetworkSettingsError          the environment names a proxy or certificates that cannot be used
     ├── APIResponseError                  an answer that is not what the API promises
     ├── APIStatusError, also httpx.HTTPStatusError
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403, NotFoundError 404,
@@ -43,6 +44,7 @@ __all__ = [
     "ConflictError",
     "CreateOutcomeUnknown",
     "InternalServerError",
+    "NetworkSettingsError",
     "NotFoundError",
     "OutputTypeError",
     "PermissionDeniedError",
@@ -97,6 +99,13 @@ class APIConnectionError(WriftAIError):
 
 class APITimeoutError(APIConnectionError):
     """There was no answer in time (see `Client(timeout=…)`)."""
+
+
+class NetworkSettingsError(APIConnectionError):
+    """Nothing was sent: a variable of the environment names a proxy or certificates that cannot be used.
+
+    The message names the variable and its value, without credentials. It is not tried again.
+    """
 
 
 class APIResponseError(WriftAIError):

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from ._blocking.calls import Caller, Started
 from ._parsing.json_copy import copy_json
+from ._parsing.json_text import JSONTextError, decode_json
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
@@ -76,8 +77,8 @@ class _Events:
         event_id, kind, text = self._reader.events.popleft()
         try:
             data = _decoded(text)
-        except (ValueError, RecursionError):
-            raise self._reader.unpromised(f"the data of the event {event_id!r} is not JSON") from None
+        except JSONTextError as error:
+            raise self._reader.unpromised(f"in the data of the event {event_id!r}, {error}") from None
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
                 # A copy: the caller gets the event, and may change it.
@@ -398,15 +399,13 @@ class OutputStream(_Pieces):
 
 
 def _decoded(text: str) -> JsonValue:
-    # `decode` looks for white space around the value, which takes longer than to decode a short text.
+    # `raw_decode` does not look for white space around the value, which takes longer than to decode a short text.
     value: JsonValue
     try:
         value, end = _JSON.raw_decode(text)
-    except ValueError:
-        value, end = None, -1
-    if end != len(text):
-        value = _JSON.decode(text)
-    return value
+    except (ValueError, RecursionError):
+        return decode_json(text)
+    return value if end == len(text) else decode_json(text)
 
 
 def _text(piece: object) -> str:

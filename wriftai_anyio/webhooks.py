@@ -2,7 +2,6 @@
 
 import contextlib
 import inspect
-import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakValueDictionary
@@ -11,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from ._config import default_base_url
+from ._parsing.json_text import JSONTextError, decode_json
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._types.prediction import PredictionWithIO
@@ -166,8 +166,8 @@ class WebhookReceiver:
         except WebhookSignatureVerificationError as error:
             raise _Refusal(400, str(error)) from None
         try:
-            return self._shape.detailed(json.loads(body))
-        except (ShapeError, ValueError, RecursionError):
+            return self._shape.detailed(decode_json(body))
+        except (ShapeError, JSONTextError):
             raise _Refusal(400, "the body is not a prediction") from None
 
     async def _body(self, receive: _Receive) -> bytes:

@@ -2,16 +2,18 @@
 
 import logging
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from anyio import fail_after, to_thread
 from anyio.abc import SocketStream
 
 from tests.support.clients import Spelling
 from tests.support.raw_server import http, raw_server
+from tests.support.reachable import strings_in
 from tests.support.spans import Spans
 from wriftai_anyio import Client, File, NotFoundError, RequestEvent, UnprocessableEntityError, WriftAIError
 from wriftai_anyio.sandbox import Sandbox
@@ -98,3 +100,61 @@ async def test_no_log_record_shows_where_a_redirect_leads(caplog: pytest.LogCapt
     assert path.read_bytes() == b"output"
     assert "302" in caplog.text
     assert "s3cr3t" not in caplog.text
+
+
+def failing_calls(client: Client, folder: Path) -> list[Callable[[], object]]:
+    """Returns calls that fail in each way that an answer can be wrong, of the API and of a store."""
+    predictions = client.predictions
+    store = "http://user:p4ssw0rd-s3cr3t@store.example"
+    return [
+        lambda: predictions.get("redirected"),
+        lambda: predictions.get("refused"),
+        lambda: predictions.get("garbage"),
+        lambda: predictions.get("dropped"),
+        lambda: predictions.create({"input": 1}, "o/n"),
+        lambda: next(predictions.stream("refused")),
+        lambda: client.files.download(f"{store}/refused?signature=s1gn-s3cr3t", folder / "x"),
+        lambda: client.files.download(f"{store}/redirected?signature=s1gn-s3cr3t", folder / "x"),
+    ]
+
+
+async def answer_wrongly(connection: SocketStream, head: bytes) -> None:
+    if b"redirected" in head.split(b"\r\n")[0] or head.startswith(b"POST"):
+        headers = ("Location: http://user@elsewhere.example/?signature=s1gn-s3cr3t", "Set-Cookie: c00k1e-s3cr3t")
+        await connection.send(http(b"", *headers, status="302 Found"))
+    elif b"refused" in head:
+        await connection.send(http(b'{"detail": "no"}', "Set-Cookie: c00k1e-s3cr3t", status="403 Forbidden"))
+    elif b"garbage" in head:
+        await connection.send(http(b"<html>"))
+    else:
+        raise EOFError
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("through_proxy", [False, True])
+async def test_nothing_that_an_error_or_an_event_leads_to_is_secret(
+    through_proxy: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    events: list[RequestEvent] = []
+    errors: list[BaseException] = []
+    spans = Spans()
+    watched: dict[str, Any] = {"on_request": events.append, "on_response": events.append, "tracer": spans.tracer}
+
+    def run_all(base_url: str) -> None:
+        with Client("t0k3n-s3cr3t", base_url, {"cookie": "own-s3cr3t"}, max_retries=0, **watched) as client:
+            for call in failing_calls(client, tmp_path):
+                with pytest.raises(WriftAIError) as caught:
+                    call()
+                errors.append(caught.value)
+
+    with fail_after(20):
+        async with raw_server(answer_wrongly) as server:
+            monkeypatch.setenv("HTTP_PROXY", server)
+            await to_thread.run_sync(run_all, "http://api.example/v1" if through_proxy else f"{server}/v1")
+    shown: list[object] = [*errors, *map(pickle.dumps, errors), *events, *map(pickle.dumps, events)]
+    shown += [span.to_json() for span in spans.all]
+    shown += [vars(record) for record in caplog.records] + [record.getMessage() for record in caplog.records]
+    assert len(errors) == len(failing_calls(Client("t", "http://localhost"), tmp_path))
+    for each in shown:
+        assert [text for text in strings_in(each) if "s3cr3t" in text] == []

@@ -3,15 +3,16 @@
 import gc
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
 
-from tests.support.clients import ID, TOKEN, Script, answer, client_of
+from tests.support.clients import ID, TOKEN, Script, answer, client_of, in_virtual_time
 from tests.support.subprocesses import run_python, settings_for
-from wriftai_anyio import Client
+from wriftai_anyio import APIConnectionError, Client
 from wriftai_anyio._transport.network import Network
 from wriftai_anyio._transport.pools import CANCELS_PER_POOL, REQUESTS_PER_POOL, Connections
 from wriftai_anyio.sandbox import Sandbox
@@ -231,6 +232,58 @@ async def test_a_transport_of_the_users_own_serves_everything() -> None:
     assert len(script.requests) == 2 * REQUESTS_PER_POOL
 
 
+class Crowded(Script):
+    """A transport with a pool of its own, of which a request gets a place or a timeout.
+
+    Args:
+        places: How many requests there may be at a time.
+    """
+
+    def __init__(self, places: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.places = anyio.Semaphore(places)
+        self.timeouts = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        with anyio.move_on_after(request.extensions["timeout"]["pool"]) as scope:
+            await self.places.acquire()
+        if scope.cancelled_caught:
+            self.timeouts += 1
+            raise httpx.PoolTimeout("")
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            self.places.release()
+
+
+@pytest.mark.parametrize("anyio_backend", [*map(in_virtual_time, ["asyncio", "trio"])], ids=["asyncio", "trio"])
+async def test_who_gets_no_place_in_the_pool_of_a_users_transport_waits_for_one(anyio_backend: Any) -> None:
+    async def held(_: httpx.Request) -> httpx.Response:
+        await anyio.sleep(1700)
+        return answer()
+
+    async def create(client: Client) -> None:
+        await client.predictions.async_create({"input": 1}, "o/n")
+
+    transport = Crowded(10, forever=held)
+    async with client_of(transport, timeout=httpx.Timeout(2000, pool=1)) as client, anyio.create_task_group() as tasks:
+        for _ in range(13):
+            tasks.start_soon(create, client)
+    assert len(transport.requests) == 13
+    assert transport.timeouts > 3
+
+
+@pytest.mark.parametrize("anyio_backend", [*map(in_virtual_time, ["asyncio", "trio"])], ids=["asyncio", "trio"])
+async def test_a_pool_that_others_hold_is_an_error_in_time_and_not_called_the_server(anyio_backend: Any) -> None:
+    transport = Crowded(0)
+    began = anyio.current_time()
+    async with client_of(transport, max_retries=0) as client:
+        with pytest.raises(APIConnectionError, match="pool") as caught:
+            await client.predictions.async_create({"input": 1}, "o/n")
+    assert not caught.value.request_sent
+    assert 60 < anyio.current_time() - began < 120
+
+
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> list[FakeTransport]:
     """Has clients use fake transports for connections of their own."""
@@ -300,7 +353,7 @@ async def test_a_first_call_that_has_just_begun_when_the_client_is_closed_opens_
 SCARCE = """
 import os, resource, sys
 import anyio
-from wriftai_anyio import Client
+from wriftai_anyio import APIConnectionError, Client
 
 PARAMS = {"input": {"seconds": 0.2}}
 client = Client(timeout=20)

@@ -4,7 +4,6 @@ One SQLite file, one row for each input that was taken in: first the intent to c
 at last the result. The file is locked while the batch runs. All functions block; they run on a thread of the batch.
 """
 
-import json
 import os
 import sqlite3
 from contextlib import closing, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._parsing.json_text import JSONTextError, decode_json, encode_json
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio.errors import BatchJournalError
@@ -68,7 +68,7 @@ def created(number: int, prediction_id: str) -> Change:
 
 def ended(number: int, result: PredictionWithIO) -> Change:
     """Notes the ended prediction."""
-    return "UPDATE entries SET result = ? WHERE number = ?", (json.dumps(result), number)
+    return "UPDATE entries SET result = ? WHERE number = ?", (encode_json(result), number)
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,9 @@ class Journal:
         if text is None:
             return None
         try:
-            result: JsonValue = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            return decode_json(text)
+        except JSONTextError as error:
             raise self._error("is damaged", f"the result of input {number} is not JSON ({error})") from None
-        return result
 
     def unknown_since(self) -> datetime | None:
         """Says when the first create was sent whose outcome is unknown; `None` if there is none.

@@ -31,7 +31,7 @@ def check_backend(name: str) -> None:
     Raises:
         ValueError: If there is no such kind, or what it needs is not installed.
     """
-    backend = BACKENDS.get(name)
+    backend = BACKENDS.get(name) if isinstance(name, str) else None
     if backend is None:
         raise ValueError(f"backend must be 'asyncio', 'trio' or 'uvloop', not {name!r}.")
     if backend.library is not None and find_spec(backend.library) is None:

@@ -13,7 +13,10 @@ def members(error: BaseException) -> Iterator[BaseException]:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Returns an error, and all that led to it: its cause, its context and, of a group, its members."""
+    """Returns an error, and all that led to it: first its cause, then, of a group, its members, at last its context.
+
+    The cause was named by whoever raised the error. The context is often machinery, such as a queue that was empty.
+    """
     seen: set[int] = set()
     pending = [error]
     while pending:
@@ -22,7 +25,8 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(cause))
         yield cause
-        pending.extend(link for link in (cause.__cause__, cause.__context__, *_in_group(cause)) if link is not None)
+        links = (cause.__context__, *reversed(_in_group(cause)), cause.__cause__)
+        pending.extend(link for link in links if link is not None)
 
 
 def _in_group(error: BaseException) -> tuple[BaseException, ...]:

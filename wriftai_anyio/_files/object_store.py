@@ -8,13 +8,14 @@ import httpx
 from anyio import move_on_after
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._instrumentation.shown import shown_response
 from wriftai_anyio._pipeline.redirects import follow_redirects
 from wriftai_anyio._pipeline.request import USER_AGENT
 from wriftai_anyio._pipeline.retry_loop import Failure
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.addresses import web_address
 from wriftai_anyio._transport.bodies import StreamedBody, abandon, close
-from wriftai_anyio._transport.failures import connection_error, patience_with, without_secrets
+from wriftai_anyio._transport.failures import connection_error, patience_with
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from wriftai_anyio.hooks import RequestEvent
@@ -204,13 +205,10 @@ def _outcome(response: httpx.Response) -> str:
 
 
 def _shown(response: httpx.Response, content: bytes) -> httpx.Response:
-    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_BODY]
-    request = without_secrets(response.request)
-    _hide_query(request)
-    return httpx.Response(response.status_code, headers=headers, content=content, request=request)
-
-
-_OF_THE_BODY = frozenset({b"content-encoding", b"content-length", b"transfer-encoding", b"location"})
+    shown = shown_response(response, content)
+    shown.headers.pop("location", None)
+    _hide_query(shown.request)
+    return shown
 
 
 async def _beginning(response: httpx.Response, patience: float) -> bytes:

@@ -1,7 +1,7 @@
 """Checks ids and names: those that callers give, and those that the server gives and that are sent back to it."""
 
 import re
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import quote
 
 from .arguments import shown
@@ -34,7 +34,7 @@ def segment(value: str, argument: str) -> str:
         raise ValueError(f"{argument} cannot be {shown(value)}: it is not valid text.") from None
 
 
-def is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[str]:
     """Returns whether a value can be an id."""
     if not isinstance(value, str):
         return False

@@ -80,8 +80,12 @@ class APIRequest(NamedTuple):
             repeatable: Whether it is safe to repeat. By default GET, HEAD, PUT and DELETE are.
 
         Raises:
-            ValueError: If the path, the headers or the body cannot be right.
+            ValueError: If the path, the headers or the body cannot be right, or the access token is missing.
         """
+        if config.lacks_token:
+            raise ValueError(
+                "There is no access token: set WRIFTAI_ACCESS_TOKEN, or pass Client(access_token). Nothing was sent."
+            )
         return cls(
             method,
             path,

@@ -1,18 +1,22 @@
 """What becomes of an answer: a value of the shape that was promised, or the error that belongs to it."""
 
-import json
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 import httpx
 
+from wriftai_anyio._instrumentation.shown import shown_response
+from wriftai_anyio._parsing.json_text import JSONTextError, decode_json
 from wriftai_anyio._parsing.shapes import ShapeError
-from wriftai_anyio._transport.bodies import PlainBody, body_of
-from wriftai_anyio._transport.failures import without_secrets
+from wriftai_anyio._transport.bodies import body_of
+from wriftai_anyio._transport.failures import PROXY, response_error
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.errors import APIResponseError, APIStatusError, status_error
 
 T = TypeVar("T")
+
+_PROXY_FAULTS: Final = frozenset({407, 502, 503, 504})
+"""What a proxy answers that does not reach the server, or refuses to try."""
 
 _NOT_FOLLOWED: Final = "it is a redirect, which is followed only within the API's own origin, so that no token leaves"
 
@@ -47,36 +51,21 @@ def _decoded(response: httpx.Response) -> JsonValue:
     if not content:
         return None
     try:
-        value: JsonValue = json.loads(content)
-    except (ValueError, RecursionError):
-        raise response_error(response, "it is not JSON") from None
-    return value
-
-
-def response_error(response: httpx.Response, problem: str) -> APIResponseError:
-    """Returns the error for an answer that is not what the API promises.
-
-    Args:
-        response: The answer.
-        problem: What is wrong with it, for the message.
-    """
-    if isinstance(response.stream, PlainBody):
-        response.read()  # so that handlers of the error can look at its content
-    response.request = without_secrets(response.request)
-    return APIResponseError(
-        f"{response.request.method} {response.request.url.path} was answered {response.status_code}, but not as "
-        f"the API promises: {problem}. What the server did is unknown; is the base URL right?",
-        response=response,
-    )
+        return decode_json(content)
+    except JSONTextError as error:
+        raise response_error(response, str(error)) from None
 
 
 def refusal(response: httpx.Response) -> APIStatusError | APIResponseError:
     """Returns the error for an answer that was read and is not a success."""
     if response.status_code < 400:
         return response_error(response, _NOT_FOLLOWED)
-    response.request = without_secrets(response.request)
     try:
-        body: JsonValue = json.loads(response.content)
-    except (ValueError, RecursionError):
+        body = decode_json(response.content)
+    except JSONTextError:
         body = None
-    return status_error(response, body)
+    error = status_error(shown_response(response), body)
+    proxy = response.request.extensions.get(PROXY)
+    if proxy is not None and response.status_code in _PROXY_FAULTS:
+        error.args = (f"{error} It came over the proxy {proxy}, which may have answered it.",)
+    return error

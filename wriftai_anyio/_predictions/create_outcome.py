@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import httpx
 
 from wriftai_anyio._parsing.ids import is_id
+from wriftai_anyio._parsing.json_text import id_in_json
 from wriftai_anyio.errors import (
     APIConnectionError,
     APIResponseError,
@@ -50,7 +51,7 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
         seen: What was seen of it, for the message.
         response: Its answer, if there was any.
     """
-    prediction_id = None if response is None else _located(response.headers.get("location", ""))
+    prediction_id = None if response is None else _told_id(response)
     look = (
         f"Look at it with predictions.get({prediction_id!r})."
         if prediction_id
@@ -61,6 +62,15 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
         prediction_id=prediction_id,
         request_id=request_id_of(response) if response is not None else None,
     )
+
+
+def _told_id(response: httpx.Response) -> str | None:
+    """Returns the id that an answer tells in its address, or in a body that is not as promised."""
+    located = _located(response.headers.get("location", ""))
+    if located is not None or not response.is_success:
+        return located
+    found = id_in_json(response.content.decode("utf-8", "replace"))
+    return found if is_id(found) else None
 
 
 _LOCATION: Final = re.compile(r"(?:^|/)predictions/([^/?#]+)/?(?:[?#].*)?")

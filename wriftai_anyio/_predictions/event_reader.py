@@ -11,13 +11,12 @@ on with. An idle connection that the server closes is not a fault, and does not 
 anything else is awaited, so that a read that is cancelled loses no event.
 """
 
-import json
 import math
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Final, cast
+from typing import Final
 
 import httpx
 from anyio import Event, ResourceGuard, current_time, sleep
@@ -25,11 +24,11 @@ from anyio import Event, ResourceGuard, current_time, sleep
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
 from wriftai_anyio._parsing.ids import is_id, is_same_id
-from wriftai_anyio._pipeline.responses import response_error
+from wriftai_anyio._parsing.json_text import id_in_json
 from wriftai_anyio._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS
 from wriftai_anyio._resources.paths import prediction_path
-from wriftai_anyio._transport.bodies import abandon, close
-from wriftai_anyio._transport.failures import connection_error
+from wriftai_anyio._transport.bodies import DecodedChunks, UnreadableBody, abandon, close
+from wriftai_anyio._transport.failures import connection_error, response_error
 from wriftai_anyio._transport.pools import close_later
 from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
@@ -53,6 +52,8 @@ FRUITLESS_CONNECTIONS: Final = 8
 """How many connections in a row may break, or close at once, without an event."""
 READ_AHEAD: Final = 256
 """Events that may be read before a blocking caller asks for them."""
+READ_AHEAD_SIZE: Final = 4 * 2**20
+"""Characters of data that they may hold in all; a single event may hold more."""
 SHORTEST_IDLE: Final = 1.0
 """Seconds from which on a connection without an event counts as closed for being idle."""
 LONGEST_FAREWELL: Final = 0.05
@@ -97,7 +98,7 @@ class _EventConnection:
                     return events
         except httpx.RequestError as error:
             raise connection_error(self._response.request, error) from error
-        except EventTooLong as error:
+        except (EventTooLong, UnreadableBody) as error:
             raise self.unpromised(str(error)) from None
         return []
 
@@ -138,9 +139,9 @@ class _EventConnection:
 
 def _chunks_of(response: httpx.Response) -> AsyncIterator[bytes]:
     stream = response.stream
-    if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
+    if not isinstance(stream, httpx.AsyncByteStream):
         return response.aiter_bytes()
-    return aiter(stream)
+    return DecodedChunks(aiter(stream), response) if "content-encoding" in response.headers else aiter(stream)
 
 
 class EventReader:
@@ -241,13 +242,19 @@ class EventReader:
             await self._leave_connection()
 
     async def _room(self) -> None:
-        if len(self.events) < READ_AHEAD:
+        if not self._is_full:
             return
         taken = self._taken = Event()
         # Once more: the thread that takes them may have come to their end before there was anything to set.
-        if len(self.events) >= READ_AHEAD:
+        if self._is_full:
             await taken.wait()
         self._taken = None
+
+    @property
+    def _is_full(self) -> bool:
+        # A copy, since another thread takes events meanwhile.
+        events = self.events.copy()
+        return len(events) >= READ_AHEAD or sum(len(event.data) for event in events) > READ_AHEAD_SIZE
 
     def go_on(self) -> None:
         """Ends the pause of `read_ahead`, if there is one; on the event loop."""
@@ -416,9 +423,5 @@ class EventReader:
 
 
 def _prediction_id_in(event: ServerSentEvent) -> str | None:
-    with suppress(ValueError, RecursionError):
-        data: object = json.loads(event.data)
-        if isinstance(data, dict):
-            prediction_id = cast("dict[str, object]", data).get("id")
-            return prediction_id if isinstance(prediction_id, str) and is_id(prediction_id) else None
-    return None
+    prediction_id = id_in_json(event.data)
+    return prediction_id if is_id(prediction_id) else None

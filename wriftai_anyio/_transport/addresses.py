@@ -1,5 +1,6 @@
 """Checks of addresses: those that are configured, and those that come from a store or a redirect."""
 
+import ipaddress
 from typing import Final
 
 import httpx
@@ -25,6 +26,15 @@ def _has_host(address: httpx.URL) -> bool:
         return False
     labels = address.raw_host.removesuffix(b".").split(b".")
     return is_address or all(0 < len(label) <= LONGEST_LABEL for label in labels)
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host's name or address is that of this machine, which no proxy reaches."""
+    name = host.lower().rstrip(".")
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def web_address(url: str, argument: str) -> httpx.URL:

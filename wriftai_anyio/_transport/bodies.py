@@ -1,14 +1,20 @@
 """The bodies of requests, which note whether they were asked for; and how answers' bodies are read and closed."""
 
 import math
+import zlib
 from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 from anyio import CancelScope, current_time, move_on_after
+from anyio.lowlevel import checkpoint
 
 LONGEST_CLOSE: Final = 1.0
 """Seconds that closing connections may take when a caller leaves."""
+DECODED_AT_ONCE: Final = 256 * 1024
+"""Bytes that are decoded before other tasks have their turn: a quarter of a millisecond."""
+BEGINNING: Final = 64 * 1024
+"""Bytes of a body that cannot be taken which are kept: a prediction's id is among the first."""
 
 
 class Body(httpx.AsyncByteStream):
@@ -63,6 +69,18 @@ class StreamedBody(httpx.AsyncByteStream):
             self._scope.deadline = current_time() + self._patience
 
 
+class UnreadableBody(Exception):  # noqa: N818 -- what is wrong, for the one caller that maps it
+    """An answer's body is larger than is taken, or encoded in a way that is not.
+
+    Attributes:
+        beginning: The first bytes of the body, decoded.
+    """
+
+    def __init__(self, problem: str, beginning: bytes = b"") -> None:
+        super().__init__(problem)
+        self.beginning = beginning
+
+
 class PlainBody(httpx.ByteStream):
     """The body of an answer that has come whole, and is what was sent: not compressed.
 
@@ -77,23 +95,36 @@ class PlainBody(httpx.ByteStream):
         self.content = content
 
 
-async def read_whole(response: httpx.Response) -> None:
-    """Reads an answer to its end, and closes it. The body of a success is to be had by `body_of`."""
+async def read_whole(response: httpx.Response, largest: float = math.inf) -> None:
+    """Reads an answer to its end, and closes it. The body of a success is to be had by `body_of`.
+
+    Args:
+        response: The answer.
+        largest: How many bytes the body may take, as it comes and decoded.
+
+    Raises:
+        UnreadableBody: If it takes more, or its encoding was not asked for.
+        httpx.RequestError: If it broke off, or cannot be decoded.
+    """
     stream = response.stream
     if response.is_closed or not isinstance(stream, httpx.AsyncByteStream):
         await response.aread()
         return
+    chunks: list[bytes] = []
     try:
-        content = b"".join([chunk async for chunk in stream])
+        decoder = decoder_for(response)
+        await _collect(aiter(stream), largest, chunks)
     except BaseException:
         await close(response)
         raise
     await stream.aclose()
-    if response.is_success and "content-encoding" not in response.headers:
+    if response.is_success and decoder is None:
         # To read it as well takes httpx 13 µs, a seventh of what is ours in a call. It still can, by `read()`.
-        response.stream = PlainBody(content)
+        response.stream = PlainBody(b"".join(chunks))
         return
     # Decoded only now: httpx leaves its chain of generators unfinished when that fails, and trio warns of them.
+    content = b"".join(chunks) if decoder is None else await _decoded(decoder, chunks, largest)
+    response.headers.pop("content-encoding", None)
     response.stream = httpx.ByteStream(content)
     response.read()
 
@@ -101,6 +132,117 @@ async def read_whole(response: httpx.Response) -> None:
 def body_of(response: httpx.Response) -> bytes:
     """Returns the body of an answer that was read by `read_whole`."""
     return response.stream.content if isinstance(response.stream, PlainBody) else response.content
+
+
+async def _collect(stream: AsyncIterator[bytes], largest: float, chunks: list[bytes]) -> None:
+    size = 0
+    async for chunk in stream:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > largest:
+            await abandon(stream)
+            raise _too_large(largest, chunks)
+
+
+async def _decoded(decoder: "Decoder", chunks: list[bytes], largest: float) -> bytes:
+    decoded: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        decoder.feed(chunk)
+        while piece := decoder.next_piece():
+            decoded.append(piece)
+            size += len(piece)
+            if size > largest:
+                raise _too_large(largest, decoded)
+            if len(piece) == DECODED_AT_ONCE:
+                await checkpoint()
+    return b"".join(decoded)
+
+
+def _too_large(largest: float, chunks: list[bytes]) -> UnreadableBody:
+    problem = f"its body is larger than the {largest:,.0f} bytes of max_response_size"
+    return UnreadableBody(problem, b"".join(chunks)[:BEGINNING])
+
+
+def decoder_for(response: httpx.Response) -> "Decoder | None":
+    """Returns what decodes an answer's body; `None` if it is not encoded.
+
+    Raises:
+        UnreadableBody: If its encoding was not asked for; several on top of each other never are, since a few bytes
+            of them become gigabytes.
+    """
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        return None
+    if coding not in _WINDOWS:
+        raise UnreadableBody(f"its content encoding is {coding[:40]!r}, and only one of gzip and deflate is taken")
+    return Decoder(coding)
+
+
+class Decoder:
+    """Decodes a compressed body piece by piece, so that no piece takes long or much memory.
+
+    Args:
+        coding: The content encoding.
+    """
+
+    def __init__(self, coding: str) -> None:
+        self._inflate = zlib.decompressobj(_WINDOWS[coding])
+        # Some servers send deflate without the header that belongs to it.
+        self._without_header = coding == "deflate"
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next bytes; those before have been decoded."""
+        self._rest += chunk
+
+    def next_piece(self) -> bytes:
+        """Returns the next decoded bytes, 256 KiB at most; none where more must be fed.
+
+        Raises:
+            httpx.DecodingError: If the bytes cannot be decoded.
+        """
+        if self._inflate.eof or (self._without_header and len(self._rest) < _DEFLATE_HEADER):
+            return b""
+        try:
+            piece = self._inflate.decompress(self._rest, DECODED_AT_ONCE)
+        except zlib.error as error:
+            if not self._without_header:
+                raise httpx.DecodingError(str(error)) from error
+            self._without_header = False
+            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+            return self.next_piece()
+        self._without_header = False
+        self._rest = self._inflate.unconsumed_tail
+        return piece
+
+
+_DEFLATE_HEADER: Final = 2
+"""Bytes, which say whether they are one."""
+_WINDOWS: Final = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+
+
+class DecodedChunks(AsyncIterator[bytes]):
+    """The encoded body of an answer, decoded as it comes. An encoding that is not taken shows when it is read.
+
+    Args:
+        chunks: The body as it comes.
+        response: The answer.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes], response: httpx.Response) -> None:
+        self._chunks = chunks
+        self._response = response
+        self._decoder: Decoder | None = None
+
+    async def __anext__(self) -> bytes:
+        decoder = self._decoder = self._decoder or decoder_for(self._response)
+        if decoder is None:
+            return await anext(self._chunks)
+        while not (piece := decoder.next_piece()):
+            decoder.feed(await anext(self._chunks))
+        await checkpoint()
+        return piece
 
 
 async def close(response: httpx.Response) -> None:

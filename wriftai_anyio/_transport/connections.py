@@ -1,5 +1,6 @@
 """The only file that opens connections with httpx: one set of connections per event loop."""
 
+import math
 import sys
 import weakref
 from collections.abc import AsyncGenerator
@@ -16,13 +17,34 @@ from wriftai_anyio._concurrency.threads import begin_in_thread
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio.errors import APIConnectionError
 
-from .bodies import StreamedBody, read_whole
-from .failures import closed_error, connection_error, late, out_of_descriptors, patience_with
+from .bodies import StreamedBody, UnreadableBody, read_whole
+from .failures import (
+    SettingsFault,
+    closed_error,
+    connection_error,
+    late,
+    out_of_descriptors,
+    patience_with,
+    response_error,
+)
 from .network import Network, request_limit
 from .pools import Connections
 
 DESCRIPTOR_RETRY: Final = 0.25
 """Seconds until a connect is tried again that failed for want of file descriptors, on average."""
+PLACE_RETRY: Final = 1.0
+"""Seconds until a request is sent again that a user's transport had no connection for, if none of ours ends before."""
+LONGEST_IN_POOL: Final = 5.0
+"""Seconds for which a request queues in the pool of a user's transport at a time."""
+LONGEST_WAIT_FOR_PLACE: Final = 2100.0
+"""Seconds for which a request waits for the end of one of ours: the server holds none longer than half an hour."""
+
+
+async def _descriptor_delay(request: httpx.Request) -> float:
+    delay = DESCRIPTOR_RETRY * system.uniform(0.5, 1.5)
+    logger.info("connecting to %s again after %.2f s: no file descriptor is free", request.url.host, delay)
+    await sleep(delay)
+    return delay
 
 
 class _LoopEnd:
@@ -74,10 +96,12 @@ class Http:
 
     Args:
         transport: Used for all requests instead of connections of our own.
+        largest: How many bytes an answer that is read as a whole may take.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport | None, largest: float = math.inf) -> None:
         self._transport = transport
+        self._largest = largest
         self._closed = False
         self._network = PerProcess(Network)
 
@@ -93,6 +117,7 @@ class Http:
         Raises:
             APIConnectionError: If no whole answer came.
             APITimeoutError: If it did not come in time.
+            APIResponseError: If the answer is too large, or encoded in a way that was not asked for.
         """
         return await self._send(request, whole=True)
 
@@ -100,12 +125,17 @@ class Http:
         """Reads the rest of an answer that was opened, and closes it; see `fetch`."""
         request = response.request
         with move_on_after(patience_with(request)):
-            try:
-                await read_whole(response)
-            except httpx.RequestError as error:
-                raise connection_error(request, error) from error
+            await self._read(response, request)
             return response
         raise late(request)
+
+    async def _read(self, response: httpx.Response, request: httpx.Request) -> None:
+        try:
+            await read_whole(response, self._largest)
+        except httpx.RequestError as error:
+            raise connection_error(request, error) from error
+        except UnreadableBody as error:
+            raise response_error(response, str(error), error.beginning) from None
 
     async def open(self, request: httpx.Request) -> httpx.Response:
         """Sends a request and returns when the head of its answer is there; the caller closes the answer.
@@ -117,22 +147,35 @@ class Http:
         return await self._send(request, whole=False)
 
     async def _send(self, request: httpx.Request, *, whole: bool) -> httpx.Response:
-        connections = await self._connections(request.url.scheme)
+        try:
+            connections = await self._connections(request.url.scheme)
+        except SettingsFault as error:
+            raise connection_error(request, error) from error
         waited = 0.0
         while True:
+            began = current_time()
             try:
                 return await self._attempt(connections, request, whole=whole)
             except APIConnectionError as error:
-                if not out_of_descriptors(error) or waited > patience_with(request):
+                full = isinstance(error.__cause__, httpx.PoolTimeout)
+                if not full and not out_of_descriptors(error):
                     raise
-            delay = DESCRIPTOR_RETRY * system.uniform(0.5, 1.5)
-            logger.info("connecting to %s again after %.2f s: no file descriptor is free", request.url.host, delay)
-            await sleep(delay)
-            waited += delay
+                if waited > (LONGEST_WAIT_FOR_PLACE if full and connections.in_use else patience_with(request)):
+                    raise
+            if not full:
+                waited += await _descriptor_delay(request)
+            elif await connections.one_ended(PLACE_RETRY):
+                waited = 0.0
+            else:
+                waited += current_time() - began
 
     async def _attempt(self, connections: Connections, request: httpx.Request, *, whole: bool) -> httpx.Response:
         pool = await connections.enter()
         patience = patience_with(request)
+        if self._transport is not None:
+            # A timeout of the user's pool is not the server's: who wants a place there waits for one in `_send`.
+            timeouts = request.extensions.get("timeout", {})
+            request.extensions["timeout"] = {**timeouts, "pool": min(timeouts.get("pool") or math.inf, LONGEST_IN_POOL)}
         with move_on_after(patience) as scope:
             if isinstance(request.stream, StreamedBody):
                 request.stream.renews(patience, scope)
@@ -142,7 +185,7 @@ class Http:
                     # A new timer for every answer would cost more than all else here, so early answers get none.
                     if scope.deadline - current_time() < patience * 0.9:
                         scope.deadline = current_time() + patience
-                    await read_whole(response)
+                    await self._read(response, request)
                     if self._transport is not None:
                         response.read()  # who gave the transport may keep its answers, and look at them
             except httpx.RequestError as error:

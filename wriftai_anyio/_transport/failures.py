@@ -1,61 +1,133 @@
-"""Errors for requests that no answer came to: what is known of them, without what is secret."""
+"""Errors for requests that were not answered, or not as promised: what is known of them, without what is secret."""
 
 import errno
 import math
+from typing import Final
 
 import httpx
 
 from wriftai_anyio._concurrency.causes import causes
-from wriftai_anyio.errors import APIConnectionError, APITimeoutError
+from wriftai_anyio._instrumentation.shown import shown_request, shown_response
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APITimeoutError, NetworkSettingsError
 
 from .bodies import Body
+
+PROXY: Final = "wriftai_anyio.proxy"
+"""The extension of a request that names the proxy it goes through, without credentials."""
+
+_TIMEOUTS: Final[tuple[tuple[type[httpx.TimeoutException], str, str], ...]] = (
+    (httpx.ConnectTimeout, "connect", "connecting"),
+    (httpx.WriteTimeout, "write", "sending"),
+    (httpx.ReadTimeout, "read", "waiting for the answer"),
+)
+_NEVER_CONNECTED: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class SettingsFault(httpx.ConnectError):
+    """A setting of the environment cannot be used; the message names it."""
 
 
 def connection_error(request: httpx.Request, error: httpx.RequestError) -> APIConnectionError:
     """Returns our error for one of httpx; the request that both then carry has no access token."""
-    said = next((str(cause) for cause in causes(error) if str(cause)), "")
-    reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    if isinstance(error, httpx.TimeoutException):
-        made = _error(APITimeoutError, request, f"was not answered in time ({reason})", error)
-    else:
-        made = _error(APIConnectionError, request, f"was not answered ({reason})", error)
+    kind, what, advice = _described(request, error)
+    made = _error(kind, request, what, advice, sent=_may_have_arrived(request, error))
     error.request = made.request
     return made
 
 
+def _described(request: httpx.Request, error: httpx.RequestError) -> tuple[type[APIConnectionError], str, str]:
+    """Returns the kind of our error, what happened, and what to do."""
+    if isinstance(error, SettingsFault):
+        return NetworkSettingsError, f"cannot be sent: {error}", "Correct it, then try again."
+    name = type(error).__name__
+    if isinstance(error, httpx.PoolTimeout):
+        # The transport is the user's, and so is its pool: the server has nothing to do with it.
+        what = f"was not sent ({name}: the transport's own pool had no connection free in time)"
+        return APIConnectionError, what, "Give the transport more connections (httpx.Limits)."
+    over_proxy = PROXY in request.extensions and isinstance(error, _NEVER_CONNECTED)
+    advice = _CHECK_THE_PROXY if over_proxy else _CHECK_THE_NETWORK
+    if isinstance(error, httpx.TimeoutException):
+        return APITimeoutError, f"was not answered in time ({name}: {_overdue(request, error)})", advice
+    said = _said(error)
+    return APIConnectionError, f"was not answered ({name}: {said})" if said else f"was not answered ({name})", advice
+
+
+_CHECK_THE_NETWORK: Final = "Check the network and the base URL, then try again."
+_CHECK_THE_PROXY: Final = "Check the proxy, or name the host in NO_PROXY, then try again."
+
+
 def late(request: httpx.Request) -> APIConnectionError:
     """Returns the error for a request that took longer than its timeouts together."""
-    return _error(APITimeoutError, request, f"was not answered within {patience_with(request):g} s", None)
+    what = f"was not answered in time (timed out after {patience_with(request):g} s)"
+    return _error(APITimeoutError, request, what, _CHECK_THE_NETWORK, sent=_may_have_arrived(request, None))
 
 
 def _error(
-    kind: type[APIConnectionError], request: httpx.Request, what: str, error: httpx.RequestError | None
+    kind: type[APIConnectionError], request: httpx.Request, what: str, advice: str, *, sent: bool
 ) -> APIConnectionError:
-    sent = _may_have_arrived(request, error)
     known = "The server may have seen it." if sent else "The server did nothing."
+    over = f" over the proxy {request.extensions[PROXY]}" if PROXY in request.extensions else ""
     return kind(
-        f"{request.method} {request.url.path} on {request.url.host} {what}. {known} "
-        "Check the network and the base URL, then try again.",
-        request=without_secrets(request),
+        f"{request.method} {request.url.path} on {request.url.host}{over} {what}. {known} {advice}",
+        request=shown_request(request),
         request_sent=sent,
     )
 
 
+def _overdue(request: httpx.Request, error: httpx.TimeoutException) -> str:
+    """Says what took too long, and how long that was; what httpx says is the event loop's word for it, if any."""
+    timeouts = request.extensions.get("timeout", {})
+    for kind, name, doing in _TIMEOUTS:
+        if isinstance(error, kind) and timeouts.get(name) is not None:
+            return f"timed out after {timeouts[name]:g} s of {doing}"
+    return "timed out"
+
+
+def _said(error: httpx.RequestError) -> str:
+    """Returns what the system said of a failure, else what httpx said; never a word of the event loop's machinery."""
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        if isinstance(cause, ConnectionResetError):
+            return "connection reset"
+    named: BaseException | None = error
+    while named is not None:
+        if isinstance(named, Exception) and not isinstance(named, _MACHINERY) and str(named):
+            return str(named)
+        named = named.__cause__
+    return ""
+
+
+_MACHINERY: Final = (LookupError, TimeoutError, RuntimeError)
+"""What event loops and pools fail with inside: "pop from an empty deque" says nothing of a connection."""
+
+
+def response_error(response: httpx.Response, problem: str, content: bytes | None = None) -> APIResponseError:
+    """Returns the error for an answer that is not what the API promises.
+
+    Args:
+        response: The answer.
+        problem: What is wrong with it, for the message.
+        content: What is known of a body that cannot be read as a whole.
+    """
+    request = response.request
+    return APIResponseError(
+        f"{request.method} {request.url.path} was answered {response.status_code}, but not as "
+        f"the API promises: {problem}. What the server did is unknown; is the base URL right?",
+        response=shown_response(response, content),
+    )
+
+
 def _may_have_arrived(request: httpx.Request, error: httpx.RequestError | None) -> bool:
-    never_connected = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-    if isinstance(error, never_connected):
+    if isinstance(error, _NEVER_CONNECTED):
         return False
     return not isinstance(request.stream, Body) or request.stream.asked
-
-
-def without_secrets(request: httpx.Request) -> httpx.Request:
-    """Returns a copy of a request's method, address and headers, without its credentials and its body."""
-    # Bytes: an ETag that is sent back need not be ASCII, and httpx encodes no other strings.
-    headers = [(name, value) for name, value in request.headers.raw if name.lower() not in _SECRET_HEADERS]
-    return httpx.Request(request.method, request.url, headers=headers)
-
-
-_SECRET_HEADERS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
 
 
 def patience_with(request: httpx.Request) -> float:

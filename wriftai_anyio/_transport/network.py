@@ -1,33 +1,35 @@
-"""How this machine reaches the network: TLS, proxies, sockets and their number, as httpx honours them."""
+"""How this machine reaches the network: proxies, sockets and their number."""
 
 import importlib
-import logging
 import os
-import re
 import socket
-import ssl
 import sys
-import urllib.request
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from contextvars import ContextVar
-from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from wriftai_anyio._concurrency.forks import PerProcess, forks_wait
+from wriftai_anyio._concurrency.forks import forks_wait
+
+from .failures import PROXY, SettingsFault
+from .proxies import Proxies, Proxy
+from .tls import certificates
+
+if TYPE_CHECKING:
+    import ssl  # a lean Python may lack it: then only connections fail
 
 IDLE_EXPIRY: Final = 30.0
 """Seconds that a connection is kept for later requests."""
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_EXPIRY)
+REQUESTS_WITHOUT_LIMIT: Final = 900
+"""Requests under way at once where Python cannot say how many file descriptors there are: 1,024 is the usual number."""
 
 
 class Network:
     """Makes transports with the proxies and certificates that the environment names."""
 
     def __init__(self) -> None:
-        self._make: Callable[[], httpx.AsyncBaseTransport] | None = None
+        self._proxies: Proxies | None = None
         self._ready: set[str] = set()
 
     def is_ready(self, scheme: str) -> bool:
@@ -35,126 +37,75 @@ class Network:
         return scheme in self._ready
 
     def prepare(self, scheme: str) -> None:
-        """Does, once, what is slow and blocks (0.05 to 0.2 s): late imports, proxies, and authorities for https."""
+        """Does, once, what is slow and blocks (0.05 to 0.2 s): late imports, proxies, and authorities for https.
+
+        Raises:
+            SettingsFault: If the environment names authorities that cannot be read.
+        """
         with forks_wait():
-            if self._make is None:
-                self._make = _make_transport()
+            if self._proxies is None:
+                _import_what_comes_later()
+                self._proxies = Proxies()
             if scheme == "https":
-                _make_tls()
+                certificates()
             self._ready.add(scheme)
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Makes a transport with connections of its own."""
-        if self._make is None:
+        if self._proxies is None:
             raise AssertionError("prepare() runs before")
-        return self._make()
-
-
-def _make_transport() -> Callable[[], httpx.AsyncBaseTransport]:
-    _import_what_comes_later()
-    without_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    httpx.AsyncHTTPTransport(verify=without_authorities)
-    for name in ("httpx", "httpcore.http11"):
-        logging.getLogger(name).addFilter(_without_secrets)
-    if any(scheme != "no" for scheme in urllib.request.getproxies()):
-        return partial(_ProxiedTransport, _make_tls())
-    return partial(_DirectTransport, without_authorities)
+        return _Transport(self._proxies)
 
 
 def _import_what_comes_later() -> None:
     for name in ("encodings.idna", "resource"):
         with suppress(ImportError):
             importlib.import_module(name)
+    _direct(_without_authorities())
 
 
-_tls_contexts: Final[PerProcess[dict[tuple[str | None, ...], ssl.SSLContext]]] = PerProcess(dict)
-"""Shared by all clients of a process, by the settings of the environment: reading the authorities takes 0.03 s."""
+def _without_authorities() -> "ssl.SSLContext":
+    """Returns a context that trusts nobody, for connections without TLS."""
+    import ssl
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _tls_settings() -> tuple[str | None, ...]:
-    return tuple(map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")))
+class _Transport(httpx.AsyncBaseTransport):
+    """Reaches each host directly or through its proxy; each way has connections of its own."""
 
-
-def _make_tls() -> ssl.SSLContext:
-    """Returns the context for the environment as it is; blocks where there is none yet."""
-    contexts, settings = _tls_contexts.get(), _tls_settings()
-    with forks_wait():
-        if settings not in contexts:
-            contexts[settings] = httpx.create_ssl_context()
-        return contexts[settings]
-
-
-class _DirectTransport(httpx.AsyncBaseTransport):
-    """Opens connections itself.
-
-    Args:
-        without_authorities: A context that trusts nobody, for connections without TLS.
-    """
-
-    def __init__(self, without_authorities: ssl.SSLContext) -> None:
-        self._plain = _direct(without_authorities)
-        self._secure: httpx.AsyncHTTPTransport | None = None
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
+        self._ways: dict[tuple[Proxy | None, bool], httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        transport = self._with_tls() if request.url.scheme == "https" else self._plain
-        return await _sent(transport.handle_async_request, request)
-
-    def _with_tls(self) -> httpx.AsyncHTTPTransport:
-        if self._secure is None:
-            self._secure = _direct(_make_tls())
-        return self._secure
+        proxy = self._proxies.way_to(request.url)
+        if proxy is not None:
+            request.extensions[PROXY] = proxy.label
+        way = proxy, request.url.scheme == "https"
+        if way not in self._ways:
+            self._ways[way] = _opened(*way)
+        return await self._ways[way].handle_async_request(request)
 
     async def aclose(self) -> None:
-        await self._plain.aclose()
-        if self._secure is not None:
-            await self._secure.aclose()
+        for transport in self._ways.values():
+            await transport.aclose()
 
 
-def _direct(context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(verify=context, limits=LIMITS, socket_options=_keepalive_options())
-
-
-class _WithoutSecrets(logging.Filter):
-    """Leaves presigned URLs, which are secrets, out of the lines that httpx and httpcore log of our requests."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if not _sending.get():
-            return True
-        record.msg = _LOCATION.sub(r"\1…", str(record.msg))
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                value.copy_with(query=None) if isinstance(value, httpx.URL) else value for value in record.args
-            )
-        return True
-
-
-_LOCATION: Final = re.compile(r"""(\(b'location', b)(['"]).*?\2(?=\))""", re.IGNORECASE)
-"""Where a redirect leads, as httpcore logs it."""
-
-
-_sending: ContextVar[bool] = ContextVar("wriftai_anyio_sending", default=False)
-_without_secrets: Final = _WithoutSecrets()
-
-
-async def _sent(send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request) -> httpx.Response:
-    sending = _sending.set(True)
+def _opened(proxy: Proxy | None, secure: bool) -> httpx.AsyncHTTPTransport:
+    context = certificates() if secure else _without_authorities()
+    if proxy is None:
+        return _direct(context)
+    secure_proxy = certificates() if proxy.address.scheme == "https" else None
     try:
-        return await send(request)
-    finally:
-        _sending.reset(sending)
+        return _direct(context, httpx.Proxy(proxy.address, ssl_context=secure_proxy))
+    except ImportError:
+        problem = f"{proxy.variable} names a SOCKS proxy, for which httpx needs socksio: pip install 'httpx[socks]'"
+        raise SettingsFault(problem) from None
 
 
-class _ProxiedTransport(httpx.AsyncBaseTransport):
-    """Goes through the proxies of the environment: which one for which host is httpx's own rule."""
-
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._client = httpx.AsyncClient(verify=tls, limits=LIMITS)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await _sent(partial(self._client.send, stream=True, follow_redirects=False), request)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
+def _direct(context: "ssl.SSLContext", proxy: httpx.Proxy | None = None) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(verify=context, limits=LIMITS, proxy=proxy, socket_options=_keepalive_options())
 
 
 def _keepalive_options() -> list[tuple[int, int, int]]:
@@ -171,8 +122,10 @@ def request_limit() -> int:
     """Returns how many requests may be under way at once: nine tenths of the file descriptors still free."""
     if sys.platform == "win32":
         return 8192
-    import resource
-
+    try:
+        import resource
+    except ImportError:
+        return REQUESTS_WITHOUT_LIMIT
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return sys.maxsize

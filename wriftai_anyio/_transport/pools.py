@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 import httpx
-from anyio import Semaphore, get_cancelled_exc_class, move_on_after
+from anyio import Event, Semaphore, get_cancelled_exc_class, move_on_after
 from anyio.lowlevel import current_token
 
 from wriftai_anyio._concurrency.cancellation import reason_to_leave
@@ -22,6 +22,7 @@ from wriftai_anyio._concurrency.executors import replaces_refusing_executor
 
 from .bodies import LONGEST_CLOSE, close
 from .failures import closed_error
+from .foreign_logs import guard_foreign_logs, guarded, under_way
 
 REQUESTS_PER_POOL: Final = 8
 """httpcore's work for each request grows with the square of its pool: 1,000 held creates took 12 s of processor
@@ -54,13 +55,16 @@ class Pool:
 class _CountedStream(httpx.AsyncByteStream):
     """An answer's body that gives its place in the pool back when it is closed."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, connections: "Connections", pool: Pool) -> None:
+    def __init__(
+        self, stream: httpx.AsyncByteStream, request: httpx.Request, connections: "Connections", pool: Pool
+    ) -> None:
         self._stream = stream
+        self._request = request
         self._connections = connections
         self._pool: Pool | None = pool
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream.__aiter__()
+        return guarded(aiter(self._stream), self._request)
 
     async def aclose(self) -> None:
         pool, self._pool = self._pool, None
@@ -108,7 +112,9 @@ class Connections:
         self._pools: list[Pool] = []
         self._closed = False
         self._dropped: deque[Callable[[], Awaitable[None]]] = deque()
+        self._ended: Event | None = None
         self._loop = current_token()
+        guard_foreign_logs()
 
     async def enter(self) -> Pool:
         """Takes a place in a pool, when there is one."""
@@ -136,7 +142,11 @@ class Connections:
     async def send(self, pool: Pool, request: httpx.Request) -> httpx.Response:
         """Sends a request in the place taken; the caller must close the answer, or read it to its end."""
         try:
-            response = await _answer(pool.transport, request)
+            with under_way(request):
+                response = await _answer(pool.transport, request)
+        except httpx.PoolTimeout:
+            self._give_back(pool)  # a user's transport, which stays open: and nothing has ended there
+            raise
         except BaseException as error:
             reason = reason_to_leave(error)  # trio connects in a nursery
             if isinstance(reason, get_cancelled_exc_class()):
@@ -154,7 +164,7 @@ class Connections:
         if response.is_closed or not isinstance(response.stream, httpx.AsyncByteStream):
             await self.leave(pool)
         else:
-            response.stream = _CountedStream(response.stream, self, pool)
+            response.stream = _CountedStream(response.stream, request, self, pool)
         return response
 
     def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
@@ -165,17 +175,38 @@ class Connections:
         while self._dropped:
             await self._dropped.popleft()()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether any request is under way."""
+        return any(pool.active for pool in self._pools)
+
+    async def one_ended(self, longest: float) -> bool:
+        """Waits until a request ends; whether one did within so many seconds."""
+        ended = self._ended = self._ended or Event()
+        with move_on_after(longest):
+            await ended.wait()
+        return ended.is_set()
+
     def lose(self, pool: Pool) -> None:
         """Gives back the place of an answer that was dropped unclosed, in a finalizer: elsewhere it is lost."""
         with suppress(RuntimeError):
             if current_token().native_token is self._loop.native_token:
-                self._limiter.release()
-                pool.active -= 1
+                self._give_back(pool)
+                self._tell_ended()
+
+    def _give_back(self, pool: Pool) -> None:
+        self._limiter.release()
+        pool.active -= 1
+
+    def _tell_ended(self) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.set()
 
     async def leave(self, pool: Pool) -> None:
         """Gives a place back; closes the pool if it is retired, or idle beside another idle one."""
-        self._limiter.release()
-        pool.active -= 1
+        self._give_back(pool)
+        self._tell_ended()
         if pool.active or self._shared or pool not in self._pools:
             return
         if pool.retired or any(other.active == 0 for other in self._pools if other is not pool):

@@ -10,7 +10,7 @@ import httpx
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.time_scale import scaled
-from wriftai_anyio.errors import APIConnectionError, APIStatusError
+from wriftai_anyio.errors import APIConnectionError, APIStatusError, NetworkSettingsError
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -69,6 +69,8 @@ def retry_delay(
     Returns:
         Seconds; `None` if it must not be sent again.
     """
+    if isinstance(failure, NetworkSettingsError):
+        return None
     if isinstance(failure, APIConnectionError):
         return backoff(repeats) if repeatable or not failure.request_sent else None
     if failure.status_code not in RETRIED_STATUSES or not repeatable:

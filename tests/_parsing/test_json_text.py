@@ -1,0 +1,108 @@
+"""JSON that Python's own module refuses: it is read, and written, as what it stands for."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wriftai_anyio._parsing.json_text import (
+    LARGEST_DEEP,
+    MOST_DIGITS,
+    JSONTextError,
+    decode_json,
+    encode_json,
+    id_in_json,
+)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=12,
+)
+DEEP = "[" * 50_000 + "]" * 50_000
+DEEP_OBJECT = '{"a":' * 50_000 + "1" + "}" * 50_000
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("digits", [4300, 4301, 5000, 12_345, MOST_DIGITS])
+def test_integers_of_many_digits_are_read_and_written(sign: str, digits: int) -> None:
+    text = f'{{"a":[{sign}{"1234567890" * 10_000}'[: digits + len(sign) + 6] + "]}"
+    assert encode_json(decode_json(text)).replace(" ", "") == text
+
+
+def test_zeros_within_a_long_integer_are_kept() -> None:
+    assert decode_json("1" + "0" * 5000) == 10**5000
+    assert encode_json(10**5000 + 7) == "1" + "0" * 4999 + "7"
+
+
+def test_integers_beyond_that_are_refused_with_their_length() -> None:
+    with pytest.raises(JSONTextError, match=r"integer of 100,001 digits"):
+        decode_json("1" * (MOST_DIGITS + 1))
+
+
+@pytest.mark.parametrize("deep", [DEEP, DEEP_OBJECT, f'[{{"]": "}}"}}, {DEEP}]'])
+def test_what_is_nested_too_deeply_for_python_stays_its_text(deep: str) -> None:
+    text = f'{{"id": "p1" , "output":{deep} ,"n":1, "big": 1{"0" * 5000}}}\n'
+    for given_text in (text, text.encode(), text.encode("utf-16")):
+        assert decode_json(given_text) == {"id": "p1", "output": deep, "n": 1, "big": 10**5000}
+    assert decode_json(f" {DEEP}") == DEEP
+
+
+def test_deep_text_that_is_large_is_refused() -> None:
+    with pytest.raises(JSONTextError, match="too deeply for its size"):
+        decode_json("[" * (LARGEST_DEEP + 1))
+
+
+BESIDE_DEEP = ['{"a":%s', '{"a":%s,}', '{"a":%s]', '{"a":%s]}', '{"a" %s}', '{"a":%s, "b":}', "{%s: 1}", "%s 1", "[%s"]
+NOT_JSON = ["", "nope", "[1,]", "[1 2]", '{"a"}', '{"a":1,}', "{1:2}", "[", '"', '{"a":1', "01", "1 2", '"\n"']
+
+
+@pytest.mark.parametrize("text", [*NOT_JSON, *(text.replace("%s", DEEP) for text in BESIDE_DEEP)], ids=lambda _: "")
+def test_what_is_not_json_is_an_error(text: str) -> None:
+    with pytest.raises(JSONTextError, match="not JSON"):
+        decode_json(text)
+
+
+def test_nesting_that_python_does_not_write_is_written() -> None:
+    inner: list[Any] = [10**6000, "é\n", None, True, 1.5, {}, {"a": [], "b": {"c": -1}}]
+    value = inner
+    for _ in range(50_000):
+        value = [value]
+    text = encode_json(value)
+    assert text.startswith("[" * 50_001)
+    assert decode_json(text[50_000:-50_000]) == inner
+
+
+@given(values, st.booleans())
+def test_plain_values_are_read_and_written_as_python_does(value: Any, ensure_ascii: bool) -> None:
+    text = encode_json(value, ensure_ascii=ensure_ascii)
+    assert text == json.dumps(value, ensure_ascii=ensure_ascii)
+    assert decode_json(text) == json.loads(text)
+
+
+def test_what_is_no_json_is_refused_as_python_refuses_it() -> None:
+    circle: list[object] = []
+    circle.append(circle)
+    with pytest.raises(TypeError):
+        encode_json({"a": {1, 2}})
+    with pytest.raises(ValueError, match="Circular"):
+        encode_json(circle)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"id": "p1", "status": "x"', "p1"),
+        ('{"input": {"id": "no"}, "a": [{"id": "no"}], "id" : "p1"', "p1"),
+        ('{"a": "\\"id\\": \\"no\\"", "id":"p1"}', "p1"),
+        ('[{"id": "no"}]', None),
+        ('{"id": 7}', None),
+        ('{"id": "half', None),
+        ("<html>", None),
+        ("", None),
+    ],
+)
+def test_the_id_is_found_where_the_rest_cannot_be_read(text: str, found: str | None) -> None:
+    assert id_in_json(text) == found

@@ -1,0 +1,103 @@
+"""Keeps secrets out of what the libraries below us log while they send a request of ours, whoever made the transport.
+
+They log at DEBUG: hpack all headers, and the blocks of bytes that they become; httpcore those of an answer, such as
+where a redirect leads; httpx whole addresses.
+"""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+import httpx
+
+_LOGGERS: Final = (
+    "asyncio",
+    "h2",
+    "hpack.hpack",
+    "hpack.table",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+    "httpx",
+)
+"""A filter sees the records of its own logger alone, and none of those below it."""
+
+_ADDRESS: Final = re.compile(
+    r"""(\b[a-z][a-z0-9+.-]*://)(?:[^/\s'"?#@]*@)?([^\s'"?#)>]*)(?:[?#][^\s'")>]*)?""", re.IGNORECASE
+)
+_SECRET_HEADER: Final = re.compile(
+    r"""(\(b?['"](?:authorization|proxy-authorization|cookie|set-cookie|(?:content-)?location|link)['"], b?)"""
+    r"""(['"]).*?\2(?=[,)])""",
+    re.IGNORECASE,
+)
+_SHORTEST_SECRET: Final = 4
+"""Characters; what is shorter is in any line by chance."""
+
+_under_way: ContextVar[httpx.Request | None] = ContextVar("wriftai_anyio_request_under_way", default=None)
+
+
+class _WithoutSecrets(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = _under_way.get()
+        if request is None:
+            return True
+        if record.name.startswith("hpack."):
+            return False
+        line = record.getMessage()
+        cleaned = _SECRET_HEADER.sub(r"\1…", _ADDRESS.sub(r"\1\2", line))
+        for secret in _secrets_of(request):
+            cleaned = cleaned.replace(secret, "…")
+        if cleaned != line:
+            record.msg, record.args = cleaned, None
+        return True
+
+
+def _secrets_of(request: httpx.Request) -> list[str]:
+    token = request.headers.get("authorization", "").rpartition(" ")[2]
+    secrets = (token, request.url.query.decode("ascii"), request.url.userinfo.decode("ascii"))
+    return [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+
+
+_without_secrets: Final = _WithoutSecrets()
+
+
+def guard_foreign_logs() -> None:
+    """Has the loggers of the libraries below us leave out secrets of our requests, from now on."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_without_secrets)
+
+
+@contextmanager
+def under_way(request: httpx.Request) -> Generator[None]:
+    """Marks that what is logged in the block belongs to a request of ours."""
+    mark = _under_way.set(request)
+    try:
+        yield
+    finally:
+        _under_way.reset(mark)
+
+
+def guarded(chunks: AsyncIterator[bytes], request: httpx.Request) -> AsyncIterator[bytes]:
+    """Returns the body of an answer, read under the mark of its request where that is needed.
+
+    With HTTP/2, whoever reads a body may also read the headers of another's answer.
+    """
+    return _Marked(chunks, request) if _logger.isEnabledFor(logging.DEBUG) else chunks
+
+
+_logger: Final = logging.getLogger("hpack.hpack")
+
+
+class _Marked(AsyncIterator[bytes]):
+    def __init__(self, chunks: AsyncIterator[bytes], request: httpx.Request) -> None:
+        self._chunks = chunks
+        self._request = request
+
+    async def __anext__(self) -> bytes:
+        with under_way(self._request):
+            return await anext(self._chunks)
