@@ -1,5 +1,6 @@
 """What a client is made with: arguments, environment, and what is refused."""
 
+import datetime as dt
 import pickle
 import sys
 from typing import Any
@@ -11,6 +12,11 @@ import pytest
 from tests.support.clients import ID, TOKEN, Script, answer, client_of
 from wriftai_anyio import Client
 from wriftai_anyio._config import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Config, default_base_url
+
+
+class Coroutine:
+    async def __call__(self, event: object) -> None:
+        """Does nothing, too late."""
 
 
 def config(**given: Any) -> Config:
@@ -95,6 +101,35 @@ def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: Any) -> None:
         ("headers", {"X": "ü"}),
         ("max_retries", -1),
         ("max_retries", True),
+        ("max_retries", "3"),
+        ("max_retries", 2.5),
+        ("max_retries", None),
+        ("max_response_size", 0),
+        ("max_response_size", "1"),
+        ("timeout", "30"),
+        ("timeout", dt.timedelta(seconds=30)),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("timeout", True),
+        ("timeout", (5, 30)),
+        ("timeout", {"read": 5}),
+        ("timeout", httpx.Timeout(5, read=-1)),
+        ("timeout", httpx.Timeout("5")),  # type: ignore[arg-type]
+        ("transport", httpx.HTTPTransport()),
+        ("transport", httpx.AsyncHTTPTransport),
+        ("transport", "http://proxy"),
+        ("headers", {"X": None}),
+        ("headers", {"X": b"a"}),
+        ("headers", [("X", "a")]),
+        ("headers", {1: "a"}),
+        ("backend", None),
+        ("backend", ["trio"]),
+        ("on_request", "print"),
+        ("on_request", Coroutine()),
+        ("on_response", anyio.sleep),
+        ("tracer", object()),
         ("backend", "curio"),
     ],
 )
@@ -162,3 +197,22 @@ def test_a_transport_of_ones_own_is_closed_with_the_client(backend: str) -> None
     transport = Closing(answer())
     anyio.run(main, transport, backend=backend)
     assert transport.closed >= 1
+
+
+@pytest.mark.parametrize("missing", ["_ssl", "ctypes"])
+def test_a_python_that_lacks_what_connections_need_says_so(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=missing.lstrip("_")):
+        Client(backend="trio")
+
+
+@pytest.mark.anyio
+async def test_without_a_token_the_public_api_is_not_asked() -> None:
+    async with Client() as client:
+        with pytest.raises(ValueError, match="WRIFTAI_ACCESS_TOKEN"):
+            await client.predictions.async_create({"input": 1}, "o/n")
+    script = Script(forever=answer())
+    async with Client(transport=script) as client:
+        await client.predictions.async_get(ID)
+    assert Client(headers={"Authorization": "Bearer t"})._api.config.lacks_token is False
+    assert Client(api_base_url="http://localhost:1")._api.config.lacks_token is False

@@ -1,6 +1,7 @@
 """Iterating over pages: which page is asked for when, and what ends it."""
 
 import gc
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.clients import Script, Spelling, client_of, never
 from wriftai_anyio import Client, UnprocessableEntityError, WriftAIError
-from wriftai_anyio.pagination import AsyncItems
+from wriftai_anyio.pagination import MOST_EMPTY_PAGES, AsyncItems
 from wriftai_anyio.variables import Variable
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +54,13 @@ class TestBothSpellings:
         script = Script(page("a", following="2"), page(following="3"), page("b"))
         items = spelling.call(spelling.client(script).variables, "iterate")
         assert [item["name"] for item in items] == ["a", "b"]
+
+    def test_empty_pages_without_end_are_an_error(self, spelling: Spelling) -> None:
+        cursors = itertools.count()
+        script = Script(forever=lambda _: page(following=str(next(cursors))))
+        with pytest.raises(WriftAIError, match="pages in a row without an item"):
+            spelling.call(spelling.client(script).variables, "iterate")
+        assert MOST_EMPTY_PAGES <= len(script.requests) <= MOST_EMPTY_PAGES + 2
 
     def test_an_empty_cursor_is_the_end(self, spelling: Spelling) -> None:
         items = spelling.call(spelling.client(Script(page("a", following=""))).variables, "iterate")

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -47,6 +47,9 @@ class PaginatedResponse(Generic[T]):
     """URL of the previous page, if the server states it."""
 
 
+MOST_EMPTY_PAGES: Final = 100
+"""Pages in a row that may have no items though more are said to follow: a filter may leave some empty."""
+
 QueryValue: TypeAlias = str | Sequence[str]
 FetchPage: TypeAlias = Callable[[Mapping[str, QueryValue]], Awaitable[PaginatedResponse[T]]]
 
@@ -63,6 +66,7 @@ class Pages(Generic[T]):
         self._fetch = fetch
         self._query = dict(query)
         self._cursors_taken: set[QueryValue] = set()
+        self._empty = 0
         self.more: bool = True
 
     async def read(self) -> PaginatedResponse[T]:
@@ -86,6 +90,9 @@ class Pages(Generic[T]):
         cursor = self._query.get("cursor")
         if cursor is not None:
             self._cursors_taken.add(cursor)
+        self._empty = 0 if page.items else self._empty + 1
+        if self._empty > MOST_EMPTY_PAGES and page.next_cursor:
+            raise WriftAIError(f"The server sent {self._empty} pages in a row without an item, and says more follow.")
         if page.next_cursor:
             self._query["cursor"] = page.next_cursor
         self.more = bool(page.next_cursor)

@@ -36,3 +36,6 @@ def check_backend(name: str) -> None:
         raise ValueError(f"backend must be 'asyncio', 'trio' or 'uvloop', not {name!r}.")
     if backend.library is not None and find_spec(backend.library) is None:
         raise ValueError(f"backend={name!r} needs {backend.library}: pip install 'wriftai-anyio[{name}]'.")
+    for module in ("_ssl", "ctypes") if name == "trio" else ("_ssl",):
+        if find_spec(module) is None:
+            raise ImportError(f"This Python lacks its module {module.lstrip('_')!r}, which every connection needs.")

@@ -14,7 +14,9 @@ PATIENCE: Final = 30.0
 """The same, once one has come: seconds between two polls, at least."""
 REMEMBERED: Final = 1000
 """Ended predictions that are kept for waits which begin later."""
-REMEMBERED_BYTES: Final = 64 * 1024 * 1024
+LARGEST_REMEMBERED: Final = 1024 * 1024
+"""Bytes that one of them may take: a later wait for a larger one asks the server."""
+REMEMBERED_BYTES: Final = 16 * 1024 * 1024
 """Bytes that they may take in all: who waits for one that was forgotten asks the server."""
 LARGEST_EXPECTATION: Final = 100_000
 """Predictions whose webhook is expected, at most; those that were expected for longest are forgotten."""
@@ -63,6 +65,8 @@ class WebhookHints:
         size = size_of_json(prediction)
         with self._lock:
             self._forget(prediction["id"])
+            if size > LARGEST_REMEMBERED:
+                return
             self._told[prediction["id"]] = prediction, size
             self._told_bytes += size
             while self._told_bytes > REMEMBERED_BYTES or len(self._told) > REMEMBERED:
