@@ -28,6 +28,7 @@ from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO
 from .api import API
 from .common_types import seconds
 from .errors import BatchJournalError
+from .plain_text import html_table
 
 if TYPE_CHECKING:
     from ._batch.journaled_job import JournaledJob
@@ -59,6 +60,10 @@ class BatchResult:
         if self.prediction is None:
             return type(self.error).__name__
         return self.prediction["status"] if self.prediction["status"] in UNSUCCESSFUL_STATUSES else None
+
+    def _repr_html_(self) -> str:
+        known = ((name, value) for name, value in self.to_row().items() if value is not None)
+        return html_table(f"Result {self.index}", ("field", "value"), known)
 
     def to_row(self) -> dict[str, str | int | float | bool | None]:
         """Make a flat dictionary of it, for csv or a DataFrame.
@@ -197,6 +202,10 @@ class AsyncBatch:
 
     def __aiter__(self) -> "AsyncBatch":
         return self
+
+    def _repr_html_(self) -> str:
+        counts = {name: count for name, count in self._guard.counts.items() if count}
+        return html_table(f"{self._job.model}: a batch", ("inputs", "number"), counts.items())
 
     async def __anext__(self) -> BatchResult:
         if self._tasks is None:
@@ -341,6 +350,9 @@ class Batch:
 
     def __iter__(self) -> "Batch":
         return self
+
+    def _repr_html_(self) -> str:
+        return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks
 
     def __next__(self) -> BatchResult:
         if not self._entered:

@@ -54,6 +54,9 @@ class AsyncOutputMap(_Outputs, Generic[T]):
     def __aiter__(self) -> "AsyncOutputMap[T]":
         return self
 
+    def _repr_html_(self) -> str:
+        return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks
+
     async def __anext__(self) -> T:
         if not self._is_open:
             raise RuntimeError(
@@ -93,6 +96,9 @@ class OutputMap(_Outputs, Generic[T]):
 
     def __iter__(self) -> "OutputMap[T]":
         return self
+
+    def _repr_html_(self) -> str:
+        return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks
 
     def __next__(self) -> T:
         if self._is_over:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,10 +14,19 @@ from ._blocking.calls import Started
 from ._concurrency.cancellation import ungrouped
 from ._types.typing_backports import TypedDict
 from .errors import UnprocessableEntityError, WriftAIError
+from .plain_text import html_table
 
 T = TypeVar("T")
 
 __all__ = ["AsyncItems", "Items", "PaginatedResponse", "PaginationOptions"]
+
+
+MOST_ROWS: Final = 10
+"""Rows that a notebook shows of a page."""
+_COLUMNS: Final = (
+    "id", "owner", "name", "number", "status", "model", "created_at", "visibility", "description", "release_notes",
+)  # fmt: skip
+"""The fields that a notebook shows, of whatever is listed."""
 
 
 class PaginationOptions(TypedDict, total=False):
@@ -45,6 +54,26 @@ class PaginatedResponse(Generic[T]):
     """URL of the next page, if the server states it."""
     previous_url: str | None = None
     """URL of the previous page, if the server states it."""
+
+    def _repr_html_(self) -> str:
+        rows = [cast("Mapping[str, object]", item) for item in self.items if isinstance(item, Mapping)][:MOST_ROWS]
+        columns = [name for name in _COLUMNS if any(name in row for row in rows)]
+        left = len(self.items) - len(rows)
+        more = f", {left} of them not shown" if left else ""
+        pages = "; more pages follow" if self.next_cursor else ""
+        return html_table(
+            f"{len(self.items)} items{more}{pages}",
+            columns,
+            ([_cell(row.get(name)) for name in columns] for row in rows),
+        )
+
+
+def _cell(value: object) -> object:
+    """Returns what a notebook shows of a field; of an owner or a model its name."""
+    if not isinstance(value, Mapping):
+        return value
+    fields = cast("Mapping[str, object]", value)
+    return "/".join(str(fields[name]) for name in ("owner", "name") if name in fields)
 
 
 MOST_EMPTY_PAGES: Final = 100

@@ -5,7 +5,6 @@ line of a log, formulas, or HTML. All that the package itself shows goes through
 """
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -128,4 +127,6 @@ def shell_command(words: Iterable[object]) -> str:
     Returns:
         The command line, as one printable line.
     """
+    import shlex
+
     return one_line(shlex.join(map(str, words)))

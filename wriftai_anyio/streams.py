@@ -22,6 +22,7 @@ from ._types.str_enum import StrEnum
 from ._types.typing_backports import TypedDict
 from .api import API
 from .errors import NotFoundError
+from .plain_text import html_table
 
 __all__ = [
     "AsyncOutputStream",
@@ -72,6 +73,14 @@ class _Events:
     def prediction(self) -> PredictionWithIO | None:
         """The prediction as the last `init` or `done` event described it; `None` before the first of them."""
         return self._prediction
+
+    def _repr_html_(self) -> str:
+        if self._prediction is None:
+            return html_table("A stream of which no event was read", (), ())
+        shown = {name: self._prediction.get(name) for name in ("id", "status", "output", "error")}
+        return html_table(
+            "A stream", ("field", "value"), ((name, value) for name, value in shown.items() if value is not None)
+        )
 
     def _next(self) -> PredictionStreamEvent:
         event_id, kind, text = self._reader.events.popleft()

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.subprocesses import CHECKOUT, settings_for
 from wriftai_anyio import Client
-from wriftai_anyio.sandbox import Sandbox
+from wriftai_anyio.sandbox import Model, Sandbox
 
 from .terminal import PATIENCE, PROGRAM, Program, until
 
@@ -129,12 +129,12 @@ class TestPipes:
         assert process.returncode == 0
 
 
-def screen(sandbox: Sandbox, *arguments: str) -> tuple[int, str]:
+def screen(sandbox: Sandbox, *arguments: str, columns: int = 80) -> tuple[int, str]:
     """Runs the program in a terminal; returns its exit code and what the terminal got."""
     terminal, inner = os.openpty()
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
-        env={**os.environ, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": "80"},
+        env={**os.environ, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": str(columns)},
         stdin=subprocess.DEVNULL,
         stdout=inner,
         stderr=inner,
@@ -162,6 +162,23 @@ class TestTerminal:
         code, text = screen(sandbox, "models")
         assert code == 0
         assert "description" in text.splitlines()[0]
+
+    @pytest.mark.parametrize(
+        ("command", "columns"),
+        [(["list"], 80), (["list"], 40), (["get", "ID"], 40), (["model", "me/draw"], 40), (["get", "no-such-id"], 40)],
+    )
+    def test_nothing_is_wider_than_the_terminal(self, sandbox: Sandbox, command: list[str], columns: int) -> None:
+        field = {"type": "string", "description": "What to draw, as precisely as you like to say it. " * 3}
+        sandbox.models["me/draw"] = Model(lambda given: "to be", {"properties": {"prompt": field, "seed": {}}})
+        with Client(sandbox.access_token, sandbox.base_url) as client:
+            name = client.predictions.create({"input": {}}, "me/draw", wait=True)["id"]
+        _, text = screen(sandbox, *(name if word == "ID" else word for word in command), columns=columns)
+        lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in text.splitlines()]
+        assert max(map(len, lines)) <= columns
+        if command == ["list"]:
+            first = next(line for line in lines if name in line or "succeeded" in line)
+            assert first.startswith("succeeded")
+            assert any(line.endswith(name) for line in lines)
 
     def test_output_cannot_command_the_terminal(self, sandbox: Sandbox) -> None:
         sandbox.models["me/evil"] = lambda given: "\x1b]0;owned\x07fine"

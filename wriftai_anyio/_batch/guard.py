@@ -62,6 +62,11 @@ class Guard:
         self._changed.set()
         self._changed = Event()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many inputs are under way, have succeeded, and have failed in which way."""
+        return {"under way": self._under_way, "succeeded": self._succeeded, **self._failures}
+
     def error(self) -> BatchStoppedError | None:
         """Returns why the batch was stopped, if it was."""
         return BatchStoppedError(self._failures, self._succeeded) if self.is_closed else None

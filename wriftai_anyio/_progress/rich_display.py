@@ -68,7 +68,7 @@ class _RichLine:
             return
         self._progress.remove_task(self._task)
         line = plain_line(self._name, self._summary, time.monotonic() - self._began)
-        self._progress.console.out(line, highlight=False)
+        self._progress.console.print(Text(line))
 
 
 class _Times(ProgressColumn):

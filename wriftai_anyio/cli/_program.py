@@ -131,5 +131,5 @@ def _tell(session: Session, error: Stopped | Exception) -> int:
         session.error(failure.sentence)
         code = failure.code
     if session.go_on:
-        session.note(f"Go on with: {session.go_on}")
+        session.command("Go on with", session.go_on)
     return code

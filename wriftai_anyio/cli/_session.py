@@ -1,6 +1,8 @@
 """What all commands of one run share."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -60,8 +62,16 @@ class Session:
         return RichProgress(Screen(live=not self.debug))
 
     def note(self, text: str) -> None:
-        """Shows a line on standard error, without anything that a terminal would obey."""
-        self.show(one_line(text) + "\n")
+        """Shows a sentence on standard error, folded between words in a terminal."""
+        line = one_line(text)
+        if sys.stderr.isatty():
+            width = shutil.get_terminal_size().columns
+            line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        self.show(line + "\n")
+
+    def command(self, lead: str, command: str) -> None:
+        """Shows a command to copy, on one line however long it is."""
+        self.show(one_line(f"{lead}: {command}") + "\n")
 
     def error(self, sentence: str) -> None:
         """Shows what went wrong, on a line that fits a screen, however much a server says."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(rich_markup_mode=None)
 
+ROWS_ROUND_IT: Final = 5
+"""Rows of the screen for what is not a prediction."""
 MOST: Final = 200
 """Predictions that are asked for: four pages."""
 
@@ -63,11 +65,15 @@ def _running(client: "Client") -> "list[Prediction]":
 def _limits(client: "Client") -> str:
     limits = client.rate_limits
     parts = (("creates", limits.creates), ("other requests", limits.others))
-    return ", ".join(f"{_left(limit)} {name} left" for name, limit in parts if limit.limit is not None)
+    return ", ".join(_left(name, limit) for name, limit in parts if limit.limit is not None)
 
 
-def _left(limit: "RateLimit") -> str:
-    return f"{'?' if limit.remaining is None else limit.remaining} of {limit.limit}"
+def _left(name: str, limit: "RateLimit") -> str:
+    return (
+        f"{limit.limit} {name} at most"
+        if limit.remaining is None
+        else f"{limit.remaining} of {limit.limit} {name} left"
+    )
 
 
 def _summary(running: "Sequence[Prediction]", limits: str) -> str:
@@ -101,25 +107,33 @@ def _screen() -> "Generator[Callable[[Sequence[Prediction], str, str], None]]":
 
     console = Console()
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        yield lambda running, limits, problem: live.update(
-            _drawn(running, limits, problem, console.height - 4), refresh=True
-        )
+        yield lambda running, limits, problem: live.update(_drawn(running, limits, problem, console.size), refresh=True)
 
 
-def _drawn(running: "Sequence[Prediction]", limits: str, problem: str, rows: int) -> "RenderableType":
+def _drawn(running: "Sequence[Prediction]", limits: str, problem: str, size: tuple[int, int]) -> "RenderableType":
+    """Draws the state on a screen of some columns and rows."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for number in range(4):
-        # The id gives way where there is no room for all.
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=None if number < 2 else 1)
-    shown = running[: max(1, rows)]
-    for prediction in shown:
-        name = model_reference(at(prediction, "model"))
-        cells = (prediction["status"], age(at(prediction, "created_at")), name, prediction["id"])
-        table.add_row(*(Text(one_line(cell)) for cell in cells))
-    more = [Text(f"… and {len(running) - len(shown)} more")] if len(running) > len(shown) else []
+    width, height = size
+    cells = [
+        tuple(
+            map(one_line, (each["status"], age(at(each, "created_at")), model_reference(at(each, "model")), each["id"]))
+        )
+        for each in running
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    is_wide = sum(widths) + 2 * len(widths) <= width
+    shown = cells[: max(1, (height - ROWS_ROUND_IT) // (1 if is_wide else 2))]
+    if is_wide:
+        table = Table.grid(*([""] * len(widths)), padding=(0, 2, 0, 0))
+        for line in shown:
+            table.add_row(*map(Text, line))
+        body: RenderableType = table
+    else:
+        lines = (line for *before, last in shown for line in ("  ".join(before), f"  {last}"))
+        body = Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+    more = [Text(f"… and {len(cells) - len(shown)} more")] if len(cells) > len(shown) else []
     troubles = [Text(one_line(problem, 200), style="red")] if problem else []
-    return Group(Text(_summary(running, limits), style="bold"), *troubles, table, *more)
+    return Group(Text(_summary(running, limits), style="bold"), *troubles, body, *more)

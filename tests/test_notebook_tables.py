@@ -1,0 +1,86 @@
+"""What notebooks show of pages, results, streams and batches: small tables, escaped."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.clients import prediction
+from wriftai_anyio import BatchResult, Client, WriftAIError
+from wriftai_anyio.pagination import PaginatedResponse
+from wriftai_anyio.sandbox import Sandbox
+
+EVIL = "<script>alert(1)</script>\x1b[2J"
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[Client]:
+    with Client(sandbox.access_token, sandbox.base_url) as client:
+        yield client
+
+
+def shown(thing: Any) -> str:
+    html = thing._repr_html_()
+    assert isinstance(html, str)
+    assert "<script" not in html
+    assert "\x1b" not in html
+    assert len(html) < 10_000
+    return html
+
+
+class TestPage:
+    def test_it_is_a_table_of_what_is_known(self, sandbox: Sandbox, client: Client) -> None:
+        html = shown(client.models.list())
+        assert "<th>name</th>" in html
+        assert "<td>word-count</td>" in html
+        client.predictions.create({"input": 1}, "sandbox/echo", wait=True)
+        html = shown(client.predictions.list())
+        assert "1 items" in html
+        assert "<td>succeeded</td>" in html
+        assert "<td>sandbox/echo</td>" in html
+
+    def test_long_pages_and_hostile_text_make_a_small_table(self) -> None:
+        items = [{"id": EVIL, "name": EVIL * 1000, EVIL: 1, "owner": {"name": EVIL}, "model": [EVIL]}] * 50
+        html = shown(PaginatedResponse(items, "more", None))
+        assert "50 items, 40 of them not shown; more pages follow" in html
+        assert html.count("<tr>") == 11
+
+    @pytest.mark.parametrize("items", [[], [1, "two", None], [{}], [{"unknown": 1}]])
+    def test_items_of_any_shape_are_shown(self, items: list[Any]) -> None:
+        assert f"{len(items)} items" in shown(PaginatedResponse(items, None, None))
+
+
+class TestResult:
+    def test_it_is_a_table_of_its_row(self) -> None:
+        ended: Any = prediction(output={"text": EVIL})
+        html = shown(BatchResult(3, {}, ended, None))
+        assert "Result 3" in html
+        assert "<td>succeeded</td>" in html
+        assert "&lt;script&gt;" in html
+
+    def test_error_is_shown(self) -> None:
+        assert "&lt;script&gt;" in shown(BatchResult(3, {}, None, WriftAIError(EVIL)))
+
+
+class TestStream:
+    def test_it_shows_the_prediction_once_it_is_known(self, sandbox: Sandbox, client: Client) -> None:
+        with client.predictions.create_stream({"input": {"text": EVIL}}, "sandbox/word-count") as stream:
+            assert "no event was read" in shown(stream)
+            list(stream)
+            assert "<td>succeeded</td>" in shown(stream)
+
+
+class TestBatch:
+    def test_it_counts_its_inputs(self, sandbox: Sandbox, client: Client) -> None:
+        inputs = [{"input": {"message": EVIL}}] * 3
+        batch = client.predictions.batch(inputs, "sandbox/fail")
+        assert re.search("sandbox/fail: a batch", shown(batch))
+        with batch as results:
+            assert len(list(results)) == 3
+        assert "<td>failed</td><td>3</td>" in shown(batch)
+
+    def test_outputs_are_those_of_a_batch(self, sandbox: Sandbox, client: Client) -> None:
+        outputs = client.map("sandbox/echo", [1, 2])
+        assert list(outputs) == [1, 2]
+        assert "<td>succeeded</td><td>2</td>" in shown(outputs)
