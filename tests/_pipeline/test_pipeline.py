@@ -161,10 +161,12 @@ async def test_an_answer_that_is_not_as_promised_is_an_error_of_its_own(fault: s
 async def test_a_create_that_may_have_been_taken_is_never_sent_twice(fault: str, wait: bool) -> None:
     given = PASSING[fault][0] if fault in PASSING else UNREADABLE[fault]
     script = Script(given)
-    with pytest.raises(CreateOutcomeUnknown, match=r"Look with predictions\.list\(\)") as caught:
+    tells_id = fault == "a status that is no text"
+    look = rf"Look at it with predictions\.get\('{ID}'\)" if tells_id else r"Look with predictions\.list\(\)"
+    with pytest.raises(CreateOutcomeUnknown, match=look) as caught:
         await client_of(script).predictions.async_create({"input": 1}, MODEL, wait)
     assert len(script.requests) == 1
-    assert caught.value.prediction_id is None
+    assert caught.value.prediction_id == (ID if tells_id else None)
     assert isinstance(caught.value.__cause__, WriftAIError)
 
 

@@ -69,7 +69,7 @@ def _told_id(response: httpx.Response) -> str | None:
     located = _located(response.headers.get("location", ""))
     if located is not None or not response.is_success:
         return located
-    found = id_in_json(response.content.decode("utf-8", "replace"))
+    found = id_in_json(response.content.decode("utf-8", "surrogateescape"))
     return found if is_id(found) else None
 
 
