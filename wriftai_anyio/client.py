@@ -56,20 +56,16 @@ class Client:
     contains the access token**, because the workers that receive it need it.
 
     Args:
-        access_token: The access token; by default that of the environment variable `WRIFTAI_ACCESS_TOKEN`. Without one,
-            calls to the public API are a `ValueError`.
-        api_base_url: The API's base URL; by default that of the environment variable `WRIFTAI_API_BASE_URL`, else
-            `https://api.wrift.ai/v1`.
+        access_token: By default that of the variable `WRIFTAI_ACCESS_TOKEN`; the public API is not asked without one.
+        api_base_url: By default that of the variable `WRIFTAI_API_BASE_URL`, else `https://api.wrift.ai/v1`.
         headers: Additional headers of every request.
-        max_retries: How many times a request is sent again, if it is safe to repeat. 0 means never, not even after a
-            429.
+        max_retries: How often a request is sent again, if that is safe. 0 means never, not even after a 429.
         timeout: Seconds for each attempt: a number for each of connect, read and write, or an `httpx.Timeout`; by
             default 10 to connect and 60 otherwise. Time for which the server holds a request because it was asked to is
             added. `None` for no limit.
-        max_response_size: How many bytes an answer may take in memory, by default 256 MiB; a larger one ends in an
-            `APIResponseError`. Downloads may have any size.
-        transport: Sends all requests, in place of the client's own connections and of the proxies that the environment
-            names. Pass `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
+        max_response_size: Bytes that an answer may have, 256 MiB by default; beyond that it is an `APIResponseError`.
+        transport: Sends all requests, in place of the client's own connections (and the environment's proxies), such
+            as `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
         backend: The event loop of the blocking calls' thread: "asyncio" (the default), "trio" or "uvloop". The last two
             need the extras of the same names; uvloop takes a few percent less time for a call.
         on_request: Called with a `RequestEvent` for each request that is about to be sent, including those that are
