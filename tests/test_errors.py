@@ -6,6 +6,7 @@ import json
 import logging
 import pickle
 import traceback
+from functools import partial
 from typing import Any
 
 import anyio
@@ -154,6 +155,9 @@ async def all_errors() -> list[BaseException]:
     predictions = client_of(Script(forever=answer("started"))).predictions
     found.append(await caught(predictions.async_wait, ID, AsyncWaitOptions(0.01, timeout=0.03)))
     found.append(await caught(predictions.async_get, "a\r\nb"))
+    found.append(await caught(client_of(Script(answer("failed"))).async_run, "o/n", 1))
+    mistyped = partial(client_of(Script(answer())).async_run, output_type=int)
+    found.append(await caught(mistyped, "o/n", 1))
     return found
 
 

@@ -68,9 +68,10 @@ class TestGet:
         assert (status, type(status)) == ("reticulating", str)
 
     def test_an_id_is_quoted_so_that_it_stays_one_segment(self, spelling: Spelling) -> None:
-        script = Script(*[answer()] * 4)
+        ids = ("../models", "a/b", "x?y=1", "ä%#")
+        script = Script(*(answer(id=prediction_id) for prediction_id in ids))
         client = spelling.client(script)
-        for prediction_id in ("../models", "a/b", "x?y=1", "ä%#"):
+        for prediction_id in ids:
             spelling.call(client.predictions, "get", prediction_id)
         assert [request.url.raw_path.decode() for request in script.requests] == [
             "/v1/predictions/..%2Fmodels",
@@ -427,7 +428,7 @@ class TestContract:
 
     def test_the_pagination_options_are_exported_by_the_package(self) -> None:
         assert wriftai_anyio.PaginationOptions is PaginationOptions
-        assert set(typing.get_type_hints(PaginationOptions)) == {"cursor", "page_size"}
+        assert set(typing.get_type_hints(PaginationOptions)) == {"cursor", "page_size", "extra_query"}
 
     def test_every_public_method_says_what_it_does_takes_returns_and_raises(self) -> None:
         for name, method in inspect.getmembers(Predictions, inspect.isfunction):

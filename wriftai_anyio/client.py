@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 import httpx
 
@@ -12,6 +12,7 @@ from ._config import DEFAULT_MAX_RESPONSE_SIZE, DEFAULT_TIMEOUT, Config
 from ._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS, DEFAULT_WAIT_OPTIONS, AsyncWaitOptions, WaitOptions
 from ._predictions.outcome import check_waits_for_the_end, output_reader
 from ._rate_limits.state import RateLimits
+from ._resources.base import shown_as
 from ._types.prediction_params import InputValue
 from .api import API
 from .authenticated_user import AuthenticatedUser
@@ -32,20 +33,6 @@ from .variables import Variables
 __all__ = ["Client"]
 
 T = TypeVar("T")
-
-
-class _Kind(Generic[T]):
-    """Stands for a resource in the class `Client`, so that mocks which are specified by it have the resource, too."""
-
-    def __init__(self, kind: type[T]) -> None:
-        self._kind = kind
-
-    def __get__(self, client: None, owner: type) -> type[T]:
-        return self._kind  # a client's own resource comes first, since there is no `__set__`
-
-
-def _shown_as(kind: type[T]) -> T:
-    return cast("T", _Kind(kind))
 
 
 class Client:
@@ -98,16 +85,16 @@ class Client:
         ```
     """
 
-    predictions: Predictions = _shown_as(Predictions)
-    models: ModelsResource = _shown_as(ModelsResource)
-    model_versions: ModelVersions = _shown_as(ModelVersions)
-    model_categories: ModelCategories = _shown_as(ModelCategories)
-    hardware: HardwareResource = _shown_as(HardwareResource)
-    variables: Variables = _shown_as(Variables)
-    users: UsersResource = _shown_as(UsersResource)
-    authenticated_user: AuthenticatedUser = _shown_as(AuthenticatedUser)
-    files: Files = _shown_as(Files)
-    uploads: Uploads = _shown_as(Uploads)
+    predictions: Predictions = shown_as(Predictions)
+    models: ModelsResource = shown_as(ModelsResource)
+    model_versions: ModelVersions = shown_as(ModelVersions)
+    model_categories: ModelCategories = shown_as(ModelCategories)
+    hardware: HardwareResource = shown_as(HardwareResource)
+    variables: Variables = shown_as(Variables)
+    users: UsersResource = shown_as(UsersResource)
+    authenticated_user: AuthenticatedUser = shown_as(AuthenticatedUser)
+    files: Files = shown_as(Files)
+    uploads: Uploads = shown_as(Uploads)
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ INITIALIZE = {
 
 
 async def statuses_become(sandbox: Sandbox, *statuses: str) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while tuple(prediction["status"] for prediction in sandbox.predictions) != statuses:
             await anyio.sleep(0.01)
 
@@ -94,7 +94,7 @@ async def test_no_process_and_no_prediction_outlives_its_client(sandbox: Sandbox
         else:
             server.send_signal(signal.SIGTERM)
         await statuses_become(sandbox, "cancelled")
-        assert server.wait(15) == 0
+        assert server.wait(30) == 0
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """The base of all resources."""
 
 from collections.abc import Mapping
+from typing import Generic, TypeVar, cast
 
 from wriftai_anyio._parsing.arguments import keys_of, mapping_of, refuse_unknown
 from wriftai_anyio.api import API
+
+T = TypeVar("T")
 
 
 class Resource:
@@ -18,6 +21,25 @@ class Resource:
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self._api,)
+
+
+class _Kind(Generic[T]):
+    """Stands for a resource in the class `Client`, so that mocks which are specified by it have the resource, too."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+
+    def __get__(self, client: None, owner: type) -> type[T]:
+        return self._kind  # a client's own resource comes first, since there is no `__set__`
+
+
+def shown_as(kind: type[T]) -> T:
+    """Returns what a class has in place of a resource that its instances make for themselves.
+
+    Args:
+        kind: The resource's class.
+    """
+    return cast("T", _Kind(kind))
 
 
 def fields_of(params: Mapping[str, object], kind: type, argument: str = "params") -> dict[str, object]:
