@@ -162,6 +162,16 @@ class TestHelp:
         assert (ended.code, ended.err) == (0, "")
         assert f"wriftai-anyio {command}" in ended.out.partition("Example")[2]
 
+    @pytest.mark.parametrize("columns", [40, 80])
+    @pytest.mark.parametrize("command", ["run", "batch", "watch"])
+    def test_it_fits_the_terminal_and_shows_no_types_of_python(
+        self, command: str, columns: int, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        text = run(command, "--help").out.partition("Example")[0]
+        assert max(map(len, text.splitlines())) <= columns
+        assert not any(sign in text for sign in ("{MODEL", "<str>", "x>=", "TEXT"))
+
     def test_it_names_all_commands_and_exit_codes(self, run: Run) -> None:
         text = run("--help").out
         assert [

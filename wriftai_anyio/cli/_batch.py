@@ -15,7 +15,7 @@ from ._following import with_paths
 from ._help import Command
 from ._input_files import read_inputs
 from ._options import CancelOnExit, Json, ModelOption, examples
-from ._printing import print_json, print_text
+from ._printing import print_json, print_sentence
 from ._results_file import ResultsFile
 from ._session import Session
 from ._stops import Stopped
@@ -197,7 +197,7 @@ class _Run:
             print_json({"out": str(self._out), "inputs": self._total, **self._counts})
         else:
             listed = ", ".join(f"{count} {name}" for name, count in sorted(self._counts.items())) or "none"
-            print_text(f"{self._total} inputs, results in {self._out}: {listed}\n")
+            print_sentence(f"{self._total} inputs, results in {self._out}: {listed}")
         if self._counts["error"]:
             self._session.note("Run the same command again to try again what ended in an error.")
         if self._counts["succeeded"] < self._total:

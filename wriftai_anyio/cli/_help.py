@@ -1,6 +1,7 @@
 """The help of a command, in the words of its metavars."""
 
 import re
+import shutil
 from typing import Any, Final
 
 import typer.core
@@ -9,22 +10,34 @@ _RANGE: Final = re.compile(r"\s*\[[^\]]*<?x[<>]=?[^\]]*\]")
 """What typer adds for a bound, such as `[x>=0]`."""
 
 
+def fit(formatter: Any) -> None:  # noqa: ANN401 -- types that typer keeps to itself
+    """Lets help fit a terminal of fewer than 50 columns, which typer takes for the least."""
+    formatter.width = min(formatter.width, shutil.get_terminal_size().columns - 2)
+
+
 class Command(typer.core.TyperCommand):
     """A command whose arguments are shown by their metavars alone; typer puts braces and the types of Python there."""
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 -- types that typer keeps to itself
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 -- as above
         """Returns the words of the usage line."""
         return ["[OPTIONS]", *(_name(argument) for argument in _arguments(self))]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
+        """Writes the help, as wide as the terminal."""
+        fit(formatter)
+        super().format_help(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
         """Writes the arguments and the options."""
         arguments = [(_name(argument), argument.help or "") for argument in _arguments(self)]
         if arguments:
             with formatter.section("Arguments"):
-                formatter.write_dl(arguments)
+                formatter.write_dl(arguments, col_max=formatter.width // 3)
         records = [option.get_help_record(ctx) for option in self.get_params(ctx) if _is_option(option)]
         with formatter.section("Options"):
-            formatter.write_dl([(name, _RANGE.sub("", text)) for name, text in filter(None, records)])
+            formatter.write_dl(
+                [(name, _RANGE.sub("", text)) for name, text in filter(None, records)], col_max=formatter.width // 3
+            )
 
 
 def _arguments(command: typer.core.TyperCommand) -> list[Any]:

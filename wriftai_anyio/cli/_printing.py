@@ -60,6 +60,11 @@ def print_text(text: str) -> None:
     _write(printable(text) if sys.stdout.isatty() else text)
 
 
+def print_sentence(sentence: str) -> None:
+    """Prints a sentence, folded between words in a terminal."""
+    print_text(_wrapped(sentence, "", "") if sys.stdout.isatty() else f"{sentence}\n")
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 0) -> None:
     """Prints a table to a terminal, or a block for each row if it is too narrow for that; elsewhere lines of cells.
 

@@ -13,6 +13,7 @@ import typer.main
 
 from wriftai_anyio import __version__
 
+from ._help import fit
 from ._session import Session
 from ._stops import Stopped
 
@@ -44,6 +45,10 @@ class Commands(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 -- as above
         self._load()
         return super().list_commands(ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
+        fit(formatter)
+        super().format_help(ctx, formatter)
 
     def _load(self) -> None:
         if not self.commands:
