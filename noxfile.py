@@ -101,7 +101,7 @@ def twins(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks, beside the published client and plain httpx."""
+    """The benchmarks, beside the published client and plain httpx: a table, `build/bench.json`, and drawings."""
     install(session, "bench")
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ._drawings import BUILD
+from ._measure import print_report, write_report
+
 
 def _benchmarks() -> Iterator[tuple[str, Callable[[], None]]]:
     for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
@@ -23,6 +26,10 @@ def run(names: Sequence[str]) -> None:
         raise SystemExit(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
     for name in names or known:
         known[name]()
+    BUILD.mkdir(exist_ok=True)
+    print_report()
+    write_report(BUILD / "bench.json")
+    print(f"\nThe same as JSON, and the drawings: {BUILD}")
 
 
 if __name__ == "__main__":

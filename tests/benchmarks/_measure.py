@@ -1,9 +1,10 @@
 """Measures contenders in turns, so that what else the machine does meets all of them alike."""
 
+import json
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,10 @@ class Figure:
     target: float
     unit: str = ""
     detail: str = ""
+    peer: float | None = None
+    """The same of the published client, or of plain httpx."""
+    floor: float | None = None
+    """The same of the least that there can be."""
 
     @property
     def verdict(self) -> str:
@@ -48,12 +53,21 @@ def medians(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[
 
 
 def ratio(
-    name: str, ours: Callable[[], float], theirs: Callable[[], float], *, target: float, rounds: int, calls: int = 1
+    name: str,
+    ours: Callable[[], float],
+    theirs: Callable[[], float],
+    *,
+    target: float,
+    rounds: int,
+    calls: int = 1,
+    floor: Callable[[], float] | None = None,
 ) -> Figure:
-    """Compares two contenders, whose rounds are of so many calls and cost seconds."""
-    cost = medians({"ours": ours, "theirs": theirs}, rounds)
-    detail = f"{_per_call(cost['ours'] / calls)} to {_per_call(cost['theirs'] / calls)}"
-    return Figure(name, cost["ours"] / cost["theirs"], target, detail=detail)
+    """Compares contenders, whose rounds are of so many calls and cost seconds."""
+    contenders = {"ours": ours, "theirs": theirs} | ({"floor": floor} if floor else {})
+    cost = medians(contenders, rounds)
+    detail = " to ".join(_per_call(cost[contender] / calls) for contender in contenders)
+    least = cost["floor"] / cost["theirs"] if floor else None
+    return Figure(name, cost["ours"] / cost["theirs"], target, detail=detail, peer=1.0, floor=least)
 
 
 def _per_call(seconds: float) -> str:
@@ -84,13 +98,35 @@ async def async_cost_of(
     return clock() - began
 
 
+_measured: Final[dict[str, Sequence[Figure]]] = {}
+
+
 def print_table(title: str, figures: Sequence[Figure]) -> None:
-    """Prints figures, their targets, and whether they are met."""
-    width = max(len(figure.name) for figure in figures)
+    """Prints figures as soon as they are measured, and keeps them for the report."""
+    _measured[title] = figures
+    _print(title, figures, max(len(figure.name) for figure in figures))
+
+
+def print_report() -> None:
+    """Prints all figures as one table."""
+    width = max((len(figure.name) for figures in _measured.values() for figure in figures), default=0)
+    print(f"\n  {'':<{width}}  {'ours':>9} {'peer':>9} {'floor':>9} {'at most':>9}")
+    for title, figures in _measured.items():
+        _print(title, figures, width)
+
+
+def write_report(path: Path) -> None:
+    """Writes all figures as JSON: by title, then by name."""
+    report = {title: {figure.name: asdict(figure) for figure in figures} for title, figures in _measured.items()}
+    path.write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+def _print(title: str, figures: Sequence[Figure], width: int) -> None:
     print(f"\n{title}")
     for figure in figures:
-        measured, target = f"{figure.value:.3g}{figure.unit}", f"{figure.target:g}{figure.unit}"
-        print(f"  {figure.name:<{width}}  {measured:>9}  (at most {target})  {figure.verdict:<16}  {figure.detail}")
+        compared = (figure.value, figure.peer, figure.floor, figure.target)
+        columns = " ".join(f"{'' if value is None else f'{value:.3g}{figure.unit}':>9}" for value in compared)
+        print(f"  {figure.name:<{width}}  {columns}  {figure.verdict:<16}  {figure.detail}")
 
 
 def peak_memory() -> float:

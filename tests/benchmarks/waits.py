@@ -16,6 +16,7 @@ from anyio import CancelScope, create_task_group, current_time
 
 from wriftai_anyio import Client
 
+from ._drawings import draw_waits
 from ._measure import Figure, peak_memory, print_table
 from ._running_api import RunningApi
 
@@ -43,10 +44,11 @@ def main() -> None:
 
 def _print_costs() -> None:
     published = _measured("published", "asyncio")
+    costs = {"published client": published}
     for backend in BACKENDS:
-        ours = _measured("ours", backend)
+        ours = costs[f"on {backend}"] = _measured("ours", backend)
         figures = [
-            Figure(name, ours[name], target, unit, f"the published client on asyncio: {published[name]:.3g}{unit}")
+            Figure(name, ours[name], target, unit, peer=published[name])
             for name, target, unit in (
                 ("memory of each", 10, " KiB"),
                 ("processor time of each", 0.8, " ms"),
@@ -54,6 +56,7 @@ def _print_costs() -> None:
             )
         ]
         print_table(f"{WAITS:,} waits on {backend}, their ends spread from {SHORTEST:g} to {LONGEST:g} s", figures)
+    draw_waits(WAITS, costs)
 
 
 def _measured(client: str, backend: str) -> dict[str, float]:
