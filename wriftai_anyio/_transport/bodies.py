@@ -171,7 +171,9 @@ def decoder_for(response: httpx.Response) -> "Decoder | None":
         UnreadableBody: If its encoding was not asked for; several on top of each other never are, since a few bytes
             of them become gigabytes.
     """
-    coding = response.headers.get("content-encoding", "").strip().lower()
+    if "content-encoding" not in response.headers:
+        return None
+    coding = response.headers["content-encoding"].strip().lower()
     if coding in {"", "identity"}:
         return None
     if coding not in _WINDOWS:

@@ -153,7 +153,6 @@ class Http:
             raise connection_error(request, error) from error
         waited = 0.0
         while True:
-            began = current_time()
             try:
                 return await self._attempt(connections, request, whole=whole)
             except APIConnectionError as error:
@@ -167,7 +166,7 @@ class Http:
             elif await connections.one_ended(PLACE_RETRY):
                 waited = 0.0
             else:
-                waited += current_time() - began
+                waited += PLACE_RETRY + request.extensions["timeout"]["pool"]
 
     async def _attempt(self, connections: Connections, request: httpx.Request, *, whole: bool) -> httpx.Response:
         pool = await connections.enter()
@@ -186,8 +185,6 @@ class Http:
                     if scope.deadline - current_time() < patience * 0.9:
                         scope.deadline = current_time() + patience
                     await self._read(response, request)
-                    if self._transport is not None:
-                        response.read()  # who gave the transport may keep its answers, and look at them
             except httpx.RequestError as error:
                 raise connection_error(request, error) from error
             return response

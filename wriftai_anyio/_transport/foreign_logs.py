@@ -6,8 +6,7 @@ where a redirect leads; httpx whole addresses.
 
 import logging
 import re
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Final
 
@@ -72,14 +71,19 @@ def guard_foreign_logs() -> None:
         logging.getLogger(name).addFilter(_without_secrets)
 
 
-@contextmanager
-def under_way(request: httpx.Request) -> Generator[None]:
-    """Marks that what is logged in the block belongs to a request of ours."""
-    mark = _under_way.set(request)
-    try:
-        yield
-    finally:
-        _under_way.reset(mark)
+class under_way:  # noqa: N801 -- used like a function; a generator would cost each request 2 µs more
+    """Marks that what is logged in the `with` block belongs to a request of ours."""
+
+    __slots__ = ("_mark", "_request")
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._request = request
+
+    def __enter__(self) -> None:
+        self._mark = _under_way.set(self._request)
+
+    def __exit__(self, *_: object) -> None:
+        _under_way.reset(self._mark)
 
 
 def guarded(chunks: AsyncIterator[bytes], request: httpx.Request) -> AsyncIterator[bytes]:
