@@ -16,7 +16,7 @@ from .terminal import Ended
 Run = Callable[..., Ended]
 
 PREDICTIONS = ["run", "get", "wait", "stream", "cancel", "list", "watch"]
-COMMANDS = [*PREDICTIONS, "batch", "models", "model", "open", "upload", "download", "sandbox", "mcp"]
+COMMANDS = [*PREDICTIONS, "batch", "models", "model", "types", "open", "upload", "download", "sandbox", "mcp"]
 
 
 def predict(sandbox: Sandbox, model: str, *inputs: Any) -> list[str]:

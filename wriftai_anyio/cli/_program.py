@@ -52,9 +52,9 @@ class Commands(typer.core.TyperGroup):
 
     def _load(self) -> None:
         if not self.commands:
-            from . import _batch, _mcp, _models, _open, _predictions, _sandbox, _transfers, _watch
+            from . import _batch, _mcp, _models, _open, _predictions, _sandbox, _transfers, _types, _watch
 
-            for module in (_predictions, _watch, _batch, _models, _open, _transfers, _sandbox, _mcp):
+            for module in (_predictions, _watch, _batch, _models, _types, _open, _transfers, _sandbox, _mcp):
                 self.commands.update(typer.main.get_group(module.commands).commands)
 
 

@@ -1,0 +1,157 @@
+"""The command that makes Python types of a model's schemas, which a stranger may have written."""
+
+import ast
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import typer
+
+from wriftai_anyio.plain_text import one_line
+
+from ._answers import at
+from ._help import Command
+from ._options import Model, examples
+from ._printing import print_text
+from ._session import Session
+
+if TYPE_CHECKING:
+    from wriftai_anyio import Client
+
+commands = typer.Typer(rich_markup_mode=None)
+
+DEEPEST: Final = 50
+"""How many schemas within schemas are read."""
+
+# What is not named here is left out, above all what the generator adds to JSON Schema: with `customTypePath` a schema
+# chooses what the generated module imports.
+_VALUES: Final = ("type", "enum", "const", "required")
+_SCHEMAS: Final = ("items", "additionalProperties")
+_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
+_MAPPINGS: Final = ("properties", "$defs", "definitions")
+
+_ROOT: Final = "BothSchemas"
+_ROOT_CLASS: Final = f"\n\nclass {_ROOT}(TypedDict):\n    pass\n"
+_HARMLESS: Final = (
+    *(ast.Module, ast.ImportFrom, ast.alias, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Pass, ast.Expr),
+    *(ast.Name, ast.Constant, ast.Subscript, ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.BitOr),
+    *(ast.UnaryOp, ast.USub, ast.expr_context, ast.Call, ast.keyword),
+)
+
+
+@commands.command(cls=Command, epilog=examples("types sandbox/word-count > word_count.py"))
+def types(context: typer.Context, model: Model) -> None:
+    """Print Python types of a model's input and output."""
+    generate = _generator()
+    with context.ensure_object(Session).client() as client:
+        schemas = at(_version(client, model), "schemas", "prediction")
+    definitions = {
+        name: _rebased(at(schemas, name.lower()), f"#/$defs/{name}", DEEPEST) for name in ("Input", "Output")
+    }
+    try:
+        source = generate({"type": "object", "properties": {}, "$defs": definitions})
+    except Exception as error:  # the generator's own, pydantic's, and whatever else a strange schema leads to
+        raise ValueError(f"The schemas of {model} cannot be made into types: {one_line(str(error))}") from error
+    _check_harmless(source)
+    print_text(f"# Types of {one_line(model)}, by `wriftai-anyio types`.\n\n{source}")
+
+
+def _version(client: "Client", reference: str) -> object:
+    if ":" in reference:
+        return client.model_versions.get(reference)
+    version = at(client.models.get(reference), "latest_version")
+    if version is None:
+        raise ValueError(f"{reference} has no version yet, and so no schemas.")
+    return version
+
+
+def _generator() -> Callable[[Mapping[str, object]], str]:
+    try:
+        import datamodel_code_generator as generator
+        from datamodel_code_generator.enums import DataModelType
+    except ImportError as error:
+        raise ImportError(
+            "`types` needs datamodel-code-generator: pip install 'wriftai-anyio[types]'", name=error.name
+        ) from error
+
+    def generate(schema: Mapping[str, object]) -> str:
+        source = generator.generate(
+            schema,
+            input_file_type=generator.InputFileType.JsonSchema,
+            output_model_type=DataModelType.TypingTypedDict,
+            target_python_version=generator.PythonVersion.PY_311,  # later ones get `type X = …`, which is not a class
+            class_name=_ROOT,
+            custom_file_header=" ",
+            enum_field_as_literal=generator.LiteralType.All,
+            formatters=[generator.Formatter.BUILTIN],
+            use_closed_typed_dict=False,
+            allow_remote_refs=False,
+            strict_refs=True,
+        )
+        return _for_this_python(str(source).replace(_ROOT_CLASS, "").strip() + "\n")
+
+    return generate
+
+
+def _for_this_python(source: str) -> str:
+    # Before Python 3.12 pydantic takes none but the TypedDict of typing_extensions.
+    if sys.version_info < (3, 12):
+        return source.replace("\nfrom typing import", "\nfrom typing_extensions import")
+    return source
+
+
+def _rebased(schema: object, root: str, depth: int) -> Any:  # noqa: ANN401 -- a schema is a boolean, too
+    """Copies what types are made of, with references that hold where the copy is put.
+
+    Args:
+        schema: The schema.
+        root: Where it is put, or where that is of which it is a part.
+        depth: How many more schemas within it are read.
+
+    Raises:
+        ValueError: If it refers to another document, which might be fetched, or is nested too deeply.
+    """
+    if depth == 0:
+        raise ValueError(f"The schemas are nested more than {DEEPEST} levels deep.")
+    if not isinstance(schema, Mapping):
+        return schema if isinstance(schema, bool) else {}
+    given = cast("Mapping[str, object]", schema)
+    copy: dict[str, object] = {key: given[key] for key in _VALUES if key in given}
+    if "$ref" in given:
+        copy["$ref"] = _local(given["$ref"], root)
+    for key in _SCHEMAS:
+        if key in given:
+            copy[key] = _rebased(given[key], root, depth - 1)
+    for key in _LISTS:
+        if isinstance(parts := given.get(key), list):
+            copy[key] = [_rebased(part, root, depth - 1) for part in cast("list[object]", parts)]
+    for key in _MAPPINGS:
+        if isinstance(named := given.get(key), Mapping):
+            parts = cast("Mapping[str, object]", named)
+            copy[key] = {name: _rebased(part, root, depth - 1) for name, part in parts.items()}
+    return copy
+
+
+def _local(reference: object, root: str) -> str:
+    if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
+        return root + reference[1:]
+    raise ValueError(f"The schemas refer to {one_line(str(reference))}, which is not within them. It was not fetched.")
+
+
+def _check_harmless(source: str) -> None:
+    """Checks that generated code, which is about to be imported somewhere, defines types and does nothing else.
+
+    Raises:
+        ValueError: If it might.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    imported = {alias.asname or alias.name for node in imports for alias in node.names}
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    if (
+        all(isinstance(node, _HARMLESS) for node in nodes)
+        and {node.module for node in imports} <= {"__future__", "typing", "typing_extensions"}
+        and all(isinstance(function, ast.Name) and function.id in imported for function in called)
+    ):
+        return
+    raise ValueError("The types would do more than define types. Nothing was printed.")
