@@ -1,5 +1,6 @@
 """The tasks of development: `nox -l` lists them, `nox -s NAME` runs one."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,14 @@ def simulate(session: nox.Session) -> None:
     """Simulated worlds: `-- --seeds 0-9999`, `-- --seed 7 --shrink --backend trio`, or `-- --mutants`."""
     install(session, "test")
     session.run("python", "-m", "tests.simulation", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """100,000 examples of each fuzzer (hours), or as many as `FUZZ_EXAMPLES` says. Not in CI."""
+    install(session, "test")
+    session.env.setdefault("FUZZ_EXAMPLES", os.environ.get("FUZZ_EXAMPLES", "100000"))
+    session.run("python", "-m", "pytest", "-m", "fuzz", "--dist=worksteal", *session.posargs)
 
 
 @nox.session

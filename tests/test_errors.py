@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import ID, TOKEN, Answer, Script, answer, client_of
+from tests.support.fuzzing import fuzzed
 from tests.support.reachable import strings_in
 from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError, errors
 from wriftai_anyio._transport.failures import SettingsFault
@@ -92,6 +93,7 @@ json_values = st.recursive(
 named_values = st.dictionaries(st.sampled_from(["error", "detail", "message", "code", "loc", "msg"]), json_values)
 
 
+@fuzzed(100)
 @given(json_values | named_values | st.fixed_dictionaries({"error": named_values}))
 def test_any_body_becomes_an_error_that_can_be_pickled(body: Any) -> None:
     error = made(422, body)

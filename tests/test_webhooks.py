@@ -5,9 +5,10 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fuzzing import fuzzed
 from tests.support.signing import SECRET, now, signature_of, signed
 from wriftai_anyio import (
     WebhookNoSignatureError,
@@ -174,7 +175,7 @@ def headers(draw: st.DrawFn, payload: bytes) -> str:
     return draw(SEPARATORS).join(items[index] for index in draw(ORDERS))
 
 
-@settings(max_examples=1000, deadline=None)
+@fuzzed(1000)
 @given(st.data())
 def test_generated_headers_and_bodies_get_the_published_verdict_or_a_typed_error(data: st.DataObject) -> None:
     payload = data.draw(st.binary(max_size=64))
@@ -184,7 +185,7 @@ def test_generated_headers_and_bodies_get_the_published_verdict_or_a_typed_error
     assert ours == expected or (expected == "crash" and ours in {kind.__name__ for kind in KINDS})
 
 
-@settings(max_examples=200, deadline=None)
+@fuzzed(200)
 @given(st.lists(st.sampled_from(["right", "0" * 64, "", "é"]), min_size=1, max_size=4))
 def test_several_signatures_are_accepted_exactly_if_the_published_verifier_accepts_one(marks: list[str]) -> None:
     signed_at = now()
@@ -194,7 +195,7 @@ def test_several_signatures_are_accepted_exactly_if_the_published_verifier_accep
     assert (together == "accepted") == ("accepted" in alone)
 
 
-@settings(max_examples=200, deadline=None)
+@fuzzed(200)
 @given(st.binary(max_size=80))
 def test_a_header_of_any_bytes_is_a_typed_error(header: bytes) -> None:
     with pytest.raises(WebhookSignatureVerificationError):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.fuzzing import fuzzed
 from wriftai_anyio._files.names import LONGEST_NAME, disposition_name, name_in, name_of, numbered, safe_name
 
 ADDRESS = httpx.URL("https://store.example/outputs/cat.png?signature=x/y.exe")
@@ -61,7 +62,7 @@ def assert_safe(name: str) -> None:
     assert len(name.encode()) <= LONGEST_NAME + 1
 
 
-@settings(max_examples=300, deadline=None)
+@fuzzed(300)
 @given(st.text(st.characters(), max_size=300) | st.text(".-/\\ cConNuUlL0\n\0", max_size=12))
 @example("-" * 200 + ".")
 def test_any_name_is_made_safe_once_and_for_all(name: str) -> None:
@@ -72,7 +73,7 @@ def test_any_name_is_made_safe_once_and_for_all(name: str) -> None:
         assert Path(other).name == other
 
 
-@settings(max_examples=150, deadline=None)
+@fuzzed(150)
 @given(
     st.binary(max_size=60),
     st.text(max_size=60) | st.sampled_from(["/%2e%2e%2f.x", "/%00", "/a%2fb", "/..%5c..%5cx", "/%ff%fe"]),

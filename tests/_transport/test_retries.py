@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fuzzing import fuzzed
 from wriftai_anyio._transport import retries
 
 NOW = 1_800_000_000.0
@@ -194,12 +195,14 @@ anything = st.one_of(numberlike, bytewise)
 HEADERS = ("retry-after", "x-ratelimit-reset", "date")
 
 
+@fuzzed(100)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(HEADERS, anything)), st.floats(-1e12, 1e12))
 def test_no_headers_at_all_lead_to_an_error_or_a_long_delay(headers: dict[str, str], now: float) -> None:
     delay = retries.server_delay(headers, now)
     assert delay is None or 0 <= delay <= retries.LONGEST_SERVER_DELAY
 
 
+@fuzzed(100)
 @given(numberlike)
 def test_a_number_is_finite_and_not_negative_or_none(value: str) -> None:
     number = retries.number(value)

@@ -1,9 +1,10 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fuzzing import fuzzed
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
 
 SPECIFICATION = {
@@ -104,7 +105,7 @@ def test_decodes_the_same_byte_by_byte(stream: bytes) -> None:
     assert decoded(*(stream[index : index + 1] for index in range(len(stream)))) == EXAMPLES[stream]
 
 
-@settings(max_examples=1000, deadline=None)
+@fuzzed(1000)
 @given(st.lists(st.binary(min_size=12, max_size=48), min_size=10, max_size=10), st.integers(1, 9))
 def test_decodes_any_stream_as_the_reference_does(streams: list[bytes], cut: int) -> None:
     for codes in streams:

@@ -49,7 +49,7 @@ def web_address(url: str, argument: str) -> httpx.URL:
     """
     try:
         address = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
+    except (httpx.InvalidURL, TypeError, UnicodeError):  # a UnicodeError would hold the address
         address = httpx.URL()
     if not can_be_reached(address):
         raise ValueError(f"{argument} {UNREACHABLE}")
