@@ -1,5 +1,6 @@
 """The tasks of development: `nox -l` lists them, `nox -s NAME` runs one."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -60,6 +61,21 @@ def try_out(session: nox.Session, sdist: Path, wheel: Path) -> None:
             session.run(f"{programs}/wriftai-anyio", "--version", external=True)
 
 
+def audit(session: nox.Session) -> None:
+    """Looks for known vulnerabilities of what is installed; without the service that knows them, it only says so."""
+    report = Path(session.create_tmp()) / "vulnerabilities.json"
+    report.unlink(missing_ok=True)
+    # The exit code is 1 in either case: only an audit that took place leaves a report.
+    arguments = ("--skip-editable", "--progress-spinner=off", "--format=json", f"--output={report}")
+    session.run("pip-audit", *arguments, silent=True, success_codes=[0, 1])
+    if not report.exists():
+        session.warn("Known vulnerabilities were not looked for: their service cannot be reached.")
+        return
+    found = [package for package in json.loads(report.read_text())["dependencies"] if package.get("vulns")]
+    if found:
+        session.error(json.dumps(found, indent=2))
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """The same job from a plain script, trio and asyncio, against a sandbox."""
@@ -77,11 +93,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """The rules of ruff, and its format; and which module may import which."""
+    """The rules of ruff, and its format; which module may import which; and known vulnerabilities."""
     install(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports")
+    audit(session)
 
 
 @nox.session
