@@ -15,6 +15,15 @@ pytestmark = pytest.mark.anyio
 URL = "https://store.example/bucket/1?signature=s3cr3t"
 
 
+def stored() -> httpx.Response:
+    return httpx.Response(200, headers={"etag": '"1"'})
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wriftai_anyio._transport.retries.FIRST_BACKOFF", 0.0)
+
+
 def created(*urls: str, part_size: int = 10) -> httpx.Response:
     return httpx.Response(201, json={"id": "u1", "urls": list(urls), "part_size": part_size, "expires": "soon"})
 
@@ -106,10 +115,22 @@ async def test_refusal_of_an_upload_is_the_apis_error() -> None:
         await client.files.async_upload(File(b"x"))
 
 
-async def test_store_that_gives_no_etags_gets_none_back() -> None:
-    script = Script(created(URL), httpx.Response(200), httpx.Response(200, json={"download_url": URL}))
-    await client_of(script).files.async_upload(File(b"x" * 10))
-    assert script.bodies[1:] == [b"x" * 10, b'{"etags":[]}']
+@pytest.mark.parametrize("gateway", [{}, {"etag": ""}, {"content-type": "text/html"}], ids=str)
+async def test_success_without_an_etag_is_sent_again_like_a_failure(gateway: dict[str, str], no_pause: None) -> None:
+    page = httpx.Response(200, headers=gateway, content=b"<html>")
+    script = Script(created(URL, URL), stored(), page, stored(), httpx.Response(200, json={"download_url": URL}))
+    told: list[int] = []
+    await client_of(script).files.async_upload(File(b"x" * 20), lambda delta, _: told.append(delta))
+    assert script.bodies[1:] == [b"x" * 10] * 3 + [b'{"etags":["\\"1\\"","\\"1\\""]}']
+    assert sum(told) == 20
+
+
+async def test_success_that_never_has_an_etag_is_not_completed(no_pause: None) -> None:
+    script = Script(created(URL), forever=httpx.Response(200, content=b"<html>"))
+    with pytest.raises(APIResponseError, match="answered 200, but without an ETag") as raised:
+        await client_of(script, max_retries=2).files.async_upload(File(b"x" * 10))
+    assert script.bodies[1:] == [b"x" * 10] * 3
+    assert "s3cr3t" not in f"{raised.value} {raised.value.response.request.url}"
 
 
 async def test_redirect_of_a_part_is_not_followed() -> None:
@@ -123,7 +144,7 @@ async def test_progress_is_whole_also_if_the_store_answers_before_it_asks_for_th
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             if request.url.path.endswith("/uploads"):
                 return created(URL)
-            return httpx.Response(200, json={"download_url": URL})
+            return httpx.Response(200, headers={"etag": '"1"'}, json={"download_url": URL})
 
     told: list[int] = []
     await client_of(Hasty()).files.async_upload(File(b"0123456789"), lambda delta, _: told.append(delta))
@@ -132,7 +153,7 @@ async def test_progress_is_whole_also_if_the_store_answers_before_it_asks_for_th
 
 async def test_presigned_url_on_the_apis_own_host_gets_no_token() -> None:
     url = "https://api.example/store/1?signature=s3cr3t"
-    script = Script(created(url), httpx.Response(200), httpx.Response(200, json={"download_url": url}))
+    script = Script(created(url), stored(), httpx.Response(200, json={"download_url": url}))
     await client_of(script).files.async_upload(File(b"x" * 10))
     assert ["authorization" in request.headers for request in script.requests] == [True, False, True]
 
@@ -166,7 +187,7 @@ class SlowStore(httpx.AsyncBaseTransport):
             self.received += chunk
         if not self._answers:
             await anyio.sleep_forever()
-        return httpx.Response(200)
+        return stored()
 
 
 async def slowly(request: httpx.Request) -> httpx.Response:
@@ -174,7 +195,7 @@ async def slowly(request: httpx.Request) -> httpx.Response:
     assert isinstance(request.stream, httpx.AsyncByteStream)
     async for chunk in request.stream:
         await anyio.sleep(len(chunk) / 2_000)
-    return httpx.Response(200)
+    return stored()
 
 
 class TestInVirtualTime:
@@ -200,7 +221,7 @@ class TestInVirtualTime:
 
     @pytest.mark.parametrize("lost", [httpx.ReadError("reset by peer"), httpx.Response(503)], ids=["dropped", "503"])
     async def test_completion_whose_answer_is_lost_is_asked_for_again(self, lost: httpx.Response | Exception) -> None:
-        script = Script(created(URL), httpx.Response(200), lost, httpx.Response(200, json={"download_url": URL}))
+        script = Script(created(URL), stored(), lost, httpx.Response(200, json={"download_url": URL}))
         uploaded = await client_of(script).files.async_upload(File(b"0123456789"))
         assert uploaded == {"download_url": URL}
         assert script.paths[2:] == ["POST /uploads/u1/complete"] * 2

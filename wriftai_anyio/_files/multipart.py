@@ -10,7 +10,7 @@ from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
 from wriftai_anyio.errors import APITimeoutError
 
-from .object_store import Store, etag_of
+from .object_store import Store
 from .progress import UploadProgress, tell
 from .source import Source
 
@@ -108,23 +108,23 @@ class PartSender:
         Raises:
             APIStatusError: If the store refused a part.
             APIConnectionError: If a part was not answered.
+            APIResponseError: If a part was answered by something else than the store.
             OSError: If the file cannot be read.
         """
-        etags = await side_by_side(self._send, parts, PARTS_AT_ONCE)
-        return [etag for etag in etags if etag is not None]
+        return await side_by_side(self._send, parts, PARTS_AT_ONCE)
 
-    async def _send(self, part: Part) -> str | None:
+    async def _send(self, part: Part) -> str:
         return await try_until_done(_PartAttempts(self, part))
 
     def chunks(self, part: Part) -> _Chunks:
         """Returns the bytes of a part, for one attempt to send it."""
         return _Chunks(self._source, part, self._chunk_size, self._on_progress)
 
-    async def put(self, part: Part, chunks: _Chunks, attempt: int) -> str | None:
+    async def put(self, part: Part, chunks: _Chunks, attempt: int) -> str:
         """Sends a part once, and returns its ETag."""
-        response = await self._store.put(part.url, chunks, part.size, self._mime_type, attempt)
+        etag = await self._store.put(part.url, chunks, part.size, self._mime_type, attempt)
         await chunks.count(part.size - chunks.sent)
-        return etag_of(response)
+        return etag
 
     def retry_delay(self, failure: Failure, repeats: int) -> float | None:
         """Returns the seconds until a part is sent again, in smaller chunks if it took too long."""
@@ -142,7 +142,7 @@ class _PartAttempts:
         self._chunks = sender.chunks(part)
         self._repeats = 0
 
-    async def attempt(self, number: int) -> str | None:
+    async def attempt(self, number: int) -> str:
         """Sends the part once."""
         return await self._sender.put(self._part, self._chunks, number)
 

@@ -39,10 +39,8 @@ class Store:
         self._config = api.config
         self._watch = api.watch
 
-    async def put(
-        self, url: str, content: AsyncIterator[bytes], size: int, mime_type: str, attempt: int
-    ) -> httpx.Response:
-        """Sends a part to its presigned URL.
+    async def put(self, url: str, content: AsyncIterator[bytes], size: int, mime_type: str, attempt: int) -> str:
+        """Sends a part to its presigned URL, and returns its ETag, without which the upload cannot be completed.
 
         Args:
             url: The presigned URL.
@@ -54,7 +52,8 @@ class Store:
         Raises:
             APIStatusError: If the store refused.
             APIConnectionError: If there was no answer.
-            APIResponseError: If it is a redirect, which is not followed.
+            APIResponseError: If it is a redirect, which is not followed, or a success without an ETag: it was not the
+                store that answered.
         """
         headers = {
             b"content-length": b"%d" % size,
@@ -66,7 +65,12 @@ class Store:
         said = await _beginning(response, patience_with(request))
         if not response.is_success:
             raise _refused(response, said)
-        return response
+        etag = _etag_of(response)
+        if not etag:
+            raise unpromised(
+                response, "but without an ETag: what answered is not the store, and the part may not be stored"
+            )
+        return etag
 
     async def open(self, address: httpx.URL, headers: Mapping[bytes, bytes], attempt: int) -> httpx.Response:
         """Asks for what is at an address, over redirects; the caller closes the answer.
@@ -131,6 +135,10 @@ class Store:
         """
         if repeats >= self._config.max_retries:
             return None
+        if isinstance(failure, APIResponseError):
+            # A gateway's page in place of the ETag may be as passing as its 502.
+            answer = failure.response
+            return retries.backoff(repeats) if answer.request.method == "PUT" and answer.is_success else None
         return retries.retry_delay(failure, repeats, system.wall_time(), repeatable=True)
 
 
@@ -250,7 +258,7 @@ def header_of(response: httpx.Response, name: bytes) -> bytes | None:
     return next((value for key, value in response.headers.raw if key.lower() == name), None)
 
 
-def etag_of(response: httpx.Response) -> str | None:
+def _etag_of(response: httpx.Response) -> str | None:
     """Returns the ETag of a part as text, for JSON; `None` if there is none."""
     etag = header_of(response, b"etag")
     if etag is None:

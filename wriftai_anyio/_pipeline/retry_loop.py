@@ -7,12 +7,12 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from anyio import sleep
 
-from wriftai_anyio.errors import APIConnectionError, APIStatusError
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
-Failure: TypeAlias = APIConnectionError | APIStatusError
+Failure: TypeAlias = APIConnectionError | APIStatusError | APIResponseError
 
 
 class Attempts(Protocol[T_co]):
@@ -41,7 +41,7 @@ async def try_until_done(attempts: Attempts[T]) -> T:
     while True:
         try:
             return await attempts.attempt(number)
-        except (APIConnectionError, APIStatusError) as error:
+        except (APIConnectionError, APIStatusError, APIResponseError) as error:
             delay = attempts.retry_delay(error)
             if delay is None:
                 raise

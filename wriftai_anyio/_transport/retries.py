@@ -10,7 +10,7 @@ import httpx
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.time_scale import scaled
-from wriftai_anyio.errors import APIConnectionError, APIStatusError, NetworkSettingsError
+from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, NetworkSettingsError
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -56,7 +56,7 @@ def redirection(response: httpx.Response) -> httpx.URL | None:
 
 
 def retry_delay(
-    failure: APIConnectionError | APIStatusError, repeats: int, now: float, *, repeatable: bool
+    failure: APIConnectionError | APIStatusError | APIResponseError, repeats: int, now: float, *, repeatable: bool
 ) -> float | None:
     """Returns the delay before a request that failed is sent again.
 
@@ -69,7 +69,7 @@ def retry_delay(
     Returns:
         Seconds; `None` if it must not be sent again.
     """
-    if isinstance(failure, NetworkSettingsError):
+    if isinstance(failure, (NetworkSettingsError, APIResponseError)):
         return None
     if isinstance(failure, APIConnectionError):
         return backoff(repeats) if repeatable or not failure.request_sent else None
