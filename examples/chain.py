@@ -25,16 +25,9 @@ def translate(given: Mapping[str, str]) -> str:
     return given["text"].upper()
 
 
-async def run(client: Client, model: str, text: str) -> str:
-    prediction = await client.predictions.async_create({"input": {"text": text}}, model, wait=True)
-    if prediction["error"] is not None:
-        raise RuntimeError(prediction["error"]["message"])
-    return str(prediction["output"])
-
-
 async def chain(client: Client, text: str) -> None:
-    summary = await run(client, "me/summarize", text)
-    print(await run(client, "me/translate", summary))
+    summary = await client.async_run("me/summarize", {"text": text})
+    print(await client.async_run("me/translate", {"text": summary}))
 
 
 async def main(client: Client) -> None:

@@ -12,8 +12,14 @@ from typing import Annotated, Any
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
 
-from wriftai_anyio import Client, NotFoundError, UnprocessableEntityError, WaitTimeoutError
-from wriftai_anyio.predictions import AsyncWaitOptions
+from wriftai_anyio import (
+    AsyncWaitOptions,
+    Client,
+    NotFoundError,
+    PredictionFailedError,
+    UnprocessableEntityError,
+    WaitTimeoutError,
+)
 from wriftai_anyio.sandbox import Sandbox
 
 MODEL = "sandbox/word-count"
@@ -46,14 +52,11 @@ ClientOfApp = Annotated[Client, Depends(client_of)]
 @app.post("/count")
 async def count(text: str, client: ClientOfApp) -> dict[str, Any]:
     try:
-        prediction = await client.predictions.async_create(
-            {"input": {"text": text}}, MODEL, wait=True, wait_options=AT_ONCE
-        )
+        return {"words": await client.async_run(MODEL, {"text": text}, wait_options=AT_ONCE)}
     except WaitTimeoutError:
         raise HTTPException(504, "The model took too long.") from None
-    if prediction["error"] is not None:
-        raise HTTPException(502, prediction["error"]["message"])
-    return {"words": prediction["output"]}
+    except PredictionFailedError as error:
+        raise HTTPException(502, str(error)) from None
 
 
 @app.post("/jobs", status_code=202)

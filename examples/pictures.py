@@ -11,19 +11,20 @@ from pathlib import Path
 
 import anyio
 
-from wriftai_anyio import Client
+from wriftai_anyio import Client, PredictionFailedError
 from wriftai_anyio.sandbox import Sandbox
 
 MODEL = "sandbox/echo"
 
 
 async def convert(client: Client, picture: Path, folder: Path) -> None:
-    prediction = await client.predictions.async_create({"input": {"image": picture}}, MODEL, wait=True)
-    if prediction["status"] == "succeeded":
-        saved = await client.files.async_save(prediction["output"], folder)
-        print(picture.name, "->", saved["image"])
+    try:
+        output = await client.async_run(MODEL, {"image": picture})
+    except PredictionFailedError as error:
+        print(picture.name, error)
     else:
-        print(picture.name, prediction["status"], prediction["error"])
+        saved = await client.files.async_save(output, folder)
+        print(picture.name, "->", saved["image"])
 
 
 async def main(client: Client) -> None:
