@@ -194,7 +194,8 @@ class Client:
             input: The input. Paths, open binary files and `File` anywhere in it are uploaded first; pydantic models,
                 dataclasses, enumerations, dates and UUIDs become their JSON.
             output_type: What the output is read as: anything that pydantic's `TypeAdapter` takes, such as a dataclass
-                or `list[Row]` (extra `pydantic`). By default the output is returned as it came.
+                or `list[Row]` (extra `pydantic`). By default the output is returned as it came. Type checkers follow
+                classes and generics such as `list[Row]`; for unions (`Row | None`) and `Annotated` they get `Any`.
             wait_options: How to wait.
 
         Returns:
@@ -390,7 +391,8 @@ class Client:
             input: The input. Paths, open binary files and `File` anywhere in it are uploaded first; pydantic models,
                 dataclasses, enumerations, dates and UUIDs become their JSON.
             output_type: What the output is read as: anything that pydantic's `TypeAdapter` takes, such as a dataclass
-                or `list[Row]` (extra `pydantic`). By default the output is returned as it came.
+                or `list[Row]` (extra `pydantic`). By default the output is returned as it came. Type checkers follow
+                classes and generics such as `list[Row]`; for unions (`Row | None`) and `Annotated` they get `Any`.
             wait_options: How to wait.
 
         Returns:

@@ -169,7 +169,8 @@ class Predictions(Resource):
         """Create a prediction. It is never sent twice.
 
         Args:
-            params: What to create, above all the `input`; it is not changed. Files in the input are uploaded first,
+            params: What to create, above all the `input`; it is not changed. It is read when the call starts running:
+                one that you prepare now and run later sends what it is then. Files in the input are uploaded first,
                 before the time of `wait_options` begins.
             model: The model as owner/name, or as owner/name:number for one of its versions (for example:
                 deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
@@ -216,7 +217,8 @@ class Predictions(Resource):
         """Create a prediction. It is never sent twice.
 
         Args:
-            params: What to create, above all the `input`; it is not changed. Files in the input are uploaded first,
+            params: What to create, above all the `input`; it is not changed. It is read when the call starts running:
+                one that you prepare now and run later sends what it is then. Files in the input are uploaded first,
                 before the time of `wait_options` begins.
             model: The model as owner/name, or as owner/name:number for one of its versions (for example:
                 deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
