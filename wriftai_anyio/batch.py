@@ -75,7 +75,7 @@ class BatchResult:
         prediction: Mapping[str, Any] = self.prediction or {}
         output, failure = prediction.get("output"), prediction.get("error") or {}
         if isinstance(output, (list, Mapping)):
-            output = encode_json(output, ensure_ascii=False)
+            output = encode_json(prediction.get("output"), ensure_ascii=False)
         return {
             "index": self.index,
             "id": prediction.get("id"),
