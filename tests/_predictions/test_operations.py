@@ -110,7 +110,7 @@ async def test_a_journaled_create_is_left_by_the_same_rules(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In real time, since the journal has a thread."""
-    monkeypatch.setattr("wriftai_anyio._concurrency.cancellation.LONGEST_FINISH", 0.3)
+    monkeypatch.setattr("wriftai_anyio._concurrency.cancellation.LONGEST_FINISH", 1.0)
     for journal, answers in (("1", [after(0.1, answer("started", 201)), httpx.Response(204)]), ("2", [never])):
         script = Script(*answers)
         async with client_of(script) as client, anyio.create_task_group() as tasks:

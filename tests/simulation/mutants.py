@@ -189,8 +189,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an error carries the token",
-        "without_secrets",
-        "not in _SECRET_HEADERS",
+        "shown_request",
+        "not in _SECRET_REQUEST_HEADERS",
         "not in ()",
     ),
     Mutant(
