@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,22 +140,33 @@ every_way = pytest.mark.parametrize(
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_cancelled_call_returns_at_once_and_leaves_nothing(sandbox: Sandbox, name: str, leave: Leave) -> None:
     async with Client(TOKEN, sandbox.base_url) as client:
-        await client.predictions.async_list()
-        descriptors, tasks, before = open_descriptors(), tasks_alive(), len(sandbox.requests)
-        sandbox.fail_next("stall")
-        left_at: list[float] = []
-
-        async def when() -> None:
-            await until(lambda: len(sandbox.requests) > before)
-            left_at.append(anyio.current_time())
-
-        await leave(lambda: CALLS[name](client.predictions), when)
-        assert anyio.current_time() - left_at[0] < AT_ONCE
-        assert requests_under_way(client) == 0
-        assert tasks_alive() <= tasks
-        await until(lambda: open_descriptors() <= descriptors)
-        with anyio.fail_after(PATIENCE):
+        # The first call of its kind in a process may open a descriptor that stays: what counts is what the next adds.
+        for is_first in (True, False):
             await client.predictions.async_list()
+            descriptors, tasks, before = open_descriptors(), tasks_alive(), len(sandbox.requests)
+            await leave_a_stalled_call(sandbox, client, name, leave, before)
+            assert tasks_alive() <= tasks
+            if not is_first:
+                await until(partial(few_descriptors, descriptors))
+            with anyio.fail_after(PATIENCE):
+                await client.predictions.async_list()
+
+
+def few_descriptors(most: int) -> bool:
+    return open_descriptors() <= most
+
+
+async def leave_a_stalled_call(sandbox: Sandbox, client: Client, name: str, leave: Leave, before: int) -> None:
+    sandbox.fail_next("stall")
+    left_at: list[float] = []
+
+    async def when() -> None:
+        await until(lambda: len(sandbox.requests) > before)
+        left_at.append(anyio.current_time())
+
+    await leave(lambda: CALLS[name](client.predictions), when)
+    assert anyio.current_time() - left_at[0] < AT_ONCE
+    assert requests_under_way(client) == 0
 
 
 @pytest.mark.parametrize("moment", ["backing off", "between polls", "queueing for the pace"])

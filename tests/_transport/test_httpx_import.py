@@ -57,7 +57,7 @@ def look(name):
     if name == "wriftai_anyio":
         from wriftai_anyio import Client
     seen.append(callable(httpx.main) and httpx.Client is not None)
-names = ("wriftai_anyio", "httpx", "httpx._main", "rich") * 2
+names = ("wriftai_anyio", "httpx", "httpx", "rich") * 2
 threads = [threading.Thread(target=look, args=(name,)) for name in names]
 for thread in threads:
     thread.start()
