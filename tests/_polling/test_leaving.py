@@ -140,7 +140,8 @@ every_way = pytest.mark.parametrize(
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_cancelled_call_returns_at_once_and_leaves_nothing(sandbox: Sandbox, name: str, leave: Leave) -> None:
     async with Client(TOKEN, sandbox.base_url) as client:
-        # The first call of its kind in a process may open a descriptor that stays: what counts is what the next adds.
+        # In whole runs of the suite a descriptor sometimes stays after the first leaving on trio, why is not known yet
+        # (alone it never did, in five runs): only what the second leaving adds is held to the bound.
         for is_first in (True, False):
             await client.predictions.async_list()
             descriptors, tasks, before = open_descriptors(), tasks_alive(), len(sandbox.requests)
