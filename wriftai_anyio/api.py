@@ -7,6 +7,7 @@ import httpx
 
 from ._blocking.runner import BlockingRunner
 from ._concurrency.cancellation import SendShield
+from ._concurrency.tracebacks import without_internals
 from ._config import Config
 from ._instrumentation.event_hooks import Watch
 from ._instrumentation.observer import NOBODY
@@ -17,6 +18,7 @@ from ._pipeline.responses import shaped, unchanged
 from ._rate_limits.accounts import SharedPace
 from ._transport.connections import Http
 from ._types.json import JsonValue
+from .errors import WriftAIError
 from .hooks import Observer
 
 __all__ = ["API"]
@@ -144,7 +146,10 @@ class API:
         )
         if hold or shield or hooks or urgent:
             request = request._replace(hold=hold, shield=shield, hooks=hooks, urgent=urgent)
-        return shaped(await self._pipeline.answer(request), shape)
+        try:
+            return shaped(await self._pipeline.answer(request), shape)
+        except WriftAIError as error:
+            raise without_internals(error)  # noqa: B904 -- the same error
 
     async def open(
         self,
@@ -177,7 +182,10 @@ class API:
         request = APIRequest.checked(
             self.config, method, path, json=json, headers=headers, params=params, timeout=timeout
         )
-        return await self._pipeline.answer(request._replace(unread=True))
+        try:
+            return await self._pipeline.answer(request._replace(unread=True))
+        except WriftAIError as error:
+            raise without_internals(error)  # noqa: B904 -- the same error
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop, and the thread of the blocking calls."""

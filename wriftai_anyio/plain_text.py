@@ -43,7 +43,7 @@ def one_line(value: object, longest: int | None = None) -> str:
         longest: How many characters the line may have; a longer one is cut, and ends in `…`. By default it is not cut.
 
     Returns:
-        The line: each line break or tab, with the blanks around it, is a single space; else as of `printable`.
+        The line, in which each line break or tab, with the blanks around it, is a single space; else as of `printable`.
     """
     line = printable(_BREAKS.sub(" ", str(value)).strip())
     return line if longest is None or len(line) <= longest else line[: max(0, longest - 1)] + "…"

@@ -267,7 +267,7 @@ class Predictions(Resource):
             options: How to wait, such as for how long.
 
         Returns:
-            The ended prediction, whether it succeeded or not: look at its `status`.
+            The ended prediction, whether it succeeded or not; its `status` says which.
 
         Raises:
             ValueError: If the id is not valid; nothing was sent.
@@ -299,7 +299,7 @@ class Predictions(Resource):
             options: How to wait, such as for how long.
 
         Returns:
-            The ended prediction, whether it succeeded or not: look at its `status`.
+            The ended prediction, whether it succeeded or not; its `status` says which.
 
         Raises:
             ValueError: If the id is not valid; nothing was sent.

@@ -13,6 +13,8 @@ from anyio import CancelScope, NoEventLoopError, from_thread
 
 from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.outcome import Outcome
+from wriftai_anyio._concurrency.tracebacks import without_internals
+from wriftai_anyio.errors import WriftAIError
 
 from .guard import closed_error
 from .loop_thread import LoopThread
@@ -199,7 +201,10 @@ class Started(Generic[T]):
         """Waits for its end, and returns its result or raises its error. A caller who leaves early cancels it."""
         while self.wait_woken():
             pass
-        return self._call.result()
+        try:
+            return self._call.result()
+        except WriftAIError as error:
+            raise without_internals(error)  # noqa: B904 -- the same error
 
     def cancel(self) -> None:
         """Cancels it, and waits a second at most for its end."""

@@ -26,8 +26,19 @@ def refuse_event_loop(async_name: str) -> None:
         return  # it is the portal's: under gevent, all threads are one to asyncio, which takes it for ours
     if threading.current_thread().daemon or not in_notebook():
         raise RuntimeError(
-            f"A blocking call would block the event loop that runs in this thread. Use `await …{async_name}(…)` here."
+            f"A blocking call would block the event loop that runs in this thread. Use {_spelled(async_name)} here."
         )
+
+
+def _spelled(async_name: str) -> str:
+    """Returns how a call is written in a coroutine: what is iterated over is not awaited."""
+    if async_name.startswith("async_iterate"):
+        return f"`async for … in …{async_name}(…)`"
+    if async_name in {"async_batch", "async_map"}:
+        return f"`async with …{async_name}(…) as …`"
+    if async_name == "async_stream":
+        return "`async with …async_stream(…) as …` (or async_create_stream)"
+    return f"`await …{async_name}(…)`"
 
 
 def note_thread_of_loop() -> None:

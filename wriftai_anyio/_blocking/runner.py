@@ -6,6 +6,8 @@ from typing import ParamSpec, TypeVar
 
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.threads import run_in_thread
+from wriftai_anyio._concurrency.tracebacks import without_internals
+from wriftai_anyio.errors import WriftAIError
 
 from .calls import Caller, Started
 from .guard import refuse_event_loop
@@ -50,7 +52,10 @@ class BlockingRunner:
             RuntimeError: Inside a running event loop.
         """
         refuse_event_loop(function.__name__)
-        return self._portals.get().call(lambda: function(*args, **kwargs))
+        try:
+            return self._portals.get().call(lambda: function(*args, **kwargs))
+        except WriftAIError as error:
+            raise without_internals(error)  # noqa: B904 -- the same error
 
     def call_with_callbacks(
         self, name: str, function: Callable[[Caller], Awaitable[T]], caller: Caller | None = None
@@ -70,7 +75,10 @@ class BlockingRunner:
         """
         refuse_event_loop(name)
         thread = caller or Caller()
-        return self._portals.get().call(lambda: function(thread), thread)
+        try:
+            return self._portals.get().call(lambda: function(thread), thread)
+        except WriftAIError as error:
+            raise without_internals(error)  # noqa: B904 -- the same error
 
     def start(self, name: str, function: Callable[[], Awaitable[T]], caller: Caller | None = None) -> Started[T]:
         """Starts a coroutine function for a blocking caller, who asks for its outcome later.
