@@ -42,6 +42,8 @@ html_theme = "furo"
 html_title = "wriftai_anyio"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["labels.js"]
+html_use_index = html_domain_indices = False  # the search finds more, and fits a phone
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False

@@ -2,6 +2,7 @@
 
 from wriftai_anyio import Client
 
+given = {"text": "the more the merrier"}
 with Client() as client:
-    words = client.run("sandbox/word-count", {"text": "the more the merrier"})
+    words = client.run("sandbox/word-count", given)
 print(words)

@@ -19,6 +19,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",  # as text, which can be searched
     "svg.hashsalt": "wriftai_anyio",
     "font.family": "sans-serif",
+    "font.size": 11,  # a drawing is as wide as a phone, where it is shown in this size
     "text.color": _INK,
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -28,7 +29,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
-_ABOVE: Final[dict[str, Any]] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 3}
+_ABOVE: Final[dict[str, Any]] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ def draw_creates(measured: Sequence[Creates], calls: int, limit: int) -> None:
         calls: How many creates started at once.
         limit: Creates a second.
     """
-    with _axes("creates", 3.8) as axes:
+    with _axes("creates", 4.2) as axes:
         axes.plot([0, calls / limit - 1], [limit, calls], ":", color=_INK, label=f"{limit} a second")
         for each, colour in zip(measured, (_OURS, _PEER), strict=True):
-            outcome = f"{len(each.refused)} answers 429, {each.failed_calls} calls failed"
+            outcome = f"{len(each.refused)} refused, {each.failed_calls} lost"
             counts = range(1, len(each.let_through) + 1)
             axes.plot(each.let_through, counts, color=colour, linewidth=2.5, label=f"{each.name}: {outcome}")
             axes.scatter(each.refused, [0] * len(each.refused), s=6, color=colour)
         axes.set(xlabel="seconds", ylabel="created")
-        axes.legend(loc="lower right")
+        axes.legend(**_ABOVE)
 
 
 def draw_calls(figures: Sequence[Figure]) -> None:
@@ -96,7 +97,7 @@ def draw_waits(waits: int, costs: Mapping[str, Mapping[str, float]]) -> None:
 @contextmanager
 def _axes(name: str, height: float) -> Iterator[Axes]:
     with mpl.rc_context(_STYLE):
-        drawing = Drawing(figsize=(7, height), layout="constrained")
+        drawing = Drawing(figsize=(5, height), layout="constrained")
         yield drawing.add_subplot()
         BUILD.mkdir(exist_ok=True)
         drawing.savefig(BUILD / f"{name}.svg", transparent=True, metadata={"Date": None})
