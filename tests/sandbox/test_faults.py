@@ -1,9 +1,12 @@
+import socket
 import time
 
 import httpx
 import pytest
 
 from wriftai_anyio.sandbox import FaultKind, Sandbox
+
+from .helpers import until
 
 BODY = {"model": "sandbox/echo", "input": {}}
 
@@ -49,6 +52,19 @@ def test_half_an_answer_is_the_head_and_half_of_the_body(sandbox: Sandbox, http:
             answer.read()
     assert answer.num_bytes_downloaded == len(whole) // 2
     assert len(sandbox.predictions) == 2
+
+
+def test_a_fault_meets_the_request_that_arrives_first_though_its_client_leaves_before_its_body_is_read(
+    sandbox: Sandbox, http: httpx.Client
+) -> None:
+    sandbox.fail_next(503)
+    address = httpx.URL(sandbox.base_url)
+    with socket.create_connection((address.host, address.port or 0), timeout=5) as leaver:
+        head = f"POST {address.path}/predictions HTTP/1.1\r\nHost: {address.host}:{address.port}\r\n"
+        authorization = f"Authorization: {http.headers['authorization']}\r\nContent-Length: 10\r\n\r\n"
+        leaver.sendall((head + authorization).encode())
+        until(lambda: len(sandbox.requests) == 1)
+    assert post(http).status_code == 201
 
 
 @pytest.mark.parametrize(("kind", "done"), [("stall", 0), ("stall_after", 1)])

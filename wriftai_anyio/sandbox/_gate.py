@@ -60,6 +60,8 @@ class Gate:
         refused, headers = foreign(recorded.headers, recorded.method), NO_HEADERS
         if refused is None and is_api:
             refused, headers = self._admit(recorded)
+        # Before the body is read: which request a fault meets must not depend on whether its client stays for that.
+        fault = self._faults.take(recorded.method, recorded.path) if refused is None else None
         if refused is None and is_api:
             body = await _read(receive)
             if body is None:
@@ -67,10 +69,13 @@ class Gate:
             refused = None if len(body) <= MAX_BODY_BYTES else _TOO_LARGE
             recorded.body = body if refused is None else b""
             receive = _replay(body, receive)
-        if refused is None:
-            await self._pass_on(scope, receive, send, recorded, headers)
+        answer = _noting(send, recorded, headers)
+        if refused is not None:
+            await refused.answer()(scope, receive, answer)
+        elif fault is not None:
+            await enact(fault, self._app, scope, receive, answer)
         else:
-            await refused.answer()(scope, receive, _noting(send, recorded, headers))
+            await self._app(scope, receive, answer)
 
     def _admit(self, recorded: RecordedRequest) -> tuple[ApiError | None, Sequence[tuple[bytes, bytes]]]:
         given = recorded.headers.get("authorization", "").encode("latin-1")
@@ -85,21 +90,6 @@ class Gate:
         allowance = self._limiter.take(create=create)
         refused = None if allowance.granted else refusal(429, "rate_limited", "too many requests")
         return refused, allowance.headers()
-
-    async def _pass_on(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        recorded: RecordedRequest,
-        headers: Sequence[tuple[bytes, bytes]],
-    ) -> None:
-        answer = _noting(send, recorded, headers)
-        fault = self._faults.take(recorded.method, recorded.path)
-        if fault is None:
-            await self._app(scope, receive, answer)
-        else:
-            await enact(fault, self._app, scope, receive, answer)
 
 
 def _noting(send: Send, recorded: RecordedRequest, headers: Sequence[tuple[bytes, bytes]]) -> Send:
