@@ -6,7 +6,7 @@ import httpx
 
 from wriftai_anyio.sandbox import Sandbox
 
-DEADLINE = 5.0
+DEADLINE = 20.0
 
 Connect = Callable[[Sandbox], httpx.Client]
 Create = Callable[..., Any]

@@ -139,7 +139,7 @@ def test_a_function_may_change_its_input_without_a_trace(sandbox: Sandbox, creat
 
 
 def test_a_cancel_takes_effect_a_little_later(connect: Connect) -> None:
-    with Sandbox(setup_time=0, cancel_time=0.1) as sandbox:
+    with Sandbox(setup_time=0, cancel_time=0.5) as sandbox:
         http = connect(sandbox)
         body = {"model": "sandbox/sleep", "input": {"seconds": 60}}
         url = f"/predictions/{http.post('/predictions', json=body).json()['id']}"
