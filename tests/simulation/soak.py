@@ -1,9 +1,11 @@
-"""A soak in real time: waits, streams, batches and webhooks over real HTTP with faults, for as long as you like.
+"""A soak in real time: what the simulation cannot show, over real HTTP with faults, for as long as you like.
 
+Waits, streams, batches and webhooks; and what needs real threads: blocking calls, files, and clients dropped unclosed.
 `nox -s soak -- --minutes 20 --backend trio`. The server is a process of its own, so that what grows here is ours.
 """
 
 import argparse
+import gc
 import os
 import random
 import subprocess
@@ -13,28 +15,32 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 import uvicorn
 from anyio import create_task_group, sleep
 
-from wriftai_anyio import Client
-from wriftai_anyio.errors import CreateOutcomeUnknown, WriftAIError
+from wriftai_anyio import Client, File
+from wriftai_anyio.errors import APIConnectionError, APIStatusError, CreateOutcomeUnknown, WriftAIError
 from wriftai_anyio.predictions import AsyncWaitOptions
 from wriftai_anyio.webhooks import WebhookReceiver
 
 WAITS: Final = 500
 BATCH: Final = 20
+BLOCKING: Final = 10
+"""Threads that make blocking calls."""
+LARGEST_FILE: Final = 3_000_000
+"""Bytes."""
 WORDS: Final = "to be or not to be that is the question"
 SECRET: Final = "soak"
 FAULTS: Final = (*("drop", "drop_after", "half", "delay", 500, 502, 503) * 40, 429)
 """A 429 slows all down for ten seconds and more, so it is rare."""
-FAULT_EVERY: Final = 0.1
-"""Seconds."""
+REQUESTS_PER_FAULT: Final = 15
 SAMPLE_EVERY: Final = 5.0
 """Seconds."""
 MOST_GROWTH: Final = 12.0
@@ -76,9 +82,13 @@ def serve() -> None:
         print(sandbox.base_url, sandbox.access_token, flush=True)
         stopped = threading.Event()
         threading.Thread(target=_set_at_end_of_input, args=[stopped], daemon=True).start()
-        while not stopped.wait(FAULT_EVERY):
-            kind: Any = random.choice(FAULTS)
-            sandbox.fail_next(kind, delay=random.uniform(0.1, 3.0) if kind == "delay" else 0.0)
+        planned = 0
+        while not stopped.wait(0.5):
+            # By requests, not by time: on a busy machine, every request would meet a fault.
+            while planned < len(sandbox.requests) // REQUESTS_PER_FAULT:
+                planned += 1
+                kind: Any = random.choice(FAULTS)
+                sandbox.fail_next(kind, delay=random.uniform(0.1, 3.0) if kind == "delay" else 0.0)
 
 
 def _set_at_end_of_input(event: threading.Event) -> None:
@@ -101,6 +111,7 @@ def _server() -> Iterator[tuple[str, str]]:
 
 async def soak(base_url: str, token: str, seconds: float, seen: Seen) -> None:
     """Keeps hundreds of calls under way for a time, and lets those that are under way then end."""
+    blocking = Client(token, base_url)
     async with Client(token, base_url) as client:
         receiver = WebhookReceiver(SECRET, None, client)
         with _webhooks(receiver) as address, tempfile.TemporaryDirectory() as folder:
@@ -111,7 +122,12 @@ async def soak(base_url: str, token: str, seconds: float, seen: Seen) -> None:
                     tasks.start_soon(_again, until, seen, _Waiter(client, webhook).run)
                 tasks.start_soon(_again, until, seen, _Streamer(client).run)
                 tasks.start_soon(_again, until, seen, _Batcher(client, Path(folder)).run)
+                tasks.start_soon(_again, until, seen, _Filer(client, Path(folder)).run)
+                tasks.start_soon(_again, until, seen, _Dropper(token, base_url).run)
+                for _ in range(BLOCKING):
+                    tasks.start_soon(_again, until, seen, _BlockingCaller(blocking).run)
                 tasks.start_soon(_sample, until, seen)
+    blocking.close()
 
 
 async def _again(until: float, seen: Seen, work: Callable[[Seen], Awaitable[None]]) -> None:
@@ -187,6 +203,58 @@ class _Batcher:
         if sorted(indexes) != list(range(BATCH)):
             seen.wrong.append(f"a batch had the results {sorted(indexes)}")
         seen.ended["batches"] += 1
+
+
+class _BlockingCaller:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def run(self, seen: Seen) -> None:
+        """Creates and waits in a thread, by a blocking call."""
+        given: Any = {"input": {"seconds": random.choice((0.5, 2.0)), "key": random.random()}}
+        prediction = await anyio.to_thread.run_sync(
+            lambda: self._client.predictions.create(given, "sandbox/sleep", wait=True)
+        )
+        if prediction["status"] != "succeeded" or prediction["input"] != given["input"]:
+            seen.wrong.append(f"{given} became {prediction}")
+        seen.ended["blocking"] += 1
+
+
+class _Filer:
+    def __init__(self, client: Client, folder: Path) -> None:
+        self._client = client
+        self._folder = folder
+
+    async def run(self, seen: Seen) -> None:
+        """Uploads a file from the disk and downloads it again."""
+        content = random.randbytes(random.randrange(LARGEST_FILE))
+        source, copy = anyio.Path(self._folder / "source"), anyio.Path(self._folder / "copy")
+        await source.write_bytes(content)
+        try:
+            uploaded = await self._client.files.async_upload(File(self._folder / "source"))
+            await self._client.files.async_download(uploaded["download_url"], self._folder / "copy")
+        except (APIConnectionError, APIStatusError):
+            seen.ended["files that failed"] += 1
+            return
+        if await copy.read_bytes() != content:
+            seen.wrong.append(f"a file of {len(content)} bytes came back otherwise")
+        seen.ended["files"] += 1
+        await sleep(0.5)
+
+
+class _Dropper:
+    def __init__(self, token: str, base_url: str) -> None:
+        self._token = token
+        self._base_url = base_url
+
+    async def run(self, seen: Seen) -> None:
+        """Uses a client that is dropped unclosed: its connections are closed when the next one comes."""
+        with suppress(APIConnectionError, APIStatusError):
+            await Client(self._token, self._base_url).predictions.async_list()
+        seen.ended["dropped clients"] += 1
+        if seen.ended["dropped clients"] % 50 == 0:
+            gc.collect()
+        await sleep(0.5)
 
 
 @contextmanager
