@@ -50,8 +50,7 @@ class BatchCaller(Caller):
     """
 
     def __init__(self, world: World, process: Process, call: Call, folder: Path) -> None:
-        super().__init__(world, process, call)
-        self._folder = folder
+        super().__init__(world, process, call, folder)
         self.runs: list[RunOutcome] = []
 
     async def _batch(self) -> object:

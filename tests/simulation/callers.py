@@ -6,7 +6,8 @@ import hmac
 import json
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -18,9 +19,9 @@ from wriftai_anyio import Client, File
 from wriftai_anyio.predictions import AsyncWaitOptions
 from wriftai_anyio.webhooks import WebhookReceiver
 
-from .network import Network
+from .network import Network, stored_changes
 from .plan import Call, ClientPlan
-from .server import Stored, canonical
+from .server import STORE, Stored, canonical
 from .world import TOKEN, World
 
 MODEL: Final = "o/n"
@@ -47,6 +48,8 @@ class Outcome:
         existing: The prediction that it was called for.
         polled: The states that its callback saw.
         closed: Whether its client was closed.
+        progress: The sum of what its callback was told, in bytes.
+        folder: Where it downloads to.
     """
 
     began: float
@@ -57,6 +60,8 @@ class Outcome:
     existing: Stored | None = None
     polled: list[Any] = field(default_factory=list)
     closed: bool = False
+    progress: int = 0
+    folder: Path | None = None
 
 
 class Process:
@@ -97,13 +102,15 @@ class Caller:
         world: The world.
         process: Whose client is called.
         call: The call.
+        folder: Where its files are.
     """
 
-    def __init__(self, world: World, process: Process, call: Call) -> None:
+    def __init__(self, world: World, process: Process, call: Call, folder: Path) -> None:
         self._world = world
         self.process = process
         self._client = process.client
         self.call = call
+        self._folder = folder
         self.outcome = Outcome(call.at)
 
     async def run(self) -> None:
@@ -248,7 +255,27 @@ class Caller:
         return events
 
     async def _upload(self) -> object:
-        return await self._client.files.async_upload(File(CONTENT))
+        path = self._folder / "source"
+        if self.call.on_disk:
+            path.write_bytes(CONTENT)
+        return await self._client.files.async_upload(File(path if self.call.on_disk else CONTENT), self._on_progress)
+
+    def _on_progress(self, done: int, _: int | None) -> None:
+        self.outcome.progress += done
+
+    async def _download(self) -> object:
+        folder = self.outcome.folder = self._folder / f"download {self.call.number}"
+        folder.mkdir()
+        url = f"https://{STORE}/file/{self.call.number}?secret"
+        to = folder / "name" if self.call.on_disk else folder
+        return await self._client.files.async_download(url, to, on_progress=self._on_progress)
+
+    async def _drop_client(self) -> object:
+        plan = replace(self.process.plan, process=1000 + self.call.number, closed_at=None)
+        process = Process(self._world, plan, f"dropped {self.call.number}")
+        answer = await process.client.predictions.async_list()
+        self._world.dropped.append(process.network)
+        return answer
 
     async def _resources(self) -> object:
         await self._client.hardware.async_list()
@@ -271,7 +298,7 @@ async def _post_states(world: World, receiver: WebhookReceiver, stored: Stored) 
     bodies: list[bytes] = []
     for part in (0.0, 0.1, 0.5, 1.0):
         while (pause := _moment(stored, part) - world.now()) > 0:
-            await sleep(min(pause, 1.0 + pause / 10))
+            await stored_changes(stored, pause)
         bodies.append(json.dumps(world.server.shown(stored, world.now())).encode())
         if kind != "shuffled":
             await sleep({"late": world.chance.uniform(1, 90)}.get(kind, 0.05))

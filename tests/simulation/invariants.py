@@ -21,7 +21,7 @@ from wriftai_anyio.errors import (
 from .batches import BatchCaller, RunOutcome
 from .callers import CONTENT, CallbackError, Caller, Outcome, Process, inputs_of, value_of
 from .plan import Call
-from .server import TERMINAL, Stored, canonical
+from .server import FILE_SIZE, TERMINAL, Stored, canonical, content_of
 from .world import TOKEN, World
 
 LONGEST_GOODBYE: Final = 5.5
@@ -32,6 +32,7 @@ AT_ONCE: Final = 1.1
 MOST_REFUSED_ALONE: Final = 0.2
 MOST_REFUSED_TOGETHER: Final = 0.6
 """The parts of the requests that may be refused by 429 beyond the first eight, or twenty."""
+MOST_REFUSED_IN_PEACE: Final = 0.05
 WEBHOOK_PATIENCE: Final = 31.0
 _WAITS: Final = frozenset({"create-and-wait", "wait"})
 
@@ -63,6 +64,8 @@ def _problems(world: World, caller: Caller) -> Iterator[str]:
         yield from _result_is_right(world, call, outcome, made)
     else:
         yield from _error_is_true(call, outcome, made)
+    if call.kind in {"upload", "download"}:
+        yield from _files_are_whole(world, call, outcome)
     if call.kind in {"stream", "create-stream"}:
         yield from _events_are_right(world, call, outcome, made)
     if call.kind == "wait" and isinstance(outcome.error, (APIConnectionError, APIStatusError, APIResponseError)):
@@ -159,6 +162,21 @@ def _result_is_right(world: World, call: Call, outcome: Outcome, made: list[Stor
     polled = [each["id"] for each in outcome.polled]
     if len(set(polled)) > 1:
         yield f"its callback saw {set(polled)}"
+
+
+def _files_are_whole(world: World, call: Call, outcome: Outcome) -> Iterator[str]:
+    size = len(CONTENT) if call.kind == "upload" else FILE_SIZE
+    if outcome.error is None and outcome.progress != size:
+        yield f"its callback was told of {outcome.progress} of {size} bytes"
+    if outcome.folder is None:
+        return
+    contents = [path.read_bytes() for path in outcome.folder.iterdir()]
+    versions = [content_of(f"/file/{call.number}", number) for number in range(world.server.version(world.now()) + 1)]
+    if not all(content in versions for content in contents):
+        yield f"a file has {[len(content) for content in contents]} bytes, of several versions maybe"
+    # Whoever leaves in the last moment finds the file whole.
+    if len(contents) > 1 or not (contents or outcome.error):
+        yield f"{len(contents)} files are in its folder"
 
 
 def _is_ended(world: World, value: Any) -> Iterator[str]:
@@ -295,3 +313,11 @@ def _refusals(world: World) -> Iterator[str]:
     most = MOST_REFUSED_ALONE if alone else MOST_REFUSED_TOGETHER
     if server.refused > (8 if alone else 20) + most * server.requests:
         yield f"{server.refused} of {server.requests} requests were refused"
+    elif alone and _is_plain(world) and server.refused > 3 + MOST_REFUSED_IN_PEACE * server.requests:
+        yield f"{server.refused} of {server.requests} requests were refused, though nothing else went wrong"
+
+
+def _is_plain(world: World) -> bool:
+    around = world.plan.surroundings
+    quick = not (world.faults or around.tail) and around.latency <= 0.05
+    return quick and all(limit.seconds <= 1.0 for limit in (around.creates, around.others) if limit)

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import httpx
 from anyio import sleep
 
-from .server import Reply, Stored
+from .server import FILE_PIECE, Reply, Stored
 from .world import World
 
 HTML: Final = b"<html><body>Something went wrong</body></html>"
@@ -40,15 +40,16 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Chunks:
-    def __init__(self, chunks: Iterable[bytes], broken: Exception | None = None) -> None:
+    def __init__(self, chunks: Iterable[bytes], broken: Exception | None = None, pause: float = 0.0) -> None:
         self._chunks = iter(chunks)
         self._broken = broken
+        self._pause = pause
 
     def __aiter__(self) -> "_Chunks":
         return self
 
     async def __anext__(self) -> bytes:
-        await anyio.lowlevel.checkpoint()
+        await sleep(self._pause)
         try:
             return next(self._chunks)
         except StopIteration:
@@ -84,8 +85,7 @@ class _Events:
                 break
             if world.now() - began >= self._idle:
                 raise StopAsyncIteration
-            # Again and again, since a cancel may change what comes.
-            await sleep(min(pause, 0.5 + pause / 10, self._idle))
+            await stored_changes(self._stored, min(pause, self._idle))
         await anyio.lowlevel.checkpoint()
         _, self._last, kind, data = event
         if self._chance.random() < world.plan.surroundings.stream_cuts:
@@ -112,6 +112,7 @@ class Network(httpx.AsyncBaseTransport):
     Attributes:
         dead: Whether the process was killed: nothing of it reaches the API any more.
         perfect: Whether all faults are over.
+        closed: Whether its connections were closed.
     """
 
     def __init__(self, world: World, process: str) -> None:
@@ -119,6 +120,7 @@ class Network(httpx.AsyncBaseTransport):
         self._process = process
         self.dead = False
         self.perfect = False
+        self.closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         world = self._world
@@ -186,6 +188,8 @@ class Network(httpx.AsyncBaseTransport):
             events = _Events(world, reply, reply.events_of, chance, idle)
             headers = {**reply.headers, "content-type": "text/event-stream"}
             return httpx.Response(reply.status, headers=headers, stream=_Body(world, events))
+        if reply.content is not None:
+            return httpx.Response(reply.status, headers=reply.headers, stream=self._file(reply.content, fault, chance))
         content = b"" if reply.body is None else json.dumps(reply.body).encode()
         headers = {**reply.headers, "content-type": "application/json"}
         if fault == "half-answer":
@@ -199,8 +203,21 @@ class Network(httpx.AsyncBaseTransport):
         if reply.held is not None:
             stored, until = reply.held
             while (pause := min(stored.over_at, until) - self._world.now()) > 0:
-                await sleep(min(pause, 0.5 + pause / 10))
+                await stored_changes(stored, pause)
             reply.body = self._world.server.shown(stored, self._world.now())
+
+    def _file(self, content: bytes, fault: str | None, chance: Random) -> _Body:
+        surroundings = self._world.plan.surroundings
+        pieces = [content[at : at + FILE_PIECE] for at in range(0, len(content), FILE_PIECE)]
+        kept = next((at for at in range(len(pieces)) if chance.random() < surroundings.stream_cuts), len(pieces))
+        broken: Exception | None = None if kept == len(pieces) else httpx.ReadError("the answer was cut")
+        if fault == "half-answer":
+            kept, broken = len(pieces) // 2, httpx.RemoteProtocolError("peer closed connection")
+        return _Body(self._world, _Chunks(pieces[:kept], broken, surroundings.latency / 4))
+
+    async def aclose(self) -> None:
+        self.closed = True
+        await sleep(min(self._world.plan.surroundings.latency, 0.05))
 
     def _process_there(self, request: httpx.Request, body: bytes, name: str) -> Reply:
         params: dict[str, list[str]] = {}
@@ -228,6 +245,12 @@ class Network(httpx.AsyncBaseTransport):
         if not self.perfect and chance.random() < surroundings.tail:
             seconds *= 10 ** chance.uniform(0, 2)
         return seconds
+
+
+async def stored_changes(stored: Stored, longest: float) -> None:
+    """Waits until a prediction's end is another, so many seconds at most."""
+    with anyio.move_on_after(longest):
+        await stored.changed.wait()
 
 
 async def _stall(request: httpx.Request) -> None:

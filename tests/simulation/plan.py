@@ -1,7 +1,7 @@
 """What happens in a world, as plain data: drawn from a seed, printed, shrunk, run again."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final, Literal, TypeAlias
 
@@ -37,6 +37,8 @@ Kind: TypeAlias = Literal[
     "stream",
     "create-stream",
     "upload",
+    "download",
+    "drop-client",
     "resources",
     "batch",
 ]
@@ -52,6 +54,8 @@ KINDS: Final[tuple[tuple[Kind, int], ...]] = (
     ("stream", 2),
     ("create-stream", 2),
     ("upload", 1),
+    ("download", 2),
+    ("drop-client", 1),
     ("resources", 1),
     ("batch", 3),
 )
@@ -99,6 +103,10 @@ class Surroundings:
         webhooks: How they come.
         others_create: When another program of the account creates a prediction.
         cancel_delay: Seconds until a cancel takes effect.
+        disk: Seconds that a function takes on a worker thread, about.
+        etags: How the store names the state of a file.
+        ranges: Whether the store answers with a part of a file where that is asked for.
+        file_changes: Seconds after which a file on the store is another.
     """
 
     creates: Limit | None = None
@@ -116,6 +124,10 @@ class Surroundings:
     webhooks: Literal["once", "late", "twice", "shuffled", "never"] = "once"
     others_create: tuple[float, ...] = ()
     cancel_delay: float = 0.0
+    disk: float = 0.0
+    etags: Literal["strong", "weak", "absent"] = "strong"
+    ranges: bool = True
+    file_changes: float = 1e9
 
 
 @dataclass(frozen=True)
@@ -173,6 +185,7 @@ class Call:
     poll: bool = True
     on_poll: Literal["none", "fine", "raises"] = "none"
     webhook: bool = False
+    on_disk: bool = False
     batch: BatchPlan = BatchPlan()
 
 
@@ -225,7 +238,8 @@ def draw(seed: int, *, native: bool) -> Plan:
         for number in range(calls)
         if not (alike == "batch" and number > 2)
     ]
-    return Plan(seed, around, clients, tuple(drawn))
+    plan = Plan(seed, around, clients, tuple(drawn))
+    return chance.choice(THEMES)(chance, plan) if chance.random() < THEMED else plan
 
 
 def _client(chance: Random) -> ClientPlan:
@@ -264,6 +278,10 @@ def _surroundings(chance: Random) -> Surroundings:
         webhooks=chance.choice(("once", "late", "twice", "shuffled", "never")),
         others_create=tuple(sorted(chance.uniform(0, 60) for _ in range(chance.choice((0, 0, 3, 30))))),
         cancel_delay=chance.choice((0.0, 0.2, 2.0)),
+        disk=chance.choice((0.0, 0.001, 0.05)),
+        etags=chance.choice(("strong", "strong", "weak", "absent")),
+        ranges=chance.random() < 0.7,
+        file_changes=chance.choice((1e9, 1e9, 1.0, 20.0)),
     )
 
 
@@ -304,6 +322,7 @@ def _call(chance: Random, latency: float, number: int, kind: Kind, clients: int,
         poll=chance.random() < 0.9,
         on_poll=chance.choice(("none", "none", "none", "none", "fine", "raises")),
         webhook=chance.random() < 0.4,
+        on_disk=chance.random() < 0.5,
         batch=batch,
     )
 
@@ -330,3 +349,57 @@ def _run(chance: Random, latency: float) -> Run:
         recreate_unknown=chance.random() < 0.1,
         find_unknown=chance.random() < 0.5,
     )
+
+
+def _creates_that_are_left(chance: Random, plan: Plan) -> Plan:
+    """Whoever leaves while a create is under way, and nothing else goes wrong: then it is cancelled, not only named."""
+    latency = chance.choice((0.05, 0.3))
+    around = replace(plan.surroundings, latency=latency, tail=0.0, fault_rate=0.0, creates=None, others=None)
+    clients = tuple(replace(client, closed_at=None) for client in plan.clients)
+    calls = tuple(
+        replace(
+            call,
+            kind="create-and-wait",
+            seconds=60.0,
+            timeout=None,
+            cancel_on_exit=True,
+            leave=Leave("scope" if call.leave.kind == "stay" else call.leave.kind, latency * chance.uniform(0.1, 0.9)),
+        )
+        for call in plan.calls[:10]
+    )
+    return replace(plan, surroundings=around, clients=clients, calls=calls)
+
+
+def _more_than_the_limit(chance: Random, plan: Plan) -> Plan:
+    """One client alone that could keep a limit which its server states, and a crowd of calls: hardly one is refused."""
+    limit = Limit(chance.choice((5, 15)), bucket=chance.random() < 0.5)
+    around = replace(
+        plan.surroundings, creates=limit, others=None, latency=0.05, tail=0.0, fault_rate=0.0, clock=0.0, list_lag=0.0
+    )
+    clients = (replace(plan.clients[0], closed_at=None),)
+    calls = tuple(Call(number, "create", at=chance.uniform(0, 2)) for number in range(chance.randint(30, 60)))
+    return replace(plan, surroundings=around, clients=clients, calls=calls)
+
+
+def _batches_with_lost_answers(chance: Random, plan: Plan) -> Plan:
+    """Batches with a journal that are killed or left after the answers of creates were lost, and resumed."""
+    faults = ("half-answer", "dropped-after", "500-after", "504-after")
+    around = replace(
+        plan.surroundings, latency=0.05, tail=0.0, fault_rate=0.3, faults=tuple(chance.sample(faults, 2)), list_lag=0.0
+    )
+    batch = BatchPlan(
+        inputs=chance.choice((5, 8)),
+        journal=True,
+        runs=(*(Run(killed_after=chance.uniform(0.2, 3.0)) for _ in range(chance.choice((1, 2)))), Run()),
+    )
+    calls = (Call(0, "batch", seconds=20.0, batch=batch), Call(1, "batch", seconds=2.0, batch=batch))
+    return replace(plan, surroundings=around, calls=calls)
+
+
+THEMED: Final = 0.12
+THEMES: Final[tuple[Callable[[Random, Plan], Plan], ...]] = (
+    _creates_that_are_left,
+    _more_than_the_limit,
+    _batches_with_lost_answers,
+)
+"""Sequences that chance alone seldom brings, and the part of the worlds that are of one of them."""

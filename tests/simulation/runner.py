@@ -1,4 +1,9 @@
-"""Runs worlds: sets time, chance and threads, lets the callers loose, and looks at what is left."""
+"""Runs worlds: sets time, chance and threads, lets the callers loose, and looks at what is left.
+
+Blocking calls are not simulated: the callers' threads are the operating system's, which runs them in no order that a
+seed could bring again. Their tests, and the soak in real time, are what looks after them; the coroutines below them are
+the same.
+"""
 
 import asyncio
 import logging
@@ -6,7 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +23,14 @@ from trio.testing import MockClock
 
 from tests.support.clients import VirtualTimeLoop
 from wriftai_anyio._concurrency import system
-from wriftai_anyio.errors import WriftAIError
+from wriftai_anyio.errors import RateLimitError, WriftAIError
 
 from .batches import BatchCaller
 from .callers import OUTLIVED, Caller, Process, webhooks_of
 from .internals import leaks
 from .invariants import look
-from .plan import Plan, draw
-from .world import InlineThread, Lines, World
+from .plan import ClientPlan, Plan, draw
+from .world import Lines, World
 
 PATIENCE: Final = 300.0
 """Seconds within which a client must still be of use when all is over."""
@@ -142,7 +147,7 @@ def _replaced(world: World, errors: list[str]) -> Generator[None]:
         "wall_time": world.wall_time,
         "monotonic": world.now,
         "uniform": world.chance.uniform,
-        "SerialThread": InlineThread,
+        "SerialThread": world.thread,
     }
     before = {name: getattr(system, name) for name in replacements}
     hook, logger = sys.unraisablehook, logging.getLogger("wriftai_anyio")
@@ -183,6 +188,7 @@ async def _live(world: World, folder: Path) -> None:
                     calls.start_soon(caller.run)
         tasks.cancel_scope.cancel()
     await _try_out(world, processes)
+    await _follow_dropped(world)
     for process in processes:
         await process.close()
     look(world, processes, callers)
@@ -191,9 +197,7 @@ async def _live(world: World, folder: Path) -> None:
 
 
 def _caller(world: World, process: Process, call: Any, folder: Path) -> Caller:
-    if call.kind == "batch":
-        return BatchCaller(world, process, call, folder)
-    return Caller(world, process, call)
+    return (BatchCaller if call.kind == "batch" else Caller)(world, process, call, folder)
 
 
 async def _others(world: World) -> None:
@@ -226,3 +230,17 @@ async def _try_out(world: World, processes: list[Process]) -> None:
                     await sleep(1)
         if scope.cancelled_caught:
             world.violated(f"client {number} is of no use any more")
+
+
+async def _follow_dropped(world: World) -> None:
+    """Makes sure that the next client closes the connections of those that were dropped unclosed."""
+    if not world.dropped:
+        return
+    following = Process(world, ClientPlan(process=99), "following")
+    following.network.perfect = True
+    with suppress(RateLimitError):
+        await following.client.predictions.async_list()
+    await following.close()
+    for network in world.dropped:
+        if not network.closed:
+            world.violated("a client was dropped unclosed, and its connections stay open")

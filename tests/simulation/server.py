@@ -1,5 +1,6 @@
 """The API in memory: what it keeps, and how it answers a request at the moment at which it is processed."""
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -9,6 +10,8 @@ from email.utils import formatdate
 from random import Random
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
+
+import anyio
 
 from .plan import Limit, Surroundings
 
@@ -20,6 +23,9 @@ SHORTENED_HOLD: Final = 3.0
 PAGE: Final = 25
 PART_SIZE: Final = 100
 STORE: Final = "store.example"
+FILE_SIZE: Final = 600
+FILE_PIECE: Final = 50
+"""Bytes that come at once of a file."""
 
 
 def canonical(value: Json) -> str:
@@ -41,6 +47,8 @@ class Stored:
         cancelled_at: When a cancel takes effect.
         webhook: Where its states are posted.
         by_others: Whether another program of the account created it.
+        cancels_asked: How often it was to be cancelled.
+        changed: Set when the time of its end changes; replaced then.
     """
 
     id: str
@@ -53,6 +61,7 @@ class Stored:
     webhook: Json = None
     by_others: bool = False
     cancels_asked: int = 0
+    changed: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def over_at(self) -> float:
@@ -78,6 +87,7 @@ class Reply:
     status: int
     body: Json = None
     headers: dict[str, str] = field(default_factory=dict)
+    content: bytes | None = None
     held: tuple[Stored, float] | None = None
     events_of: Stored | None = None
     after_id: str | None = None
@@ -150,7 +160,7 @@ class Server:
         """Does what a request asks for, and says how it is answered."""
         self.requests += 1
         if host == STORE:
-            return self._store(method, path, body)
+            return self._file(path, headers, now) if method == "GET" else self._store(method, path, body)
         path = path.removeprefix("/v1")
         granted, stated = self._count((method, path) == ("POST", "/predictions"), now)
         if not granted:
@@ -233,6 +243,8 @@ class Server:
             return Reply(409, {"detail": "it has ended"})
         stored.cancels_asked += 1
         stored.cancelled_at = min(stored.cancelled_at, now + self.surroundings.cancel_delay)
+        stored.changed.set()
+        stored.changed = anyio.Event()
         return Reply(200)
 
     def _list(self, params: Mapping[str, list[str]], now: float) -> Reply:
@@ -310,3 +322,26 @@ class Server:
             return Reply(404)
         self._uploads[name][int(number[0])] = body
         return Reply(200, None, {"etag": f'"{number[0]}"'})
+
+    def _file(self, path: str, headers: Mapping[str, str], now: float) -> Reply:
+        content, state = content_of(path, self.version(now)), f'"{self.version(now)}"'
+        etags = self.surroundings.etags
+        stated = {} if etags == "absent" else {"etag": state if etags == "strong" else f"W/{state}"}
+        begin = int(headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        asks = "range" in headers and headers.get("if-range", state) == state and etags == "strong"
+        if not (asks and self.surroundings.ranges):
+            return Reply(200, None, {**stated, "content-length": str(len(content))}, content)
+        if begin >= len(content):
+            return Reply(416, None, {"content-range": f"bytes */{len(content)}"}, b"")
+        shown = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+        stated |= {"content-range": shown, "content-length": str(len(content) - begin)}
+        return Reply(206, None, stated, content[begin:])
+
+    def version(self, now: float) -> int:
+        """Returns which version of its files the store has at a time."""
+        return int(now // self.surroundings.file_changes)
+
+
+def content_of(path: str, version: int) -> bytes:
+    """Returns the bytes of one version of a file: all versions are of one size, so that a mixture would look whole."""
+    return (hashlib.sha256(f"{path} {version}".encode()).digest() * FILE_SIZE)[:FILE_SIZE]
