@@ -8,11 +8,11 @@ from .runner import BACKENDS, run_seed
 from .shrink import Shrinker
 
 QUICK = {
-    "a create is sent again after a lost answer": 17,
-    "a slot is not given back when nothing came": 0,
+    "a create is sent again after a lost answer": 26,
+    "a slot is not given back when nothing came": 2,
     "a wait returns what has not ended": 1,
     "an answer is not closed": 0,
-    "a timeout is not kept": 3,
+    "a timeout is not kept": 6,
 }
 """Faults, and a seed from which on they are soon found."""
 
@@ -46,7 +46,7 @@ def test_a_fault_in_the_library_is_found(mutant: Mutant) -> None:
 def test_a_world_is_shrunk_to_what_matters() -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.name == "a wait returns what has not ended")
     with mutant.applied():
-        report = next(report for seed in range(20) if (report := run_seed(seed, "trio")).violations)
+        report = next(report for seed in range(3, 20) if (report := run_seed(seed, "trio")).violations)
         shrunk = Shrinker(report, "trio").shrunk()
     assert len(shrunk.plan.calls) == 1
     assert shrunk.plan.faults == {}
