@@ -353,6 +353,6 @@ def test_wrong_arguments_are_refused_at_once(sandbox: Sandbox) -> None:
                 batch(texts(1), MODEL, max_in_flight=0)
             with pytest.raises(ValueError, match="owner"):
                 batch(texts(1), "no model")
-            with pytest.raises(TypeError, match="iterable"):
+            with pytest.raises(ValueError, match="iterable"):
                 batch(7, MODEL)  # type: ignore[arg-type]
     assert sandbox.requests == []

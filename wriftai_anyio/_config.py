@@ -11,7 +11,7 @@ from typing import Final, TypeVar, cast
 import httpx
 
 from ._blocking.backends import check_backend
-from ._parsing.arguments import shown
+from ._parsing.arguments import checked_whole, shown
 from ._transport.addresses import UNREACHABLE, can_be_reached
 from .hooks import ObserverSource, OnRequest, OnResponse
 
@@ -72,9 +72,9 @@ class Config:
             access_token=_checked_token(access_token or os.environ.get("WRIFTAI_ACCESS_TOKEN")),
             base_url=_checked_url(api_base_url or default_base_url()),
             headers=checked_headers({} if headers is None else headers),
-            max_retries=_checked_whole(max_retries, "max_retries", 0),
+            max_retries=checked_whole(max_retries, "max_retries", 0),
             timeout=_checked_timeout(timeout),
-            max_response_size=_checked_whole(max_response_size, "max_response_size", 1),
+            max_response_size=checked_whole(max_response_size, "max_response_size", 1),
             transport=_checked_transport(transport),
             backend=backend,
             on_request=_checked_hook(on_request, "on_request"),
@@ -110,12 +110,6 @@ def _checked_token(token: object) -> str | None:
             "was it read from a file with its last line break?"
         )
     return token
-
-
-def _checked_whole(value: object, argument: str, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{argument} must be a whole number from {least}, not {shown(value)}.")
-    return value
 
 
 def _checked_timeout(timeout: object) -> httpx.Timeout:

@@ -11,18 +11,27 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import EndOfStream, Lock, Semaphore, create_memory_object_stream, create_task_group, sleep_forever
+from anyio import (
+    ClosedResourceError,
+    EndOfStream,
+    Lock,
+    Semaphore,
+    create_memory_object_stream,
+    create_task_group,
+    sleep_forever,
+)
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from ._batch.duplicates import Duplicates
 from ._batch.guard import Guard
 from ._batch.inputs import CallersInputs, Inputs, Params, Taken
-from ._batch.job import Job, Kept, Work
+from ._batch.job import Job, Kept, Plan, Repeated, Work
 from ._blocking.calls import Caller, Started
 from ._blocking.guard import refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
+from ._parsing.arguments import check_flags, checked_path, checked_whole
 from ._parsing.json_text import encode_json
 from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO
 from .api import API
@@ -158,10 +167,7 @@ class AsyncBatch:
     """
 
     def __init__(self, job: Job, inputs: Inputs, limits: BatchLimits) -> None:
-        if limits.max_in_flight < 1:
-            raise ValueError(f"max_in_flight must be 1 or more, not {limits.max_in_flight!r}.")
-        if job.retry_failed and limits.journal is None:
-            raise ValueError("retry_failed needs a journal: it is about what an earlier run left.")
+        _check(job, limits)
         self._job = job
         self._inputs = inputs
         self._places = Semaphore(limits.max_in_flight)
@@ -173,6 +179,8 @@ class AsyncBatch:
         self._send: MemoryObjectSendStream[BatchResult | Exception]
         self._receive: MemoryObjectReceiveStream[BatchResult | Exception]
         self._tasks: TaskGroup | None = None
+        self.is_exhausted: bool = False
+        self._is_left = False
         self._journaled: JournaledJob | None = None
 
     async def __aenter__(self) -> "AsyncBatch":
@@ -190,6 +198,7 @@ class AsyncBatch:
     ) -> None:
         if self._tasks is None:
             return
+        self._is_left = True
         try:
             self._tasks.cancel_scope.cancel()
             with ungrouped():
@@ -210,13 +219,31 @@ class AsyncBatch:
     async def __anext__(self) -> BatchResult:
         if self._tasks is None:
             raise RuntimeError("Use a batch as `async with …`, and iterate over it inside the block.")
+        if not self.has_more():
+            raise StopAsyncIteration
         try:
             result = await (self._in_order.receive(self._take) if self._in_order else self._take())
-        except EndOfStream:
+        except (EndOfStream, ClosedResourceError):
+            # The second in a task that waited here when the block was left.
+            self.is_exhausted = not self._is_left
+            self.has_more()
             raise StopAsyncIteration from None
         # Only now: results that wait for their turn take places, too, so that their number is bounded.
         self._places.release()
         return result
+
+    def has_more(self) -> bool:
+        """Whether there may be more results.
+
+        Raises:
+            RuntimeError: If nobody can know, since the block was left before the last result.
+        """
+        if self._is_left and not self.is_exhausted:
+            raise RuntimeError(
+                "The block of this batch has ended, and what was under way in it: there are no more results. Read them "
+                "inside the block, such as `results = list(batch)`; with the same journal a new batch goes on."
+            )
+        return not self.is_exhausted
 
     async def _take(self) -> BatchResult:
         result = await self._receive.receive()
@@ -263,7 +290,7 @@ class AsyncBatch:
                 workers.start_soon(self._work, index, taken.params, plan)
         return None
 
-    async def _plan(self, index: int, taken: Taken) -> Kept | Work:
+    async def _plan(self, index: int, taken: Taken) -> Plan:
         params, plan = taken.outcome, None
         if isinstance(params, ValueError):
             raise params
@@ -275,20 +302,38 @@ class AsyncBatch:
             return self._duplicates.work(params, plan, create)
         return plan or create
 
-    async def _work(self, index: int, params: Params, plan: Kept | Work) -> None:
+    async def _work(self, index: int, params: Params, plan: Plan) -> None:
         if isinstance(plan, Kept):
-            self._give(BatchResult(index, params, plan.prediction, None), is_kept=True)
+            self._give(BatchResult(index, params, plan.prediction, None), is_free=True)
             return
+        is_repeated = isinstance(plan, Repeated)
+        work = plan.work if isinstance(plan, Repeated) else plan
         try:
-            self._give(BatchResult(index, params, await plan(), None))
+            self._give(BatchResult(index, params, await work(), None), is_free=is_repeated)
         except BatchJournalError as error:
             self._send.send_nowait(error)
         except Exception as error:  # noqa: BLE001 -- one failure does not stop the others
-            self._give(BatchResult(index, params, None, error))
+            self._give(BatchResult(index, params, None, error), is_free=is_repeated)
 
-    def _give(self, result: BatchResult, *, is_kept: bool = False) -> None:
-        self._guard.end(result.failure, is_kept=is_kept)
+    def _give(self, result: BatchResult, *, is_free: bool = False) -> None:
+        self._guard.end(result.failure, is_free=is_free)
         self._send.send_nowait(result)
+
+
+def _check(job: Job, limits: BatchLimits) -> None:
+    about_earlier_runs = {
+        "recreate_unknown": job.recreate_unknown,
+        "find_unknown": job.find_unknown,
+        "retry_failed": job.retry_failed,
+    }
+    check_flags(**about_earlier_runs, deduplicate=limits.deduplicate, in_order=limits.in_order)
+    checked_whole(limits.max_in_flight, "max_in_flight", 1)
+    if limits.journal is not None:
+        checked_path(limits.journal, "journal")
+        return
+    for name, is_asked_for in about_earlier_runs.items():
+        if is_asked_for:
+            raise ValueError(f"{name} needs a journal: it is about what an earlier run left. Nothing was sent.")
 
 
 def _journaled(job: Job, journal: str | PathLike[str]) -> AbstractAsyncContextManager["JournaledJob"]:
@@ -341,6 +386,11 @@ class Batch:
             self._started.cancel()
             self._inputs.close()
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the last result was taken."""
+        return self._batch.is_exhausted
+
     def leave(self) -> None:
         """Cancel what is under way, and do not wait for its end. A finalizer may call it, in any thread."""
         if self._started is not None:
@@ -359,6 +409,8 @@ class Batch:
             refuse_event_loop("async_batch")
             raise RuntimeError("Use a batch as `with …`, and iterate over it inside the block.")
         with self._turn:
+            if not self._batch.has_more():
+                raise StopIteration
             result = self._api.blocking.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
         if result is None:
             raise StopIteration

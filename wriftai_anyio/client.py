@@ -569,6 +569,7 @@ class Client:
         self._api.close()
 
     async def __aenter__(self) -> "Client":
+        self._api.http.check_open()
         return self
 
     async def __aexit__(
@@ -577,6 +578,7 @@ class Client:
         await self.aclose()
 
     def __enter__(self) -> "Client":
+        self._api.http.check_open()
         return self
 
     def __exit__(

@@ -13,6 +13,7 @@
     ├── WaitTimeoutError, also TimeoutError
     ├── PredictionFailedError             a prediction failed, was cancelled or abandoned: it has no output
     ├── OutputTypeError                   an output is not of the type that was asked for
+    ├── FilesNotSavedError                some files of an output could not be downloaded; the others are saved
     ├── BatchJournalError                 a batch's journal is another's, damaged, or in use
     ├── BatchStoppedError                 too many inputs of a batch did not succeed
     └── WebhookSignatureVerificationError, also ValueError
@@ -43,6 +44,7 @@ __all__ = [
     "BatchStoppedError",
     "ConflictError",
     "CreateOutcomeUnknown",
+    "FilesNotSavedError",
     "InternalServerError",
     "NetworkSettingsError",
     "NotFoundError",
@@ -282,6 +284,30 @@ class OutputTypeError(WriftAIError):
         super().__init__(
             f"The output of prediction {self.prediction_id} does not fit: {listed}. It is in the error's `prediction`."
         )
+
+
+class FilesNotSavedError(WriftAIError):
+    """`files.save` could not download some files of an output. All others are saved. The cause is the first failure.
+
+    To try again what is missing, pass `saved` to `files.save`: paths are left as they are.
+
+    Attributes:
+        saved: The output, with a `Path` in place of the address of each file that was saved. A file that was not saved
+            has its address still.
+        failures: Why a file was not saved, by its address in the output.
+    """
+
+    saved: Any
+    failures: Mapping[str, WriftAIError]
+
+    def __init__(self, saved: object, failures: Mapping[str, WriftAIError], number_saved: int) -> None:
+        reasons = list(dict.fromkeys(failures.values()))  # addresses that differ in their fragment are one file
+        listed = " ".join(f"({number}) {reason}" for number, reason in enumerate(reasons[:3], 1))
+        more = f" And {len(reasons) - 3} more." if len(reasons) > 3 else ""
+        total = len(reasons) + number_saved
+        super().__init__(f"{len(reasons)} of {total} files could not be saved; the others are. {listed}{more}")
+        self.saved = saved
+        self.failures = dict(failures)
 
 
 class BatchJournalError(WriftAIError):

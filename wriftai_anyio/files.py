@@ -12,6 +12,7 @@ from ._files.object_store import Store
 from ._files.outputs import save
 from ._files.progress import on_caller
 from ._files.source import open_source
+from ._parsing.arguments import check_callback, checked_path
 from ._resources.base import Resource
 from ._transport.addresses import web_address
 from ._types.file import AsyncReadable, File, FileContent, Readable
@@ -53,7 +54,8 @@ class Files(Resource):
             The URL from which the file can be downloaded for a limited time.
 
         Raises:
-            ValueError: If it is not a `File`, or its stream does not give bytes or is closed; nothing was sent.
+            ValueError: If it is not a `File`, its stream does not give bytes or is closed, or `on_progress` cannot be
+                called; nothing was sent.
             OSError: If the file is missing, is a folder or cannot be read (nothing was sent), or if its size changes
                 during the upload (the upload is not completed).
             APIStatusError: If the API or the store refuses a request.
@@ -68,6 +70,7 @@ class Files(Resource):
         """
         if not isinstance(file, File):
             raise ValueError(f"file must be a File, not {type(file).__name__}.")  # noqa: TRY004 -- like all bad arguments
+        check_callback(on_progress=on_progress)
         async with open_source(file.content) as source:
             upload = await self._uploads.async_create({"size": source.size, "mime_type": file.mime_type})
             sender = PartSender(self._store, source, file.mime_type, on_progress)
@@ -92,7 +95,8 @@ class Files(Resource):
             The URL from which the file can be downloaded for a limited time.
 
         Raises:
-            ValueError: If it is not a `File`, or its stream does not give bytes or is closed; nothing was sent.
+            ValueError: If it is not a `File`, its stream does not give bytes or is closed, or `on_progress` cannot be
+                called; nothing was sent.
             OSError: If the file is missing, is a folder or cannot be read (nothing was sent), or if its size changes
                 during the upload (the upload is not completed).
             APIStatusError: If the API or the store refuses a request.
@@ -136,7 +140,7 @@ class Files(Resource):
             The path of the file.
 
         Raises:
-            ValueError: If the URL is not a web address; nothing was sent.
+            ValueError: If an argument is not valid, such as a URL that is not a web address; nothing was sent.
             OSError: If the path is a device, its folder does not exist, or the file cannot be written.
             NotFoundError: If there is no such file, or it is no longer available.
             APIStatusError: If the server refuses the request for another reason.
@@ -149,7 +153,8 @@ class Files(Resource):
             ```
         """
         address = web_address(url, "url")
-        return await download(self._store, address, Path(path), on_progress)
+        check_callback(on_progress=on_progress)
+        return await download(self._store, address, Path(checked_path(path, "path")), on_progress)
 
     def download(
         self,
@@ -178,7 +183,7 @@ class Files(Resource):
             The path of the file.
 
         Raises:
-            ValueError: If the URL is not a web address; nothing was sent.
+            ValueError: If an argument is not valid, such as a URL that is not a web address; nothing was sent.
             OSError: If the path is a device, its folder does not exist, or the file cannot be written.
             NotFoundError: If there is no such file, or it is no longer available.
             APIStatusError: If the server refuses the request for another reason.
@@ -221,11 +226,14 @@ class Files(Resource):
             The same structure, with a `Path` in place of each address. Tuples become lists.
 
         Raises:
-            OSError: If the folder cannot be made or written to.
-            APIStatusError: If a server refuses a request. Whatever is raised, unfinished downloads are cancelled, and
-                complete files stay.
-            APIConnectionError: If a connection keeps breaking without anything new.
-            APIResponseError: If a redirect is not followed, or an answer cannot be right.
+            ValueError: If an argument is not valid; nothing was sent.
+            FilesNotSavedError: If some of several files cannot be downloaded. All others are saved before it is raised;
+                its `saved` is the structure with their paths.
+            APIStatusError: If there is one file, and its server refuses the request.
+            APIConnectionError: If there is one file, and the connection keeps breaking without anything new.
+            APIResponseError: If there is one file, and a redirect is not followed, or the answer cannot be right.
+            OSError: If the folder cannot be made or written to. Then, and if it is cancelled, unfinished downloads are
+                cancelled, and complete files stay.
 
         Example:
             ```python
@@ -233,7 +241,8 @@ class Files(Resource):
             print(saved["image"])  # results/cat.png
             ```
         """
-        return await save(self._store, output, Path(folder), on_progress)
+        check_callback(on_progress=on_progress)
+        return await save(self._store, output, Path(checked_path(folder, "folder")), on_progress)
 
     def save(
         self,
@@ -261,11 +270,14 @@ class Files(Resource):
             The same structure, with a `Path` in place of each address. Tuples become lists.
 
         Raises:
-            OSError: If the folder cannot be made or written to.
-            APIStatusError: If a server refuses a request. Whatever is raised, unfinished downloads are cancelled, and
-                complete files stay.
-            APIConnectionError: If a connection keeps breaking without anything new.
-            APIResponseError: If a redirect is not followed, or an answer cannot be right.
+            ValueError: If an argument is not valid; nothing was sent.
+            FilesNotSavedError: If some of several files cannot be downloaded. All others are saved before it is raised;
+                its `saved` is the structure with their paths.
+            APIStatusError: If there is one file, and its server refuses the request.
+            APIConnectionError: If there is one file, and the connection keeps breaking without anything new.
+            APIResponseError: If there is one file, and a redirect is not followed, or the answer cannot be right.
+            OSError: If the folder cannot be made or written to. Then, and if it is cancelled, unfinished downloads are
+                cancelled, and complete files stay.
 
         Example:
             ```python

@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Genera
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+from ._batch.inputs import iterator_of
 from ._blocking.guard import refuse_event_loop
-from ._parsing.arguments import shown
+from ._parsing.arguments import check_flags
 from ._predictions.outcome import OutputReader
 from .batch import AsyncBatch, Batch, BatchResult
 
@@ -23,6 +24,7 @@ class _Outputs:
     """
 
     def __init__(self, read: OutputReader, *, return_exceptions: bool) -> None:
+        check_flags(return_exceptions=return_exceptions)
         self._read = read
         self._return_exceptions = return_exceptions
 
@@ -49,7 +51,7 @@ class AsyncOutputMap(_Outputs, Generic[T]):
     def __init__(self, batch: AsyncBatch, read: OutputReader, *, return_exceptions: bool) -> None:
         super().__init__(read, return_exceptions=return_exceptions)
         self._batch = batch
-        self._is_open = False
+        self._is_entered = False
 
     def __aiter__(self) -> "AsyncOutputMap[T]":
         return self
@@ -58,7 +60,7 @@ class AsyncOutputMap(_Outputs, Generic[T]):
         return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks
 
     async def __anext__(self) -> T:
-        if not self._is_open:
+        if not self._is_entered:
             raise RuntimeError(
                 "Write `async with client.async_map(…) as outputs:`, and iterate over it inside the block."
             )
@@ -66,13 +68,12 @@ class AsyncOutputMap(_Outputs, Generic[T]):
 
     async def __aenter__(self) -> "AsyncOutputMap[T]":
         await self._batch.__aenter__()
-        self._is_open = True
+        self._is_entered = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._is_open = False
         await self._batch.__aexit__(kind, error, traceback)
 
 
@@ -93,6 +94,7 @@ class OutputMap(_Outputs, Generic[T]):
         self._batch = batch
         self._is_begun = False
         self._is_over = False
+        self._is_left = False
 
     def __iter__(self) -> "OutputMap[T]":
         return self
@@ -101,6 +103,11 @@ class OutputMap(_Outputs, Generic[T]):
         return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks
 
     def __next__(self) -> T:
+        if self._is_left and not self._batch.is_exhausted:
+            raise RuntimeError(
+                "The block of this map has ended, and what was under way in it: there are no more outputs. Read them "
+                "inside the block, such as `outputs = list(outputs)`."
+            )
         if self._is_over:
             raise StopIteration
         if not self._is_begun:
@@ -131,6 +138,7 @@ class OutputMap(_Outputs, Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_left = True
         self.close()
 
 
@@ -141,11 +149,9 @@ def as_params(inputs: Iterable[object]) -> Iterator[Mapping[str, object]]:
         inputs: The inputs.
 
     Raises:
-        ValueError: If they are one input instead of many.
-        TypeError: If they cannot be iterated over.
+        ValueError: If they are one input instead of many, or cannot be iterated over.
     """
-    _refuse_one(inputs)
-    return _wrapped(iter(inputs))
+    return _wrapped(iterator_of(inputs))
 
 
 def as_async_params(
@@ -155,12 +161,6 @@ def as_async_params(
     if isinstance(inputs, AsyncIterable):
         return _async_wrapped(aiter(inputs))
     return as_params(inputs)
-
-
-def _refuse_one(inputs: object) -> None:
-    one: object = inputs
-    if isinstance(inputs, (str, bytes, Mapping)):
-        raise ValueError(f"inputs must be an iterable of inputs, such as [{shown(one)}]. Nothing was sent.")  # noqa: TRY004 -- like all bad arguments
 
 
 def _wrapped(inputs: Iterator[object]) -> Iterator[Mapping[str, object]]:

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import TypeAlias
 
-from ._batch.inputs import CallersInputs, reader
+from ._batch.inputs import CallersInputs, iterator_of, reader
 from ._batch.job import Job
 from ._blocking.calls import Caller
+from ._parsing.arguments import check_flags
 from ._parsing.ids import segment
 from ._parsing.prediction import PredictionParser
 from ._polling.options import (
@@ -199,6 +200,7 @@ class Predictions(Resource):
             print(prediction["output"])
             ```
         """
+        check_flags(wait=wait, stream=stream)
         options = for_coroutine(wait_options)
         create = await with_files_uploaded(Create.checked(params, model, stream=stream), self._files.async_upload)
         if not wait:
@@ -673,7 +675,7 @@ class Predictions(Resource):
             ```
         """
         caller = Caller()
-        read = CallersInputs(iter(inputs), caller)
+        read = CallersInputs(iterator_of(inputs), caller)
         job = self._job(model, for_coroutine(wait_options, caller), recreate_unknown, find_unknown, retry_failed)
         limits = BatchLimits(max_in_flight, max_failures, deduplicate, journal, in_order)
         return Batch(self._api, AsyncBatch(job, read, limits), read)

@@ -131,6 +131,7 @@ class AsyncPredictionStream(_Events):
         return self
 
     async def __anext__(self) -> PredictionStreamEvent:
+        self._reader.check_block()
         if not self._reader.events and not await self._reader.read():
             raise StopAsyncIteration
         return self._next()
@@ -169,6 +170,7 @@ class AsyncPredictionStream(_Events):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._reader.leave_block()
         await self.aclose()
 
 
@@ -203,6 +205,7 @@ class PredictionStream(_Events):
 
     def __next__(self) -> PredictionStreamEvent:
         with self._turn:
+            self._reader.check_block()
             while not self._reader.events:
                 self._wait_for_more()
             return self._next()
@@ -273,6 +276,7 @@ class PredictionStream(_Events):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._reader.leave_block()
         self.close()
 
 
@@ -358,7 +362,7 @@ class AsyncOutputStream(_Pieces):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.aclose()
+        await self._stream.__aexit__(kind, error, traceback)
 
 
 class OutputStream(_Pieces):
@@ -404,7 +408,7 @@ class OutputStream(_Pieces):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        self._stream.__exit__(kind, error, traceback)
 
 
 def _decoded(text: str) -> JsonValue:

@@ -84,6 +84,25 @@ class TestMaxFailures:
                 results = await collected(client, [BAD, *texts(20)], max_failures=2)
         assert len(results) == 21
 
+    @pytest.mark.parametrize("journaled", [False, True])
+    async def test_of_equal_inputs_that_are_created_once_one_failure_counts(
+        self, sandbox: Sandbox, journal: Path, journaled: bool
+    ) -> None:
+        inputs = [*[BAD] * 30, *texts(5), {"input": {"text": "bad", "more": 1}}, *texts(40)[5:]]
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results, error = await until_stopped(
+                    client,
+                    inputs,
+                    max_failures=2,
+                    deduplicate=True,
+                    max_in_flight=4,
+                    journal=journal if journaled else None,
+                )
+        assert error.failures == {"failed": 2}
+        assert sum(each.failure is not None for each in results) == 31
+        assert sum(each["status"] == "failed" for each in sandbox.predictions) == 2
+
     async def test_with_the_journal_it_goes_on(self, sandbox: Sandbox, journal: Path) -> None:
         inputs = [*[BAD] * 3, *texts(10)]
         with fail_after(30):

@@ -1,8 +1,9 @@
 """Outputs whose files are saved."""
 
+import pickle
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.clients import Script, Spelling, client_of, never
-from wriftai_anyio import APIStatusError, NotFoundError
+from tests.support.clients import BASE_URL, Script, Spelling, client_of, never
+from wriftai_anyio import APIConnectionError, APIStatusError, FilesNotSavedError, NotFoundError
 from wriftai_anyio._files.outputs import FILES_AT_ONCE, copied
 
 pytestmark = pytest.mark.anyio
@@ -126,34 +127,85 @@ async def test_several_files_are_downloaded_at_once_but_not_all(tmp_path: Path) 
     assert 1 < host.most_at_once <= FILES_AT_ONCE
 
 
-async def test_when_one_fails_the_others_are_cancelled_and_whole_files_stay(tmp_path: Path) -> None:
-    stalled = anyio.Event()
+def test_a_dead_link_among_many_keeps_none_of_the_others_from_being_saved(spelling: Spelling, tmp_path: Path) -> None:
+    host = Host({"/dead.png": lambda: httpx.Response(404), "/gone.png": lambda: httpx.Response(410)})
+    names = [*(f"{number}.png" for number in range(20)), "dead.png", *(f"{number}.png" for number in range(20, 30))]
+    dead, gone = url("dead.png?key=secret"), url("gone.png")
+    output = {"all": [url(f"{name}?key=secret") for name in names], "more": (gone, dead)}
+    with spelling.client(host) as client, pytest.raises(FilesNotSavedError) as failed:
+        spelling.call(client.files, "save", output, tmp_path)
+    error = failed.value
+    paths: list[Any] = [dead if name == "dead.png" else tmp_path / name for name in names]
+    assert error.saved == {"all": paths, "more": [gone, dead]}
+    assert isinstance(error.failures[dead], NotFoundError)
+    assert error.failures.keys() == {dead, gone}
+    assert error.__cause__ in error.failures.values()
+    assert str(error).startswith("2 of 32 files could not be saved; the others are. (1) GET /")
+    assert "/dead.png on store.example was answered 404" in str(error)
+    assert "/gone.png on store.example was answered 410" in str(error)
+    assert "secret" not in str(error)
+    assert sorted(names_in(tmp_path)) == sorted(f"{number}.png" for number in range(30))
+    assert pickle.loads(pickle.dumps(error)).saved == error.saved
 
-    class Failing(Host):
+    host.answers.clear()
+    with spelling.client(host) as client:
+        again = spelling.call(client.files, "save", error.saved, tmp_path)
+    assert again == {"all": [tmp_path / name for name in names], "more": [tmp_path / "gone.png", tmp_path / "dead.png"]}
+    assert len(host.requests) == 32 + 2
+    assert len(names_in(tmp_path)) == 32
+
+
+async def test_what_was_told_of_a_file_that_is_given_up_is_taken_back(tmp_path: Path) -> None:
+    def broken() -> httpx.Response:
+        class Broken(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                yield b"abc"
+                raise httpx.ReadError("broken")
+
+        return httpx.Response(200, headers={"content-length": "9"}, stream=Broken())
+
+    told: list[tuple[int, int | None]] = []
+    with pytest.raises(FilesNotSavedError):
+        await client_of(Host({"/b": broken}), max_retries=0).files.async_save(
+            [url("a.png"), url("b")], tmp_path, on_progress=lambda *each: told.append(each)
+        )
+    assert sum(delta for delta, _ in told) == len(url("a.png"))
+
+
+async def test_when_all_must_end_the_others_are_cancelled_and_whole_files_stay(tmp_path: Path) -> None:
+    class Slow(Host):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             if request.url.path == "/slow.png":
-                stalled.set()
                 return await never(request)
-            if request.url.path == "/none.png":
-                await stalled.wait()
-                while not (tmp_path / "a.png").exists():
-                    await anyio.sleep(0.001)
-                return httpx.Response(404)
             return await super().handle_async_request(request)
 
-    with anyio.fail_after(10), pytest.raises(NotFoundError):
-        output = [url("a.png"), url("slow.png"), url("none.png")]
-        await client_of(Failing()).files.async_save(output, tmp_path)
+    async def fail(*_: object) -> None:
+        while not (tmp_path / "a.png").exists():
+            await anyio.sleep(0.001)
+        raise OSError("disk full")
+
+    calls = iter([lambda *_: None, fail])
+    with anyio.fail_after(10), pytest.raises(OSError, match="disk full"):
+        output = [url("a.png"), url("slow.png"), url("b.png")]
+        await client_of(Slow()).files.async_save(output, tmp_path, on_progress=lambda *each: next(calls)(*each))
     assert names_in(tmp_path) == ["a.png"]
     assert (tmp_path / "a.png").read_text() == url("a.png")
+
+
+async def test_the_advice_for_another_host_is_not_about_the_base_url(tmp_path: Path) -> None:
+    for where, advice in ((HOST, "Check the network, then try again."), (BASE_URL, "the network and the base URL")):
+        with pytest.raises(APIConnectionError, match=advice):
+            await client_of(Script(forever=httpx.ConnectError("no")), max_retries=0).files.async_save(
+                f"{where}/a.png", tmp_path
+            )
 
 
 async def test_progress_is_told_of_all_files_together(tmp_path: Path) -> None:
     told: list[tuple[int, int | None]] = []
 
     async def on_progress(delta: int, size: int | None) -> None:
-        await anyio.lowlevel.checkpoint()
         told.append((delta, size))
+        await anyio.lowlevel.checkpoint()
 
     output = [url("a.png"), url("bb.png")]
     await client_of(Host()).files.async_save(output, tmp_path, on_progress=on_progress)

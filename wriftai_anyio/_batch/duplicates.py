@@ -9,7 +9,7 @@ from wriftai_anyio._predictions.json_input import JsonInput
 from wriftai_anyio._types.prediction import PredictionWithIO
 
 from .digest import digest
-from .job import Kept, Work
+from .job import Kept, Plan, Repeated, Work
 
 
 class _Shared:
@@ -53,7 +53,7 @@ class Duplicates:
         self._model = model
         self._known: dict[bytes, _Shared] = {}
 
-    def work(self, params: JsonInput, plan: Kept | Work | None, create: Work) -> Kept | Work:
+    def work(self, params: JsonInput, plan: Kept | Work | None, create: Work) -> Plan:
         """Says how to bring an input to its end.
 
         Args:
@@ -66,7 +66,7 @@ class Duplicates:
         except ValueError:  # a stream, which equals no other
             return plan or create
         if identity in self._known:
-            return plan or self._known[identity].wait
+            return plan or Repeated(self._known[identity].wait)
         shared = self._known[identity] = _Shared()
         if isinstance(plan, Kept):
             shared.keep(plan.prediction)

@@ -4,6 +4,7 @@ from collections import Counter
 
 from anyio import Event
 
+from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio.errors import BatchStoppedError
 
 
@@ -19,7 +20,7 @@ class Guard:
 
     def __init__(self, max_failures: int | None) -> None:
         if max_failures is not None and (type(max_failures) is not int or max_failures < 1):
-            raise ValueError(f"max_failures must be a whole number from 1, or None, not {max_failures!r}.")
+            raise ValueError(f"max_failures must be a whole number from 1, or None, not {shown(max_failures)}.")
         self._most = max_failures
         self._failures: Counter[str] = Counter()
         self._succeeded = 0
@@ -47,17 +48,18 @@ class Guard:
         """Notes that an input is under way."""
         self._under_way += 1
 
-    def end(self, failure: str | None, *, is_kept: bool) -> None:
+    def end(self, failure: str | None, *, is_free: bool) -> None:
         """Notes what came of an input that was under way.
 
         Args:
             failure: Its status, or the name of its error; `None` if it succeeded.
-            is_kept: Whether an earlier run left it: then a failure costs nothing any more.
+            is_free: Whether nothing was created for it, since an earlier run left its result or an equal input has it:
+                then a failure does not count.
         """
         self._under_way -= 1
         if failure is None:
             self._succeeded += 1
-        elif not is_kept:
+        elif not is_free:
             self._failures[failure] += 1
         self._changed.set()
         self._changed = Event()

@@ -1,14 +1,17 @@
 """Where a batch takes its inputs from: any iterable or async iterable, or the thread of a blocking caller."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from wriftai_anyio._blocking.calls import Caller
+from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._predictions.json_input import JsonInput
 from wriftai_anyio._predictions.params import are_params, taken
+
+T = TypeVar("T")
 
 Params: TypeAlias = Any
 """A `CreatePredictionParams`, or what a caller took for one."""
@@ -56,9 +59,34 @@ def reader(inputs: Iterable[Params] | AsyncIterable[Params]) -> Inputs:
         inputs: The inputs.
 
     Raises:
-        TypeError: If they cannot be iterated over.
+        ValueError: If they cannot be iterated over.
     """
-    return _AsyncRead(aiter(inputs)) if isinstance(inputs, AsyncIterable) else _Read(iter(inputs))
+    return _AsyncRead(aiter(inputs)) if isinstance(inputs, AsyncIterable) else _Read(iterator_of(inputs))
+
+
+def iterator_of(inputs: Iterable[T]) -> Iterator[T]:
+    """Begins to iterate over the inputs of a caller.
+
+    Args:
+        inputs: The inputs.
+
+    Raises:
+        ValueError: If they cannot be iterated over, or are one input in place of many.
+    """
+    given: object = inputs
+    if isinstance(given, (str, bytes, bytearray, Mapping)):
+        raise ValueError(f"inputs must be an iterable of inputs, such as [{shown(given)}]. Nothing was sent.")  # noqa: TRY004 -- like all bad arguments
+    if isinstance(given, AsyncIterable):
+        raise ValueError(  # noqa: TRY004
+            "inputs is an async iterable, which a blocking call cannot read: use the coroutine of the same name "
+            "with `async_`, or make a list of it first. Nothing was sent."
+        )
+    try:
+        return iter(inputs)
+    except TypeError:
+        raise ValueError(
+            f"inputs must be an iterable, such as a list of inputs, not {shown(given)}. Nothing was sent."
+        ) from None
 
 
 class _Read(Inputs):

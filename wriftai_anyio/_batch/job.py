@@ -28,6 +28,21 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """An input that is equal to an earlier one.
+
+    Attributes:
+        work: Waits for the result of that one.
+    """
+
+    work: Work
+
+
+Plan: TypeAlias = Kept | Repeated | Work
+"""How an input comes to its result."""
+
+
+@dataclass(frozen=True)
 class Job:
     """What all inputs of a batch have in common.
 

@@ -15,7 +15,7 @@ from wriftai_anyio._pipeline.retry_loop import Failure
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.addresses import web_address
 from wriftai_anyio._transport.bodies import StreamedBody, abandon, close
-from wriftai_anyio._transport.failures import connection_error, patience_with
+from wriftai_anyio._transport.failures import ELSEWHERE, connection_error, patience_with
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from wriftai_anyio.hooks import RequestEvent
@@ -114,12 +114,15 @@ class Store:
     ) -> httpx.Request:
         own = httpx.Headers({"host": address.netloc.decode("ascii"), "accept": "*/*"})
         own["user-agent"] = httpx.Headers(self._config.headers).get("user-agent", USER_AGENT)
-        if body is None and _origin(address) == _origin(httpx.URL(self._config.base_url)):
+        is_elsewhere = _origin(address) != _origin(httpx.URL(self._config.base_url))
+        if body is None and not is_elsewhere:
             own.update(self._config.headers)
             if self._config.access_token:
                 own["authorization"] = f"Bearer {self._config.access_token}"
         own.update(headers)
-        extensions = {"timeout": self._config.timeout.as_dict()}
+        extensions: dict[str, object] = {"timeout": self._config.timeout.as_dict()}
+        if is_elsewhere:
+            extensions[ELSEWHERE] = True
         stream = httpx.ByteStream(b"") if body is None else body
         return httpx.Request(method, address, headers=own, stream=stream, extensions=extensions)
 

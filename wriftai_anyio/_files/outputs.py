@@ -1,6 +1,7 @@
 """The files that an output leads to: found wherever their addresses are in it, and put in its copy as paths."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,11 @@ import httpx
 from wriftai_anyio._concurrency.gather import side_by_side
 from wriftai_anyio._concurrency.threads import run_in_thread
 from wriftai_anyio._transport.addresses import web_address
+from wriftai_anyio.errors import FilesNotSavedError, WriftAIError
 
 from .download import download
 from .object_store import Store
-from .progress import DownloadProgress
+from .progress import DownloadProgress, tell
 
 Container: TypeAlias = dict[object, object] | list[object]
 
@@ -26,11 +28,19 @@ _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 async def save(store: Store, output: object, folder: Path, on_progress: DownloadProgress | None) -> Any:  # noqa: ANN401 -- of the shape of the output
     """Downloads each file that an output leads to, several at once; see `Files.async_save`.
 
+    An address of several that cannot be downloaded does not keep the others from being saved: addresses expire, and
+    what they lead to is paid for.
+
     Args:
         store: Sends the requests.
         output: The output; it is copied before anything is awaited, so that it may be changed meanwhile.
         folder: Where the files are put.
         on_progress: The caller's callback.
+
+    Raises:
+        WriftAIError: If the only file cannot be downloaded.
+        FilesNotSavedError: If some of several cannot.
+        OSError: If the folder cannot be written to.
     """
     addresses: dict[str, httpx.URL] = {}
 
@@ -46,11 +56,24 @@ async def save(store: Store, output: object, folder: Path, on_progress: Download
     await run_in_thread(partial(folder.mkdir, parents=True, exist_ok=True))
     total = _Total(on_progress)
     different = list(dict.fromkeys(addresses.values()))
-    saved = await side_by_side(
-        lambda address: download(store, address, folder, total.counting(address)), different, FILES_AT_ONCE
-    )
-    paths = dict(zip(different, saved, strict=True))
-    return copied(copy, lambda text: paths[addresses[text]] if text in addresses else text)
+    failures: dict[httpx.URL, WriftAIError] = {}
+    paths: dict[httpx.URL, Path] = {}
+
+    async def fetch(address: httpx.URL) -> None:
+        try:
+            paths[address] = await download(store, address, folder, total.counting(address))
+        except WriftAIError as error:
+            if len(different) == 1:
+                raise
+            failures[address] = error
+            await total.take_back(address)
+
+    await side_by_side(fetch, different, FILES_AT_ONCE)
+    saved = copied(copy, lambda text: paths.get(addresses[text], text) if text in addresses else text)
+    if failures:
+        by_text = {text: failures[address] for text, address in addresses.items() if address in failures}
+        raise FilesNotSavedError(saved, by_text, len(paths)) from next(iter(failures.values()))
+    return saved
 
 
 def copied(value: object, replace: Callable[[str], object]) -> Any:  # noqa: ANN401 -- of the shape of the value
@@ -99,6 +122,7 @@ class _Total:
     def __init__(self, on_progress: DownloadProgress | None) -> None:
         self._on_progress = on_progress
         self._sizes: dict[httpx.URL, int | None] = {}
+        self._received: Counter[httpx.URL] = Counter()
 
     def counting(self, address: httpx.URL) -> DownloadProgress | None:
         """Returns the callback for one of them."""
@@ -108,9 +132,15 @@ class _Total:
 
         def count(delta: int, size: int | None) -> object:
             self._sizes[address] = size
+            self._received[address] += delta
             return on_progress(delta, self._sum())
 
         return count
+
+    async def take_back(self, address: httpx.URL) -> None:
+        """Takes back the bytes of one that is given up."""
+        self._sizes.pop(address, None)
+        await tell(self._on_progress, -self._received[address], self._sum())
 
     def _sum(self) -> int | None:
         total = 0

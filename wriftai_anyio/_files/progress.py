@@ -25,4 +25,5 @@ async def tell(on_progress: Callable[[int, S], object] | None, delta: int, size:
 
 def on_caller(caller: Caller, on_progress: Callable[[int, S], object] | None) -> Callable[[int, S], object] | None:
     """Returns a callback for the coroutine that calls that of a blocking call, in the thread of its caller."""
-    return None if on_progress is None else partial(caller.run, on_progress)
+    # What cannot be called goes on as it is, to be refused there.
+    return partial(caller.run, on_progress) if callable(on_progress) else on_progress

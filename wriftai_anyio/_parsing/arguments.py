@@ -1,6 +1,8 @@
 """What callers pass: checked by name, and shown short in messages."""
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from os import PathLike, fspath
 from reprlib import Repr
 from typing import Final, cast
 
@@ -21,6 +23,67 @@ def shown(value: object) -> str:
     # Not `repr`, which would write out all of a large argument first.
     text = _SHORT.repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
+def check_flags(**flags: object) -> None:
+    """Refuses arguments that are neither `True` nor `False`: a "no" would be taken for a yes.
+
+    Args:
+        **flags: The arguments, by their names.
+
+    Raises:
+        ValueError: If one is something else.
+    """
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise ValueError(f"{name} must be True or False, not {shown(flag)}. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
+
+
+def check_callback(**callbacks: object) -> None:
+    """Refuses callbacks that are neither `None` nor can be called.
+
+    Args:
+        **callbacks: The arguments, by their names.
+
+    Raises:
+        ValueError: If one is something else.
+    """
+    for name, callback in callbacks.items():
+        if callback is not None and not callable(callback):
+            raise ValueError(f"{name} must be a function, or None, not {shown(callback)}. Nothing was sent.")
+
+
+def checked_whole(value: object, argument: str, least: int) -> int:
+    """Returns an argument that must be a whole number.
+
+    Args:
+        value: The argument.
+        argument: Its name.
+        least: The least that it may be.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{argument} must be a whole number from {least}, not {shown(value)}.")
+    return value
+
+
+def checked_path(path: object, argument: str) -> str | PathLike[str]:
+    """Returns an argument that must be the path of a file or folder.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    named: object = path
+    with suppress(TypeError):
+        if isinstance(named, (str, PathLike)):
+            named = fspath(cast("str | PathLike[str]", named))
+    if not isinstance(named, str) or not named or "\0" in named:
+        raise ValueError(
+            f"{argument} must be a path (a string or a pathlib.Path), not {shown(path)}. Nothing was sent."
+        )
+    return cast("str | PathLike[str]", path)
 
 
 def mapping_of(value: object, argument: str) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Final
 
 from wriftai_anyio._blocking.calls import Caller
-from wriftai_anyio._parsing.arguments import shown
+from wriftai_anyio._parsing.arguments import check_flags, shown
 
 from .callbacks import OnPoll, check_on_poll, in_thread_of
 
@@ -34,9 +34,7 @@ class _BaseWaitOptions:
         for name, value in (("timeout", self.timeout), ("duration", self.duration)):
             if value is not None:
                 _check_seconds(name, value, " or None,")
-        for name, flag in (("cancel_on_exit", self.cancel_on_exit), ("poll", self.poll)):
-            if not isinstance(flag, bool):
-                raise ValueError(f"{name} must be True or False, not {shown(flag)}.")  # noqa: TRY004 -- as all bad arguments
+        check_flags(cancel_on_exit=self.cancel_on_exit, poll=self.poll)
         if self.on_poll is not None:
             check_on_poll(self.on_poll)
 

@@ -23,6 +23,7 @@ from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
+from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._parsing.ids import is_id, is_same_id
 from wriftai_anyio._parsing.json_text import id_in_json
 from wriftai_anyio._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS
@@ -173,9 +174,9 @@ class EventReader:
         wait: float | None = None,
     ) -> None:
         if after_id is not None and not (isinstance(after_id, str) and after_id):
-            raise ValueError(f"after_id must be the id of an event, or None, not {after_id!r}.")
-        if wait is not None and not (wait > 0 and math.isfinite(wait)):
-            raise ValueError(f"wait must be seconds, more than 0, or None, not {wait!r}.")
+            raise ValueError(f"after_id must be the id of an event, or None, not {shown(after_id)}.")
+        if wait is not None and not _is_duration(wait):
+            raise ValueError(f"wait must be seconds, more than 0, or None, not {shown(wait)}.")
         self.events: deque[ServerSentEvent] = deque()
         # Of events before the one to begin after it is not known whether they held output.
         self.has_output: bool = after_id is not None
@@ -193,6 +194,7 @@ class EventReader:
         self._fruitless = 0
         self._accepted = False
         self._ended = False
+        self._is_left = False
         self._unobserved = api.observer is NOBODY
         self._taken: Event | None = None
 
@@ -281,6 +283,25 @@ class EventReader:
     def paused(self) -> bool:
         """Whether `read_ahead` waits until somebody lets it go on."""
         return self._taken is not None
+
+    def leave_block(self) -> None:
+        """Notes that the block of the stream ends: to read on is an error then, unless the stream has ended, too."""
+        self._is_left = not self._ended
+
+    def check_block(self) -> None:
+        """Refuses to read on after the end of the block.
+
+        Raises:
+            RuntimeError: If the block ended before the stream, and what was read until then was taken.
+        """
+        if not self._is_left or self.events:
+            return
+        known = self._prediction_id
+        after = f", after_id={self._last_id!r}" if self._last_id is not None else ""
+        raise RuntimeError(
+            "The block of this stream has ended before its last event. Read it inside the block"
+            + (f"; predictions.stream({known!r}{after}) reads on." if known else ".")
+        )
 
     def end(self) -> None:
         """Ends the stream: there are no more events then but those that were read."""
@@ -420,6 +441,10 @@ class EventReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.aclose(patience)
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _prediction_id_in(event: ServerSentEvent) -> str | None:

@@ -7,10 +7,13 @@ from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._polling.options import AsyncWaitOptions, WaitOptions
 from wriftai_anyio._types.prediction import PredictionWithIO, Status, is_terminal
 from wriftai_anyio.errors import OutputTypeError, PredictionFailedError, WriftAIError
+from wriftai_anyio.plain_text import one_line
 
 OutputReader: TypeAlias = Callable[[PredictionWithIO], Any]
 """Returns the output of a prediction that has ended."""
 
+LONGEST_REASON: Final = 300
+"""Characters of what pydantic says of a type, which goes on with advice for pydantic's own users."""
 _MISSING: Final = "output_type needs pydantic: install wriftai-anyio[pydantic], or leave output_type out."
 
 
@@ -39,6 +42,8 @@ def output_reader(output_type: object) -> OutputReader:
     """
     if output_type is None:
         return output_of
+    if isinstance(output_type, str):
+        raise ValueError(f"output_type cannot be {shown(output_type)}: give the type, not its name. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
     try:
         from pydantic import TypeAdapter, ValidationError
         from pydantic_core import from_json, to_json
@@ -47,7 +52,9 @@ def output_reader(output_type: object) -> OutputReader:
     try:
         adapter = TypeAdapter[Any](cast("Any", output_type))
     except Exception as error:
-        raise ValueError(f"output_type cannot be {shown(output_type)}: {error}. Nothing was sent.") from error
+        raise ValueError(
+            f"output_type cannot be {shown(output_type)}: {one_line(error, LONGEST_REASON)} Nothing was sent."
+        ) from error
 
     def read(prediction: PredictionWithIO) -> Any:  # noqa: ANN401 -- of the output type
         output = output_of(prediction)

@@ -3,6 +3,7 @@
 import sys
 import time
 from importlib.util import find_spec
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -10,6 +11,9 @@ from rich.table import Column
 from rich.text import Text
 
 from .display import Display, Line, PlainDisplay, Unit, plain_line
+
+NARROW: Final = 60
+"""Columns below which there is no bar."""
 
 
 def rich_display(console: Console | None) -> Display:
@@ -29,11 +33,15 @@ def rich_display(console: Console | None) -> Display:
 
 class _RichDisplay:
     def __init__(self, console: Console) -> None:
+        # Where there is little room, the name gives way: rich takes it from all columns alike.
+        is_narrow = console.width < NARROW
+        name = Column(overflow="ellipsis", ratio=1, no_wrap=True) if is_narrow else None
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=16),
+            TextColumn("{task.description}", markup=False, table_column=name),
+            *(() if is_narrow else (BarColumn(bar_width=16),)),
             TextColumn("{task.fields[summary]}", markup=False, table_column=Column(no_wrap=True)),
-            _Times(Column(no_wrap=True)),
+            _Times(Column(no_wrap=True), is_short=is_narrow),
+            expand=is_narrow,
             console=console,
             # What is printed is drawn above the bars, and so on this console: not what shall go to a file or a pipe.
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
@@ -72,11 +80,15 @@ class _RichLine:
 
 
 class _Times(ProgressColumn):
-    """The time that has passed, and how much is probably left."""
+    """The time that has passed, and how much is probably left if there is room."""
+
+    def __init__(self, column: Column, *, is_short: bool) -> None:
+        super().__init__(column)
+        self._is_short = is_short
 
     def render(self, task: Task) -> Text:
         passed = task.finished_time if task.finished else task.elapsed
-        left = None if task.finished else task.time_remaining
+        left = None if task.finished or self._is_short else task.time_remaining
         text = _clock(passed or 0.0) if left is None else f"{_clock(passed or 0.0)}, {_clock(left)} left"
         return Text(text, style="progress.elapsed")
 

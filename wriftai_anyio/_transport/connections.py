@@ -193,8 +193,7 @@ class Http:
     async def _connections(self, scheme: str) -> Connections:
         if self._transport is None and not self._closed and not self._network.get().is_ready(scheme):
             await begin_in_thread(partial(self._network.get().prepare, scheme)).outcome()
-        if self._closed:
-            raise closed_error()
+        self.check_open()
         end = loop_ends.get()
         connections = end.connections(self)
         if connections is None:
@@ -214,6 +213,15 @@ class Http:
         await self.close_loop()
         if self._transport is not None:
             await self._transport.aclose()
+
+    def check_open(self) -> None:
+        """Raises if further requests are refused.
+
+        Raises:
+            RuntimeError: If they are.
+        """
+        if self._closed:
+            raise closed_error()
 
     def refuse(self) -> None:
         """Refuses further requests."""

@@ -14,6 +14,8 @@ from .bodies import Body
 
 PROXY: Final = "wriftai_anyio.proxy"
 """The extension of a request that names the proxy it goes through, without credentials."""
+ELSEWHERE: Final = "wriftai_anyio.elsewhere"
+"""The extension of a request to another origin than the API's, with which the base URL has nothing to do."""
 
 _TIMEOUTS: Final[tuple[tuple[type[httpx.TimeoutException], str, str], ...]] = (
     (httpx.ConnectTimeout, "connect", "connecting"),
@@ -51,7 +53,7 @@ def _described(request: httpx.Request, error: httpx.RequestError) -> tuple[type[
         what = f"was not sent ({name}: the transport's own pool had no connection free in time)"
         return APIConnectionError, what, "Give the transport more connections (httpx.Limits)."
     over_proxy = PROXY in request.extensions and isinstance(error, _NEVER_CONNECTED)
-    advice = _CHECK_THE_PROXY if over_proxy else _CHECK_THE_NETWORK
+    advice = _CHECK_THE_PROXY if over_proxy else _network_advice(request)
     if isinstance(error, httpx.TimeoutException):
         return APITimeoutError, f"was not answered in time ({name}: {_overdue(request, error)})", advice
     said = _said(error)
@@ -59,13 +61,18 @@ def _described(request: httpx.Request, error: httpx.RequestError) -> tuple[type[
 
 
 _CHECK_THE_NETWORK: Final = "Check the network and the base URL, then try again."
+_CHECK_THE_NETWORK_ALONE: Final = "Check the network, then try again."
 _CHECK_THE_PROXY: Final = "Check the proxy, or name the host in NO_PROXY, then try again."
+
+
+def _network_advice(request: httpx.Request) -> str:
+    return _CHECK_THE_NETWORK_ALONE if ELSEWHERE in request.extensions else _CHECK_THE_NETWORK
 
 
 def late(request: httpx.Request) -> APIConnectionError:
     """Returns the error for a request that took longer than its timeouts together."""
     what = f"was not answered in time (timed out after {patience_with(request):g} s)"
-    return _error(APITimeoutError, request, what, _CHECK_THE_NETWORK, sent=_may_have_arrived(request, None))
+    return _error(APITimeoutError, request, what, _network_advice(request), sent=_may_have_arrived(request, None))
 
 
 def _error(

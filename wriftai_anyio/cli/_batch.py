@@ -10,21 +10,28 @@ import typer
 
 from wriftai_anyio.plain_text import shell_command
 
+from ._answers import at
 from ._failures import ExitCode, failure_of
 from ._following import with_paths
 from ._help import Command
-from ._input_files import read_inputs
+from ._input_files import is_csv, read_inputs
 from ._options import CancelOnExit, Json, ModelOption, examples
 from ._printing import print_json, print_sentence
 from ._results_file import ResultsFile
+from ._schemas import text_fields
 from ._session import Session
 from ._stops import Stopped
+from ._versions import version_of
 
 if TYPE_CHECKING:
     from wriftai_anyio import BatchResult, Client
+    from wriftai_anyio.errors import WriftAIError
     from wriftai_anyio.predictions import PredictionWithIO
 
 commands = typer.Typer(rich_markup_mode=None)
+
+_INCOMPLETE = "incomplete"
+"""How results are counted of which some files are gone."""
 
 Inputs: TypeAlias = Annotated[
     Path,
@@ -92,20 +99,23 @@ def batch(
 ) -> None:
     """Run a model on each line of a file.
 
-    Stopped or killed, the same command goes on where it was. Each ended prediction becomes a line of the --out file,
-    once: {"index": 0, "prediction": {…}}, where the index is the number of the input from 0; in a .csv file a row of
-    index, id, status, output, error and times. An input that ended in an error has none, and is tried again by the
-    next run.
+    If it is stopped or killed, run the same command again: it goes on where it was. Each ended prediction becomes a
+    line of the --out file, once: {"index": 0, "prediction": {…}}, where the index is the number of the input from 0;
+    in a .csv file a row of index, id, status, output, error and times. An input that ended in an error has no line;
+    the next run tries it again.
+
+    In a .csv file of inputs an empty cell leaves its field out. Cells of fields that are text in the model's schema
+    are text; other cells that are JSON, such as 12 or true, are taken as JSON.
     """
     from wriftai_anyio.predictions import WaitOptions
 
     session = context.ensure_object(Session)
-    run = _Run(session, out, total=_checked(inputs, out, journal), save=save)
+    run = _Run(session, out, total=_checked(session, inputs, out, journal), save=save)
     with (
         run.said_how_to_go_on(),
         session.client() as client,
         client.predictions.batch(
-            ({"input": value} for value in read_inputs(inputs)),
+            ({"input": value} for value in read_inputs(inputs, _texts(client, model, inputs))),
             model,
             journal=journal or _beside(out),
             wait_options=WaitOptions(cancel_on_exit=cancel_on_exit),
@@ -120,15 +130,37 @@ def batch(
     run.tell(as_json=as_json)
 
 
-def _checked(inputs: Path, out: Path, journal: Path | None) -> int:
+def _checked(session: Session, inputs: Path, out: Path, journal: Path | None) -> int:
     """Reads all inputs, so that a mistake is found before anything is created; returns their number."""
     if not inputs.is_file():
         raise ValueError(f"There is no file {inputs}; a pipe will not do, since it is read twice.")
-    total = sum(1 for _ in read_inputs(inputs))
+    if out.is_dir():
+        raise ValueError(f"--out {out} is a folder: give a file, such as {out / 'results.jsonl'}.")
+    if not out.parent.is_dir():
+        raise ValueError(f"There is no folder {out.parent} for --out {out.name}.")
+    if out.exists() and out.samefile(inputs):
+        raise ValueError(f"--out is {inputs}, the file of the inputs: give another.")
+    empty: list[int] = []
+    total = sum(1 for _ in read_inputs(inputs, on_empty=empty.append))
+    if empty:
+        lines = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
+        session.note(f"{inputs}: left out {len(empty)} rows of empty cells (line {lines}).")
     journal = journal or _beside(out)
     if out.exists() and out.stat().st_size and not journal.exists():
         raise ValueError(f"{out} holds results, but {journal}, by which it went on, is gone: give another --out.")
     return total
+
+
+def _texts(client: "Client", model: str, inputs: Path) -> frozenset[str]:
+    """Returns the fields of a CSV file whose cells are text, as far as the model's schema can be learned."""
+    from wriftai_anyio import APIStatusError
+
+    if not is_csv(inputs):
+        return frozenset()
+    try:
+        return text_fields(at(version_of(client, model), "schemas", "prediction", "input"))
+    except (APIStatusError, ValueError):  # the create says what is wrong with the model
+        return frozenset()
 
 
 def _beside(out: Path) -> Path:
@@ -153,7 +185,7 @@ class _Run:
                     self._counts[result.prediction["status"]] += 1
                 elif result.error is not None:
                     _raise_if_all_would_end_so(result.error)
-                    self._note_error(result.index, _sentence(result.error))
+                    self._note_problem(result.index, _sentence(result.error), kind="error")
 
     def _add(self, client: "Client", file: ResultsFile, index: int, prediction: "PredictionWithIO") -> bool:
         """Adds a result to the file, after its files; returns whether that went well."""
@@ -164,23 +196,32 @@ class _Run:
             try:
                 saved = client.files.save(output, self._save / str(index))
             except WriftAIError as error:
-                self._note_error(index, f"Its files could not be downloaded: {failure_of(error).sentence}")
+                saved = _saved_for_good(error)
+                if saved is not None:
+                    file.add(index, {**prediction, "output": with_paths(saved)})
+                self._note_problem(
+                    index,
+                    f"Its files could not be downloaded: {failure_of(error).sentence}",
+                    kind="error" if saved is None else _INCOMPLETE,
+                )
                 return False
             prediction = {**prediction, "output": with_paths(saved)}
         file.add(index, prediction)
         return True
 
-    def _note_error(self, index: int, sentence: str) -> None:
+    def _note_problem(self, index: int, sentence: str, *, kind: str) -> None:
         self._session.note(f"Input {index}: {sentence}")
-        self._counts["error"] += 1
+        self._counts[kind] += 1
 
     @contextmanager
     def said_how_to_go_on(self) -> Generator[None]:
         """Says how many results there are, and how to go on, if the block is left early."""
-        from wriftai_anyio.errors import APIStatusError, BatchStoppedError
+        from wriftai_anyio.errors import APIStatusError, BatchStoppedError, NotFoundError
 
         try:
             yield
+        except NotFoundError:
+            raise  # of the model: it would not be found again
         except (Stopped, APIStatusError, BatchStoppedError, OSError):
             done = sum(self._counts.values()) - self._counts["error"]
             self._session.note(f"{self._out} has {done} of {self._total} results.")
@@ -200,10 +241,22 @@ class _Run:
             print_sentence(f"{self._total} inputs, results in {self._out}: {listed}")
         if self._counts["error"]:
             self._session.note("Run the same command again to try again what ended in an error.")
+        if self._counts[_INCOMPLETE]:
+            self._session.note("What is incomplete has the addresses of files that could not be downloaded.")
         if self._counts["succeeded"] < self._total:
-            if sum(self._counts.values()) - self._counts["succeeded"] > self._counts["error"]:
+            if any(self._counts.keys() - {"succeeded", "error", _INCOMPLETE}):
                 self._session.note("Add --retry-failed to create again what did not succeed.")
             raise typer.Exit(ExitCode.PREDICTION_FAILED)
+
+
+def _saved_for_good(error: "WriftAIError") -> object:
+    """Returns the output with what was saved, if the rest is gone; `None` if another run may save all of it."""
+    from wriftai_anyio.errors import APIConnectionError, FilesNotSavedError, InternalServerError, RateLimitError
+
+    if not isinstance(error, FilesNotSavedError):
+        return None
+    passing = (APIConnectionError, InternalServerError, RateLimitError)
+    return None if any(isinstance(each, passing) for each in error.failures.values()) else error.saved
 
 
 def _raise_if_all_would_end_so(error: Exception) -> None:

@@ -140,13 +140,14 @@ class Follower:
         output = prediction.get("output")
         if self._how.save is None or output is None:
             return output
-        from wriftai_anyio.errors import WriftAIError
+        from wriftai_anyio.errors import FilesNotSavedError, WriftAIError
 
         try:
             with self._session.progress() as progress:
                 files = self._client.files.save(output, self._how.save, on_progress=progress.transfer("output"))
-        except (WriftAIError, OSError):
-            print_value(output)  # it was paid for
+        except (WriftAIError, OSError) as error:
+            # It was paid for.
+            print_value(with_paths(error.saved) if isinstance(error, FilesNotSavedError) else output)
             raise
         return with_paths(files)
 

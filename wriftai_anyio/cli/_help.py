@@ -15,12 +15,41 @@ def fit(formatter: Any) -> None:  # noqa: ANN401 -- types that typer keeps to it
     formatter.width = min(formatter.width, shutil.get_terminal_size().columns - 2)
 
 
+_PLAIN: Final = (
+    (re.compile(r"Input should be a valid integer.*"), "give a whole number."),
+    (re.compile(r"Input should be a valid number.*"), "give a number."),
+    (re.compile(r"Input should be greater than or equal to (\S+)"), r"give \1 or more."),
+    (re.compile(r"Input should be less than or equal to (\S+)"), r"give \1 or less."),
+    (re.compile(r"Input should be "), "it should be "),
+)
+"""What newer versions of typer say of a value, in the words of pydantic; and what people understand."""
+
+
+def _in_plain_words(message: str) -> str:
+    for said, plain in _PLAIN:
+        if said.match(message):
+            return said.sub(plain, message, count=1)
+    return message
+
+
 class Command(typer.core.TyperCommand):
     """A command whose arguments are shown by their metavars alone; typer puts braces and the types of Python there."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 -- as above
         """Returns the words of the usage line."""
         return ["[OPTIONS]", *(_name(argument) for argument in _arguments(self))]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 -- as above
+        """Reads the command line.
+
+        Raises:
+            typer.BadParameter: If a value cannot be right, in plain words.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _in_plain_words(error.message)
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
         """Writes the help, as wide as the terminal."""

@@ -1,7 +1,7 @@
 """The inputs of a batch in a file: JSON lines, or the rows of a CSV file."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,19 +16,29 @@ _LONGEST_CELL: Final = 2**31 - 1
 _DELIMITERS: Final = ",;\t"
 
 
-def read_inputs(path: Path) -> "Iterator[JsonValueWithFile]":
+def is_csv(path: Path) -> bool:
+    """Returns whether a file holds rows, and not lines of JSON."""
+    return path.suffix.lower() == CSV_SUFFIX
+
+
+def read_inputs(
+    path: Path, texts: Container[str] = (), on_empty: Callable[[int], None] | None = None
+) -> "Iterator[JsonValueWithFile]":
     """Reads the inputs one by one.
 
     Args:
-        path: A file of JSON lines; or, if its name ends in `.csv`, of rows below the names of their fields, in which a
-            cell that is JSON is taken as JSON, any other as text, and an empty one leaves the field out.
+        path: A file of JSON lines; or, if its name ends in `.csv`, of rows below the names of their fields. An empty
+            cell leaves the field out; any other is text in a field of `texts`, and elsewhere JSON if it is JSON. A row
+            of empty cells alone, as spreadsheets add them at the end, is no input.
+        texts: The fields of a CSV file whose cells are text whatever they look like: `007`, `true`, `1.10`.
+        on_empty: Called with the number of the line of each such row.
 
     Raises:
         ValueError: If a line or row is not what it should be.
         OSError: If the file cannot be read.
     """
     try:
-        yield from _rows(path) if path.suffix.lower() == CSV_SUFFIX else _lines(path)
+        yield from _rows(path, texts, on_empty) if is_csv(path) else _lines(path)
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not text in UTF-8: save it as UTF-8.") from None
 
@@ -44,7 +54,7 @@ def _lines(path: Path) -> "Iterator[JsonValueWithFile]":
                 raise ValueError(f"{path}, line {number}, is not JSON: {error}.") from None
 
 
-def _rows(path: Path) -> "Iterator[JsonValueWithFile]":
+def _rows(path: Path, texts: Container[str], on_empty: Callable[[int], None] | None) -> "Iterator[JsonValueWithFile]":
     csv.field_size_limit(_LONGEST_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
@@ -57,8 +67,13 @@ def _rows(path: Path) -> "Iterator[JsonValueWithFile]":
             for cells in reader:
                 if len(cells) > len(names):
                     raise ValueError(f"{path}, line {reader.line_num}, has {len(cells)} cells for {len(names)} fields.")
-                if any(cells):
-                    yield {name: json_or_text(cell) for name, cell in zip(names, cells, strict=False) if cell}
+                given = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
+                if given:
+                    yield {name: cell if name in texts else json_or_text(cell) for name, cell in given.items()}
+                elif len(cells) == len(names) == 1:
+                    yield {names[0]: ""}  # only quotes make a row of it: an empty line has no cell
+                elif cells and on_empty is not None:
+                    on_empty(reader.line_num)
         except csv.Error as error:
             raise ValueError(f"{path}, line {reader.line_num}, is not CSV: {error}.") from None
 

@@ -50,6 +50,17 @@ class Commands(typer.core.TyperGroup):
         fit(formatter)
         super().format_help(ctx, formatter)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
+        # Click cuts what they do to the width of the terminal; here it is folded.
+        rows = [(name, self._does(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _does(self, ctx: Any, name: str) -> str:  # noqa: ANN401 -- as above
+        help_text = str(self.get_command(ctx, name).help or "")
+        first, end, _ = " ".join(help_text.split()).partition(". ")
+        return first + end.rstrip()
+
     def _load(self) -> None:
         if not self.commands:
             from . import _batch, _mcp, _models, _open, _predictions, _sandbox, _transfers, _types, _watch

@@ -41,6 +41,33 @@ def schema_rows(schema: object) -> list[tuple[str, ...]]:
     return rows
 
 
+def text_fields(schema: object) -> frozenset[str]:
+    """Returns the names of an object's fields that are text, and nothing else.
+
+    Args:
+        schema: The object's JSON Schema.
+    """
+    root = _mapping(schema)
+    properties = _mapping(root.get("properties"))
+    return frozenset(
+        name for name, field in properties.items() if _kinds(_mapping(field), root) - {"null"} == {"string"}
+    )
+
+
+def _kinds(schema: Schema, root: Schema) -> set[object]:
+    field = _resolved(schema, root)
+    choices = _list(field.get("anyOf") or field.get("oneOf"))
+    if choices:
+        return {kind for choice in choices for kind in _own_kinds(_resolved(_mapping(choice), root))}
+    return _own_kinds(field)
+
+
+def _own_kinds(field: Schema) -> set[object]:
+    """Returns the types that a schema names; `None` among them if it leaves them open."""
+    kind = field.get("type")
+    return {each if isinstance(each, str) else None for each in (_list(kind) or [kind])}
+
+
 def _rows(schema: Schema, root: Schema, prefix: str, followed: frozenset[str]) -> Iterator[tuple[str, ...]]:
     required = _list(schema.get("required"))
     for name, value in _mapping(schema.get("properties")).items():

@@ -3,7 +3,7 @@
 import ast
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import typer
 
@@ -14,9 +14,7 @@ from ._help import Command
 from ._options import Model, examples
 from ._printing import print_text
 from ._session import Session
-
-if TYPE_CHECKING:
-    from wriftai_anyio import Client
+from ._versions import version_of
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -44,7 +42,7 @@ def types(context: typer.Context, model: Model) -> None:
     """Print Python types of a model's input and output."""
     generate = _generator()
     with context.ensure_object(Session).client() as client:
-        schemas = at(_version(client, model), "schemas", "prediction")
+        schemas = at(version_of(client, model), "schemas", "prediction")
     definitions = {
         name: _rebased(at(schemas, name.lower()), f"#/$defs/{name}", DEEPEST) for name in ("Input", "Output")
     }
@@ -54,15 +52,6 @@ def types(context: typer.Context, model: Model) -> None:
         raise ValueError(f"The schemas of {model} cannot be made into types: {one_line(str(error))}") from error
     _check_harmless(source)
     print_text(f"# Types of {one_line(model)}, by `wriftai-anyio types`.\n\n{source}")
-
-
-def _version(client: "Client", reference: str) -> object:
-    if ":" in reference:
-        return client.model_versions.get(reference)
-    version = at(client.models.get(reference), "latest_version")
-    if version is None:
-        raise ValueError(f"{reference} has no version yet, and so no schemas.")
-    return version
 
 
 def _generator() -> Callable[[Mapping[str, object]], str]:

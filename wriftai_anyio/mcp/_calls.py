@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from mcp_types import CallToolResult
 
-from wriftai_anyio import APIConnectionError, APIStatusError, Client, File
+from wriftai_anyio import APIConnectionError, APIStatusError, Client, File, FilesNotSavedError
 from wriftai_anyio.common_types import JsonValue, Model
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
 
@@ -157,8 +157,13 @@ class Calls:
         folder = self._guards.path(arguments.get("subfolder", "."))
         prediction = await self._client.predictions.async_get(arguments["prediction_id"])
         folder.mkdir(parents=True, exist_ok=True)
-        saved = await self._client.files.async_save(prediction.get("output"), folder)
-        return result_of({"prediction_id": prediction["id"], "output": _with_text_paths(saved)})
+        missing: dict[str, object] = {}
+        try:
+            saved = await self._client.files.async_save(prediction.get("output"), folder)
+        except FilesNotSavedError as error:
+            saved = error.saved
+            missing["not_saved"] = {address: str(reason) for address, reason in error.failures.items()}
+        return result_of({"prediction_id": prediction["id"], "output": _with_text_paths(saved), **missing})
 
     async def _upload(self, arguments: Mapping[str, Any]) -> CallToolResult:
         path = self._guards.path(arguments["path"])

@@ -40,10 +40,12 @@ class Model:
         input_schema: A JSON Schema of the input, for predictions which ask to have theirs validated.
 
     Raises:
-        ValueError: Where ``input_schema`` is no JSON Schema.
+        ValueError: Where ``function`` is no function, or ``input_schema`` no JSON Schema.
     """
 
     def __init__(self, function: ModelFunction, input_schema: Mapping[str, Any] | None = None) -> None:
+        if not callable(function):
+            raise ValueError(f"a model must be a function of the input, not {function!r}")  # noqa: TRY004 -- like all bad arguments
         Schema(input_schema or {})
         self.function = function
         self.input_schema: Mapping[str, Any] = input_schema or {}
@@ -55,14 +57,18 @@ class Models(MutableMapping[str, ModelFunction | Model]):
     def __init__(self, *sources: Mapping[str, ModelFunction | Model]) -> None:
         self._models: dict[str, Model] = {}
         for source in sources:
+            if not isinstance(source, Mapping):
+                raise ValueError(f"models must be like {{'owner/name': function}}, not {source!r}")  # noqa: TRY004 -- like all bad arguments
             self.update(source)
 
     def __getitem__(self, name: str) -> Model:
         return self._models[name]
 
     def __setitem__(self, name: str, model: ModelFunction | Model) -> None:
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"a model is named 'owner/name', not {name!r}")
+        if not isinstance(model, Model) and not callable(model):
+            raise ValueError(f"the model {name} must be a function of the input, or a Model, not {model!r}")  # noqa: TRY004
         self._models[name] = model if isinstance(model, Model) else Model(model)
 
     def __delitem__(self, name: str) -> None:

@@ -80,5 +80,7 @@ async def _no_function(_given: object) -> None:
 
 def _describe(error: BaseException) -> dict[str, Any]:
     name = type(error).__name__
-    failure = error if isinstance(error, ModelError) else ModelError(str(error) or name, {"type": name})
+    # Of a KeyError, its text is the key alone.
+    message = f"{name}: {error}" if isinstance(error, KeyError) else str(error) or name
+    failure = error if isinstance(error, ModelError) else ModelError(message, {"type": name})
     return {"source": failure.source, "message": str(failure), "detail": failure.detail}

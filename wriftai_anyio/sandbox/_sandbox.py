@@ -46,7 +46,8 @@ class Sandbox:
         sample_data: Whether it is filled with sample data: users, models, variables and past predictions.
 
     Raises:
-        ValueError: Where a duration is negative, the time scale not positive, or a model's name wrong.
+        ValueError: Where a duration is negative, the time scale not positive, a flag neither true nor false, or the
+            models are not like ``{'owner/name': function}``.
     """
 
     def __init__(
@@ -76,6 +77,9 @@ class Sandbox:
             streaming=streaming or Streaming(),
             delivery=delivery or Delivery(),
         )
+        for name, flag in ("hold", hold), ("sample_data", sample_data):
+            if not isinstance(flag, bool):
+                raise ValueError(f"{name} must be True or False, not {flag!r}")  # noqa: TRY004 -- like all bad arguments
         self._state = State(
             access_token or secrets.token_urlsafe(16), settings, models or {}, rate_limits, sample_data=sample_data
         )
