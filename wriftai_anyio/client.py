@@ -240,6 +240,7 @@ class Client:
 
         Raises:
             ValueError: If an argument is not valid; nothing was sent.
+            RuntimeError: While iterating, if the block has ended before the last piece.
             PredictionFailedError: While iterating, if the prediction failed, was cancelled or abandoned.
             CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first event.
             WriftAIError: While iterating, as in `predictions.async_create_stream`.
@@ -316,10 +317,11 @@ class Client:
             max_in_flight: How many inputs may be in work at most, from being read until you have taken their output.
             journal: Path of a file with which the job survives being killed; see `predictions.async_batch`, also for
                 all that follows.
-            recreate_unknown: Whether to create again what an earlier run may have created.
-            find_unknown: Whether to look for it on the server first.
+            recreate_unknown: With a journal: whether to create again what an earlier run may have created.
+            find_unknown: With a journal: whether to look for it on the server first.
             retry_failed: With a journal: whether to create again what an earlier run saw fail.
             max_failures: After how many failures no more inputs are read, and `BatchStoppedError` is raised at the end.
+                One that equal inputs share counts once.
             deduplicate: Whether equal inputs are created once, and each gets the output.
 
         Returns:
@@ -328,6 +330,7 @@ class Client:
         Raises:
             ValueError: If an argument is not valid; nothing was sent.
             ImportError: If `output_type` is given and pydantic is not installed; nothing was sent.
+            RuntimeError: While iterating, if the block has ended before the last output.
             BatchJournalError: As `predictions.async_batch` does.
             BatchStoppedError: After the last output, if `max_failures` did not succeed.
 
@@ -438,6 +441,7 @@ class Client:
 
         Raises:
             ValueError: If an argument is not valid; nothing was sent.
+            RuntimeError: While iterating, if the block has ended before the last piece.
             PredictionFailedError: While iterating, if the prediction failed, was cancelled or abandoned.
             CreateOutcomeUnknown: While iterating, if the create was sent and the stream broke before its first event.
             WriftAIError: While iterating, as in `predictions.create_stream`.
@@ -514,10 +518,11 @@ class Client:
             max_in_flight: How many inputs may be in work at most, from being read until you have taken their output.
             journal: Path of a file with which the job survives being killed; see `predictions.batch`, also for all that
                 follows.
-            recreate_unknown: Whether to create again what an earlier run may have created.
-            find_unknown: Whether to look for it on the server first.
+            recreate_unknown: With a journal: whether to create again what an earlier run may have created.
+            find_unknown: With a journal: whether to look for it on the server first.
             retry_failed: With a journal: whether to create again what an earlier run saw fail.
             max_failures: After how many failures no more inputs are read, and `BatchStoppedError` is raised at the end.
+                One that equal inputs share counts once.
             deduplicate: Whether equal inputs are created once, and each gets the output.
 
         Returns:
@@ -526,6 +531,7 @@ class Client:
         Raises:
             ValueError: If an argument is not valid; nothing was sent.
             ImportError: If `output_type` is given and pydantic is not installed; nothing was sent.
+            RuntimeError: While iterating, if the block has ended before the last output.
             BatchJournalError: As `predictions.batch` does.
             BatchStoppedError: After the last output, if `max_failures` did not succeed.
 

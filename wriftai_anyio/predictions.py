@@ -579,15 +579,16 @@ class Predictions(Resource):
             wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
                 the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
                 journal, `timeout` begins after the create.
-            recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
+            recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of reporting
                 `CreateOutcomeUnknown`.
-            find_unknown: Whether to look for such a prediction first, on entering the block, among the newest
+            find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the newest
                 predictions: one of this model, with the same input, that the journal does not know is taken for it.
             retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
                 abandoned. What ended in an error and was not created is tried again in any case.
             max_failures: After how many results that did not succeed no more inputs are read. What is under way
                 ends; then `BatchStoppedError` is raised. While nothing has succeeded, no more than that many are
-                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count.
+                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count,
+                and one that several equal inputs share counts once.
             deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
                 for that until the batch ends.
             in_order: Whether results come in the order of the inputs, and not as they end. Those that wait for their
@@ -598,7 +599,9 @@ class Predictions(Resource):
             A failure does not stop the others.
 
         Raises:
-            ValueError: If an argument is not valid; nothing was sent.
+            ValueError: If an argument is not valid, or an option about earlier runs is given without a journal; nothing
+                was sent.
+            RuntimeError: While iterating, if the block has ended before the last result.
             BatchJournalError: On entering the block, if the file is not a journal, is damaged or in use; while
                 iterating, if the journal is that of other inputs. The file is left unchanged.
             BatchStoppedError: After the last result, if `max_failures` results did not succeed.
@@ -642,15 +645,16 @@ class Predictions(Resource):
             wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
                 the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
                 journal, `timeout` begins after the create.
-            recreate_unknown: Whether to create again what an earlier run may have created, instead of reporting
+            recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of reporting
                 `CreateOutcomeUnknown`.
-            find_unknown: Whether to look for such a prediction first, on entering the block, among the newest
+            find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the newest
                 predictions: one of this model, with the same input, that the journal does not know is taken for it.
             retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
                 abandoned. What ended in an error and was not created is tried again in any case.
             max_failures: After how many results that did not succeed no more inputs are read. What is under way
                 ends; then `BatchStoppedError` is raised. While nothing has succeeded, no more than that many are
-                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count.
+                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count,
+                and one that several equal inputs share counts once.
             deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
                 for that until the batch ends.
             in_order: Whether results come in the order of the inputs, and not as they end. Those that wait for their
@@ -661,7 +665,9 @@ class Predictions(Resource):
             A failure does not stop the others.
 
         Raises:
-            ValueError: If an argument is not valid; nothing was sent.
+            ValueError: If an argument is not valid, or an option about earlier runs is given without a journal; nothing
+                was sent.
+            RuntimeError: While iterating, if the block has ended before the last result.
             BatchJournalError: On entering the block, if the file is not a journal, is damaged or in use; while
                 iterating, if the journal is that of other inputs. The file is left unchanged.
             BatchStoppedError: After the last result, if `max_failures` results did not succeed.
