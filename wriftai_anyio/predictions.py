@@ -579,10 +579,11 @@ class Predictions(Resource):
             wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
                 the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
                 journal, `timeout` begins after the create.
-            recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of reporting
-                `CreateOutcomeUnknown`.
-            find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the newest
-                predictions: one of this model, with the same input, that the journal does not know is taken for it.
+            recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of
+                reporting `CreateOutcomeUnknown`.
+            find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the
+                newest predictions: one of this model, with the same input, that the journal does not know is taken for
+                it.
             retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
                 abandoned. What ended in an error and was not created is tried again in any case.
             max_failures: After how many results that did not succeed no more inputs are read. What is under way
@@ -645,10 +646,11 @@ class Predictions(Resource):
             wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
                 the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
                 journal, `timeout` begins after the create.
-            recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of reporting
-                `CreateOutcomeUnknown`.
-            find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the newest
-                predictions: one of this model, with the same input, that the journal does not know is taken for it.
+            recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of
+                reporting `CreateOutcomeUnknown`.
+            find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the
+                newest predictions: one of this model, with the same input, that the journal does not know is taken for
+                it.
             retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
                 abandoned. What ended in an error and was not created is tried again in any case.
             max_failures: After how many results that did not succeed no more inputs are read. What is under way

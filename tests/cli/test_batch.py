@@ -7,10 +7,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from wriftai_anyio.sandbox import RateLimits, Sandbox
+from wriftai_anyio.sandbox import Model, RateLimits, Sandbox
 
 from .terminal import Ended, Program, until
 
@@ -119,9 +120,35 @@ class TestRefusals:
         ended = run(*command("sandbox/none"))
         assert ended.code == 3
         assert "answered 404" in ended.err
-        assert ended.err.endswith(f"Go on with: wriftai-anyio {' '.join(command('sandbox/none'))}\n")
+        assert "Go on with" not in ended.err
         assert outputs() == {}
         assert creates(sandbox) < 400
+
+    def test_a_token_that_is_refused_can_be_corrected_and_the_command_goes_on(self, run: Run, sandbox: Sandbox) -> None:
+        write_inputs(4)
+        sandbox.fail_next(401, method="POST", times=4)
+        ended = run(*command())
+        assert ended.code == 3
+        assert ended.err.endswith(f"Go on with: wriftai-anyio {' '.join(command())}\n")
+
+    @pytest.mark.parametrize(
+        ("out", "sentence"),
+        [
+            ("folder", "--out folder is a folder: give a file, such as folder/results.jsonl."),
+            ("in.jsonl", "--out is in.jsonl, the file of the inputs: give another."),
+            ("./in.jsonl", "--out is in.jsonl, the file of the inputs: give another."),
+            ("none/out.jsonl", "There is no folder none for --out out.jsonl."),
+        ],
+    )
+    def test_a_file_of_results_that_cannot_be_one_exits_with_2(
+        self, run: Run, sandbox: Sandbox, out: str, sentence: str
+    ) -> None:
+        write_inputs(2)
+        Path("folder").mkdir()
+        before = Path("in.jsonl").read_bytes()
+        ended = run("batch", "in.jsonl", "--model", "sandbox/echo", "--out", out)
+        assert (ended.code, sandbox.requests, ended.err) == (2, [], f"Error: {sentence}\n")
+        assert Path("in.jsonl").read_bytes() == before
 
     def test_line_that_is_not_json_exits_with_2_before_anything_is_sent(self, run: Run, sandbox: Sandbox) -> None:
         write_inputs(2, "{'text'}")
@@ -179,6 +206,51 @@ class TestCSV:
         assert json.loads(found["1"]["output"]) == {"text": "∞", "note": "=1"}
         assert run(*of_csv()).code == 0
         assert len(rows()) == 2
+
+    def test_cells_of_a_text_field_are_text_whatever_they_look_like(self, run: Run, sandbox: Sandbox) -> None:
+        cells = ["007", "42", "true", "null", "1.10", "[1]", '"quoted"', "to be"]
+        schema = {
+            "type": "object",
+            "$defs": {"Note": {"type": "string"}},
+            "properties": {
+                "text": {"type": "string"},
+                "note": {"anyOf": [{"$ref": "#/$defs/Note"}, {"type": "null"}]},
+                "n": {"type": ["integer", "string"]},
+                "open": {},
+            },
+        }
+        sandbox.models["me/say"] = Model(lambda given: given, schema)
+        with Path("in.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("text", "note", "n", "open"), *((cell,) * 4 for cell in cells)])
+        assert run(*of_csv(model="me/say")).code == 0
+        found = {int(row["index"]): json.loads(row["output"]) for row in rows()}
+        meant: list[Any] = ["007", 42, True, None, 1.1, [1], "quoted", "to be"]
+        assert found == {
+            number: {"text": cell, "note": cell, "n": value, "open": value}
+            for number, (cell, value) in enumerate(zip(cells, meant, strict=True))
+        }
+
+    def test_of_a_model_whose_schema_is_not_known_cells_that_are_json_are(self, run: Run, sandbox: Sandbox) -> None:
+        sandbox.fail_next(403, method="GET", path="/v1/models/*", times=5)
+        Path("in.csv").write_text("text\n42\n")
+        assert run(*of_csv()).code == 0
+        assert json.loads(rows()[0]["output"]) == {"text": 42}
+
+    def test_a_quoted_empty_cell_is_an_input_and_rows_of_empty_cells_are_left_out_aloud(
+        self, run: Run, sandbox: Sandbox
+    ) -> None:
+        Path("in.csv").write_text('text\n""\n\nto be\n')
+        ended = run(*of_csv())
+        assert (ended.code, "left out" in ended.err) == (0, False)
+        assert [json.loads(row["output"]) for row in sorted(rows(), key=lambda row: row["index"])] == [
+            {"text": ""},
+            {"text": "to be"},
+        ]
+        Path("out.csv").unlink()
+        Path("in.csv").write_text("a,b\n1,\n,\n,2\n,\n")
+        ended = run(*of_csv("--journal", "other"))
+        assert (ended.code, len(rows())) == (0, 2)
+        assert "in.csv: left out 2 rows of empty cells (line 3, 5)." in ended.err
 
     def test_formulas_in_outputs_are_harmless_and_numbers_stay(self, run: Run, sandbox: Sandbox) -> None:
         sandbox.models["me/say"] = lambda given: given["text"]
@@ -276,6 +348,31 @@ class TestSave:
         assert "Input 0: Its files could not be downloaded: " in ended.err
         ended = run(*command("me/draw"))
         assert (ended.code, creates(sandbox), len(outputs())) == (0, 1, 1)
+
+    def test_a_result_whose_files_are_partly_gone_keeps_those_that_are_there(self, run: Run, sandbox: Sandbox) -> None:
+        sandbox.models["me/draw"] = lambda _: [sandbox.add_file(b"one"), sandbox.base_url + "/missing"]
+        write_inputs(1)
+        ended = run(*command("me/draw"), "--save", "pictures")
+        assert (ended.code, ended.out) == (1, "1 inputs, results in out.jsonl: 1 incomplete\n")
+        assert "1 of 2 files could not be saved" in ended.err
+        assert "--retry-failed" not in ended.err
+        path, address = outputs()[0]
+        assert (Path(path).read_bytes(), address) == (b"one", sandbox.base_url + "/missing")
+        assert run(*command("me/draw"), "--save", "pictures").code == 0
+        assert len(list(Path("pictures").rglob("*.*"))) <= 1
+
+    def test_files_that_may_come_yet_are_tried_again_by_the_next_run(self, run: Run, sandbox: Sandbox) -> None:
+        addresses = [sandbox.add_file(content) for content in (b"one", b"two")]
+        sandbox.models["me/draw"] = lambda _: addresses
+        write_inputs(1)
+        sandbox.fail_next(503, method="GET", path=urlsplit(addresses[1]).path.removeprefix("/v1"), times=3)
+        ended = run(*command("me/draw"), "--save", "pictures")
+        assert (ended.code, outputs()) == (1, {})
+        assert "1 of 2 files could not be saved" in ended.err
+        assert "Run the same command again" in ended.err
+        assert run(*command("me/draw"), "--save", "pictures").code == 0
+        assert sorted(Path(path).read_bytes() for path in outputs()[0]) == [b"one", b"two"]
+        assert creates(sandbox) == 1
 
 
 @needs_signals
