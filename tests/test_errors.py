@@ -5,8 +5,10 @@ import inspect
 import json
 import logging
 import pickle
+import re
 import traceback
 from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.clients import ID, TOKEN, Answer, Script, answer, client_of
+from tests.support.clients import BASE_URL, ID, TOKEN, Answer, Script, answer, client_of
 from tests.support.fuzzing import fuzzed
 from tests.support.reachable import strings_in
 from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError, errors
@@ -24,6 +26,41 @@ from wriftai_anyio.errors import APIResponseError, APIStatusError, status_error
 from wriftai_anyio.predictions import AsyncWaitOptions
 
 REQUEST = httpx.Request("GET", f"https://api.example/v1/predictions/{ID}")
+
+EVIL = "red \x1b[31m\x9b1m\r\nforged \u202etxt\u2028 line\ttab"
+PRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
+
+
+def said_by_servers() -> dict[str, WriftAIError]:
+    prediction: Any = {"id": ID, "status": "failed", "error": {"message": EVIL, "source": "external", "detail": EVIL}}
+    response = httpx.Response(422, json={"detail": [{"loc": [EVIL], "msg": EVIL}]}, request=REQUEST)
+    refused = status_error(response, response.json())
+    return {
+        "failed": errors.PredictionFailedError(prediction),
+        "abandoned": errors.PredictionFailedError({**prediction, "status": EVIL}),
+        "of another type": errors.OutputTypeError(prediction, [{"loc": (EVIL,), "msg": EVIL, "type": "x"}]),
+        "stopped": errors.BatchStoppedError({EVIL: 1}, 0),
+        "not saved": errors.FilesNotSavedError([], {EVIL: refused}, 1),
+        "refused": refused,
+        "not as promised": APIResponseError(EVIL, response=response),
+        "unknown": CreateOutcomeUnknown(EVIL),
+    }
+
+
+@pytest.mark.parametrize("case", said_by_servers())
+def test_an_error_says_what_a_server_said_on_one_readable_line(case: str) -> None:
+    text = str(said_by_servers()[case])
+    assert not PRINTABLE.search(text)
+    assert "red \ufffd[31m" in text
+    assert "forged" in text
+    assert " line tab" in text
+
+
+def test_all_errors_are_shown_so() -> None:
+    kinds = [kind for name in errors.__all__ if (kind := getattr(errors, name)).__mro__]
+    assert len(kinds) > 20
+    assert {kind.__str__ for kind in kinds} == {WriftAIError.__str__}
+
 
 KINDS = {
     400: "BadRequestError",
@@ -160,6 +197,9 @@ async def all_errors() -> list[BaseException]:
     found.append(await caught(client_of(Script(answer("failed"))).async_run, "o/n", 1))
     mistyped = partial(client_of(Script(answer())).async_run, output_type=int)
     found.append(await caught(mistyped, "o/n", 1))
+    with TemporaryDirectory() as folder:
+        save = client_of(Script(forever=httpx.Response(404))).files.async_save
+        found.append(await caught(save, [f"{BASE_URL}/a", f"{BASE_URL}/b"], folder))
     return found
 
 

@@ -209,6 +209,16 @@ def test_what_is_printed_into_a_pipe_stays_there(
     assert "result" not in screen.text
 
 
+def test_in_a_narrow_terminal_the_counts_stay_whole_and_the_name_gives_way() -> None:
+    screen = Screen(terminal=True)
+    console = Console(file=screen, force_terminal=True, width=40, color_system=None, _environ={})
+    statuses = ["succeeded", "failed", "succeeded"]
+    with RichProgress(console) as progress:
+        assert len(list(progress.batch(results(*statuses), 2000, "results-of-the-day.jsonl"))) == 3
+    assert max(map(len, screen.lines)) <= 40
+    assert re.search(r"^results-\S*… +3/2000, 1 failed 0:00$", screen.lines[-1])
+
+
 def test_outside_its_block_it_says_how_to_use_it(progress: Progress) -> None:
     with pytest.raises(RuntimeError, match=rf"with {type(progress).__name__}\(\) as progress"):
         progress.on_poll(prediction("started"))

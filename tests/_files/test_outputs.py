@@ -11,10 +11,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import BASE_URL, Script, Spelling, client_of, never
+from tests.support.fuzzing import fuzzed
 from wriftai_anyio import APIConnectionError, APIStatusError, FilesNotSavedError, NotFoundError
 from wriftai_anyio._files.outputs import FILES_AT_ONCE, copied
 
@@ -179,8 +180,11 @@ async def test_when_all_must_end_the_others_are_cancelled_and_whole_files_stay(t
                 return await never(request)
             return await super().handle_async_request(request)
 
+    def whole() -> list[str]:
+        return [name for name in names_in(tmp_path) if name in {"a.png", "b.png"}]
+
     async def fail(*_: object) -> None:
-        while not (tmp_path / "a.png").exists():
+        while not whole():
             await anyio.sleep(0.001)
         raise OSError("disk full")
 
@@ -188,8 +192,9 @@ async def test_when_all_must_end_the_others_are_cancelled_and_whole_files_stay(t
     with anyio.fail_after(10), pytest.raises(OSError, match="disk full"):
         output = [url("a.png"), url("slow.png"), url("b.png")]
         await client_of(Slow()).files.async_save(output, tmp_path, on_progress=lambda *each: next(calls)(*each))
-    assert names_in(tmp_path) == ["a.png"]
-    assert (tmp_path / "a.png").read_text() == url("a.png")
+    assert names_in(tmp_path) == whole()
+    assert [(tmp_path / name).read_text() for name in whole()] == [url(name) for name in whole()]
+    assert len(whole()) == 1
 
 
 async def test_the_advice_for_another_host_is_not_about_the_base_url(tmp_path: Path) -> None:
@@ -253,15 +258,17 @@ OUTPUTS = st.recursive(
 DISPOSITIONS = st.none() | st.binary(max_size=30) | st.sampled_from([b"../../a.png", b"a.png", b".x", b"a\x00b"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(OUTPUTS, DISPOSITIONS)
+@fuzzed(60)
+@given(OUTPUTS, DISPOSITIONS, st.sampled_from(["none", "?1", "?2", ".png", "://"]))
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_no_output_leads_out_of_the_folder_or_loses_a_file(
-    backend: str, output: Any, disposition: bytes | None
+    backend: str, output: Any, disposition: bytes | None, dead: str
 ) -> None:
     class Named(Host):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             response = await super().handle_async_request(request)
+            if dead in str(request.url):
+                return httpx.Response(404, content=b"not this")
             if disposition is not None:
                 given = re.sub(rb"[\r\n]", b"", disposition)
                 response.headers = httpx.Headers(
@@ -276,11 +283,21 @@ def test_no_output_leads_out_of_the_folder_or_loses_a_file(
         before = {"a.png": b"old", "a": b"older"}
         for name, content in before.items():
             (folder / name).write_bytes(content)
-        saved = anyio.run(client_of(host).files.async_save, output, folder, backend=backend)
+        missing: set[str] = set()
+        try:
+            saved = anyio.run(client_of(host).files.async_save, output, folder, backend=backend)
+        except FilesNotSavedError as error:
+            saved, missing = error.saved, {str(httpx.URL(address)) for address in error.failures}
+        except NotFoundError:  # of the only file
+            saved, missing = output, set(host.requests)
+            assert len(missing) == 1
+        assert missing == {address for address in host.requests if dead in address}
         found: dict[str, Path] = {}
         _compare(output, saved, found)
-        assert len({str(httpx.URL(address)) for address in found}) == len(host.requests)
-        assert len(set(found.values())) == len(host.requests)
+        there = set(host.requests) - missing
+        assert len(host.requests) == len(set(host.requests))
+        assert {str(httpx.URL(address)) for address in found} == there
+        assert len(set(found.values())) == len(there)
         for address, path in found.items():
             assert path.parent == folder
             assert path.read_text() == str(httpx.URL(address))

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fuzzing import fuzzed
 from wriftai_anyio import File
 from wriftai_anyio._predictions.json_input import DEEPEST, JsonInput, as_json
 from wriftai_anyio._types.prediction import Status
@@ -244,7 +245,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
+@fuzzed(150)
 @given(JSON)
 def test_plain_json_stays_as_it_is(value: object) -> None:
     assert repr(converted(value)) == repr(value)
@@ -261,7 +262,7 @@ def disguise(value: object) -> object:
     return np.str_(value) if isinstance(value, str) and "\0" not in value else value
 
 
-@settings(deadline=None)
+@fuzzed(150)
 @given(JSON)
 def test_disguises_become_the_same_json(value: object) -> None:
     assert repr(converted(disguise(value))) == repr(value)
@@ -292,7 +293,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None)
+@fuzzed(150)
 @given(ANYTHING)
 def test_anything_becomes_json_or_is_refused(value: object) -> None:
     try:

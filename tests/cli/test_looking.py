@@ -172,6 +172,28 @@ class TestHelp:
         assert max(map(len, text.splitlines())) <= columns
         assert not any(sign in text for sign in ("{MODEL", "<str>", "x>=", "TEXT"))
 
+    def test_what_commands_do_is_folded_and_not_cut(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        for columns in (40, 80):
+            monkeypatch.setenv("COLUMNS", str(columns))
+            commands = run("--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
+            assert max(map(len, commands.splitlines())) <= columns
+            assert "..." not in commands
+            assert "over the Model Context Protocol." in " ".join(commands.split())
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["list", "--limit", "x"], "Invalid value for '--limit': give a whole number."),
+            (["list", "--limit", "0"], "Invalid value for '--limit': give 1 or more."),
+            (["wait", "ID", "--timeout", "soon"], "Invalid value for '--timeout': give a number."),
+            (["mcp", "--port", "70000"], "Invalid value for '--port': give 65535 or less."),
+        ],
+    )
+    def test_a_wrong_value_is_named_in_plain_words(self, run: Run, arguments: list[str], sentence: str) -> None:
+        ended = run(*arguments)
+        assert ended.code == 2
+        assert ended.err.endswith(f"Error: {sentence}\n")
+
     def test_it_names_all_commands_and_exit_codes(self, run: Run) -> None:
         text = run("--help").out
         assert [

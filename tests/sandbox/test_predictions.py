@@ -39,6 +39,39 @@ def test_a_prediction_passes_through_the_statuses_and_ends_with_durations(connec
     assert prediction["output"] == {"slept": 0.05}
 
 
+NO_TEXT = 'The input has no field \'text\', which this model needs: {"text": "to be"}.'
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        (
+            "word-count",
+            {"txt": 1},
+            f"{NO_TEXT} It has 'txt'.",
+        ),
+        ("word-count", {}, 'The input has no field \'text\', which this model needs: {"text": "to be"}. It is empty.'),
+        ("word-count", {"text": 1}, "The field 'text' must be a text, and is 1."),
+        ("word-count", "to be", 'The input must be an object such as {"text": "to be"}, and is \'to be\'.'),
+        ("sleep", {}, "The input has no field 'seconds', which this model needs: {\"seconds\": 1.5}. It is empty."),
+        ("sleep", {"seconds": "1"}, "The field 'seconds' must be a number from 0, and is '1'."),
+        ("sleep", {"seconds": -1}, "The field 'seconds' must be a number from 0, and is -1."),
+        ("fail", "x", "told to fail"),
+    ],
+)
+def test_a_model_says_what_is_wrong_with_an_input(create: Create, model: str, given: object, message: str) -> None:
+    prediction = create(f"sandbox/{model}", given, wait=True)
+    assert prediction["status"] == "failed"
+    assert prediction["error"]["message"] == message
+
+
+def test_a_key_error_of_a_model_is_named(connect: Connect) -> None:
+    with Sandbox({"me/reads": lambda given: given["text"]}) as sandbox:
+        body = {"model": "me/reads", "input": {}}
+        prediction = connect(sandbox).post("/predictions", json=body, headers={"prefer": "wait"}).json()
+    assert prediction["error"]["message"] == "KeyError: 'text'"
+
+
 def test_a_wait_is_held_until_the_end(create: Create) -> None:
     prediction = create("sandbox/echo", {"greeting": "salüt \u2028 😀"}, wait=True)
     assert prediction["status"] == "succeeded"

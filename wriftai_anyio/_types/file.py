@@ -81,8 +81,8 @@ class File:
                 "content must be bytes, a path (pathlib.Path) or a binary stream, not "
                 f"{type(content).__name__}{_what_to_do(content)}."
             )
-        if mime_type and not _MIME_TYPE.fullmatch(mime_type):
-            raise ValueError(f"mime_type must be like 'image/png', not {mime_type[:80]!r}.")
+        if mime_type and not (isinstance(mime_type, str) and _MIME_TYPE.fullmatch(mime_type)):
+            raise ValueError(f"mime_type must be like 'image/png', not {str(mime_type)[:80]!r}.")
         self.content = content
         self.mime_type = mime_type or _guessed(content)
 
