@@ -74,9 +74,9 @@ def iterator_of(inputs: Iterable[T]) -> Iterator[T]:
         ValueError: If they cannot be iterated over, or are one input in place of many.
     """
     given: object = inputs
-    if isinstance(given, (str, bytes, bytearray, Mapping)):
+    if isinstance(inputs, (str, bytes, bytearray, Mapping)):
         raise ValueError(f"inputs must be an iterable of inputs, such as [{shown(given)}]. Nothing was sent.")  # noqa: TRY004 -- like all bad arguments
-    if isinstance(given, AsyncIterable):
+    if isinstance(inputs, AsyncIterable):
         raise ValueError(  # noqa: TRY004
             "inputs is an async iterable, which a blocking call cannot read: use the coroutine of the same name "
             "with `async_`, or make a list of it first. Nothing was sent."
