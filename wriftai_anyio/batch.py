@@ -179,7 +179,7 @@ class AsyncBatch:
         self._send: MemoryObjectSendStream[BatchResult | Exception]
         self._receive: MemoryObjectReceiveStream[BatchResult | Exception]
         self._tasks: TaskGroup | None = None
-        self.is_exhausted: bool = False
+        self._is_exhausted = False
         self._is_left = False
         self._journaled: JournaledJob | None = None
 
@@ -219,31 +219,24 @@ class AsyncBatch:
     async def __anext__(self) -> BatchResult:
         if self._tasks is None:
             raise RuntimeError("Use a batch as `async with …`, and iterate over it inside the block.")
-        if not self.has_more():
-            raise StopAsyncIteration
+        self._check_block()
         try:
             result = await (self._in_order.receive(self._take) if self._in_order else self._take())
         except (EndOfStream, ClosedResourceError):
             # The second in a task that waited here when the block was left.
-            self.is_exhausted = not self._is_left
-            self.has_more()
+            self._check_block()
+            self._is_exhausted = True
             raise StopAsyncIteration from None
         # Only now: results that wait for their turn take places, too, so that their number is bounded.
         self._places.release()
         return result
 
-    def has_more(self) -> bool:
-        """Whether there may be more results.
-
-        Raises:
-            RuntimeError: If nobody can know, since the block was left before the last result.
-        """
-        if self._is_left and not self.is_exhausted:
+    def _check_block(self) -> None:
+        if self._is_left and not self._is_exhausted:
             raise RuntimeError(
                 "The block of this batch has ended, and what was under way in it: there are no more results. Read them "
                 "inside the block, such as `results = list(batch)`; with the same journal a new batch goes on."
             )
-        return not self.is_exhausted
 
     async def _take(self) -> BatchResult:
         result = await self._receive.receive()
@@ -361,6 +354,7 @@ class Batch:
         self._inputs = inputs
         self._started: Started[None] | None = None
         self._entered = False
+        self._is_exhausted = False
         self._turn = threading.Lock()
 
     def __enter__(self) -> "Batch":
@@ -386,11 +380,6 @@ class Batch:
             self._started.cancel()
             self._inputs.close()
 
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether the last result was taken."""
-        return self._batch.is_exhausted
-
     def leave(self) -> None:
         """Cancel what is under way, and do not wait for its end. A finalizer may call it, in any thread."""
         if self._started is not None:
@@ -409,9 +398,10 @@ class Batch:
             refuse_event_loop("async_batch")
             raise RuntimeError("Use a batch as `with …`, and iterate over it inside the block.")
         with self._turn:
-            if not self._batch.has_more():
+            if self._is_exhausted:
                 raise StopIteration
             result = self._api.blocking.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
+            self._is_exhausted = result is None
         if result is None:
             raise StopIteration
         return result

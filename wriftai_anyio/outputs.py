@@ -103,7 +103,7 @@ class OutputMap(_Outputs, Generic[T]):
         return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks
 
     def __next__(self) -> T:
-        if self._is_left and not self._batch.is_exhausted:
+        if self._is_left:
             raise RuntimeError(
                 "The block of this map has ended, and what was under way in it: there are no more outputs. Read them "
                 "inside the block, such as `outputs = list(outputs)`."
@@ -138,7 +138,7 @@ class OutputMap(_Outputs, Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._is_left = True
+        self._is_left = not self._is_over
         self.close()
 
 
