@@ -35,7 +35,7 @@ def used(sandbox: Sandbox, spelling: Spelling, kind: str, inside: str) -> tuple[
     with Client(sandbox.access_token, sandbox.base_url, backend=spelling.backend) as client:
         if spelling.blocking:
             with make(client, "") as items:
-                taken = {"none": list, "first": lambda: [next(items)], "all": lambda: list(items)}[inside]()
+                taken = [next(items)] if inside == "first" else list(items) if inside == "all" else []
             return taken, list(items)
 
         async def use() -> tuple[list[Any], list[Any]]:
@@ -93,7 +93,8 @@ def test_an_error_of_a_stream_says_how_to_read_on(sandbox: Sandbox) -> None:
     sandbox.models["me/endless"] = endless
     with Client(sandbox.access_token, sandbox.base_url) as client:
         with client.predictions.create_stream({"input": 1}, "me/endless") as events:
-            prediction_id = next(events)["data"]["id"]  # type: ignore[index, call-overload]
+            first: Any = next(events)
+            prediction_id: str = first["data"]["id"]
         with pytest.raises(RuntimeError, match=f"predictions.stream\\('{prediction_id}', after_id="):
             list(events)
         client.predictions.cancel(prediction_id)

@@ -33,11 +33,12 @@ PRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
 def said_by_servers() -> dict[str, WriftAIError]:
     prediction: Any = {"id": ID, "status": "failed", "error": {"message": EVIL, "source": "external", "detail": EVIL}}
+    evil: Any = {**prediction, "status": EVIL}
     response = httpx.Response(422, json={"detail": [{"loc": [EVIL], "msg": EVIL}]}, request=REQUEST)
     refused = status_error(response, response.json())
     return {
         "failed": errors.PredictionFailedError(prediction),
-        "abandoned": errors.PredictionFailedError({**prediction, "status": EVIL}),
+        "abandoned": errors.PredictionFailedError(evil),
         "of another type": errors.OutputTypeError(prediction, [{"loc": (EVIL,), "msg": EVIL, "type": "x"}]),
         "stopped": errors.BatchStoppedError({EVIL: 1}, 0),
         "not saved": errors.FilesNotSavedError([], {EVIL: refused}, 1),

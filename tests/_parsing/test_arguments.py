@@ -105,7 +105,7 @@ def test_a_blocking_call_is_given_no_async_iterable() -> None:
     with client_of(Script()) as client:
         for call, args in ((client.map, (MODEL, inputs())), (client.predictions.batch, (inputs(), MODEL))):
             with pytest.raises(ValueError, match="async iterable"):
-                call(*args)  # type: ignore[operator]
+                call(*args)
 
 
 @pytest.mark.parametrize("wait", ["x", 0, True, float("nan"), float("inf")])

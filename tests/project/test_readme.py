@@ -1,5 +1,6 @@
 """The README: its commands and its code run, its links lead somewhere, and it is short."""
 
+import csv
 import re
 import shlex
 from collections.abc import Iterator
@@ -30,6 +31,27 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.mark.parametrize("block", as_parameters(blocks(CHECKOUT / "README.md", "python")))
 def test_python_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, tmp_path: Path) -> None:
     run_block(block, sandbox, tmp_path)
+
+
+def test_the_program_for_a_csv_is_short_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    [block] = [block for block in blocks(CHECKOUT / "README.md", "python") if "csv" in block.code]
+    assert len([line for line in block.code.splitlines() if line]) <= 15
+    rows = []
+    with Sandbox() as sandbox:
+        for _ in range(2):
+            run_block(block, sandbox, tmp_path)
+            with (tmp_path / "results.csv").open(newline="", encoding="utf-8") as file:
+                rows.append(sorted(tuple(row.values()) for row in csv.DictReader(file)))
+        created = len(sandbox.predictions)
+    assert (
+        rows[0]
+        == rows[1]
+        == [
+            ("or not", "succeeded", '{"or": 1, "not": 1}', ""),
+            ("to be", "succeeded", '{"to": 1, "be": 1}', ""),
+        ]
+    )
+    assert created == 2
 
 
 def test_first_block_is_two_commands_and_ci_runs_the_second() -> None:

@@ -8,7 +8,7 @@ import httpx
 LAST_PORT: Final = 65535
 LONGEST_LABEL: Final = 63
 """Bytes between two dots of a host's name."""
-UNREACHABLE: Final = f"must begin with http:// or https:// and name a host, and no port above {LAST_PORT}."
+UNREACHABLE: Final = f"must be a web address: http:// or https://, then a host; a port may be at most {LAST_PORT}."
 """What is said of an address that `can_be_reached` refuses."""
 
 

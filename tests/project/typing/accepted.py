@@ -1,6 +1,6 @@
 """Code of consumers that must type-check."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing_extensions import assert_type
 
 from wriftai_anyio import (
     Client,
+    FilesNotSavedError,
     ModelPaginationOptions,
     ModelsSortBy,
     ModelVisibility,
@@ -19,6 +20,7 @@ from wriftai_anyio import (
     UserPaginationOptions,
     UsersSortBy,
     WebhookReceiver,
+    WriftAIError,
     verify_webhook,
 )
 from wriftai_anyio.common_types import BaseUser, JsonValue, Model, ModelVersion, User, UserWithDetails
@@ -92,6 +94,28 @@ def verbs(client: Client, rows: list[Row], path: Path) -> None:
         client.run("o/n", 1)
     except PredictionFailedError as error:
         assert_type(error.prediction_id, str)
+
+
+def saved(client: Client, folder: Path) -> list[Path]:
+    output = client.run("o/n", 1)
+    try:
+        assert_type(client.files.save(output, folder, on_progress=lambda done, size: print(done, size)), Any)
+    except FilesNotSavedError as error:
+        assert_type(error.failures, Mapping[str, WriftAIError])
+        client.files.save(error.saved, str(folder))
+    return [client.files.download(output["url"], folder)]
+
+
+async def guarded(client: Client, rows: list[Row], path: Path) -> None:
+    batch = client.predictions.async_batch(
+        ({"input": row} for row in rows), "o/n", journal=str(path), retry_failed=True, max_failures=20, deduplicate=True
+    )
+    async with batch as results:
+        async for result in results:
+            assert_type(result.to_row(), dict[str, str | int | float | bool | None])
+            assert_type(result.prediction, PredictionWithIO | None)
+    async with client.async_map("o/n", rows, output_type=list[Row], find_unknown=True, journal=path) as outputs:
+        assert_type([output async for output in outputs], list[list[Row]])
 
 
 async def async_verbs(client: Client, rows: list[Row]) -> None:

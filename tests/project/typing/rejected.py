@@ -25,6 +25,16 @@ def verbs(client: Client) -> None:
     client.run("o/n", 1, output_type=int).upper()  # error
     client.run("o/n", 1, timeout=5)  # error
     client.map("o/n", 7)  # error
+    client.map("o/n", [1], deduplicate="no")  # error
+    client.map("o/n", [1], journal=5)  # error
+    client.map("o/n", [1], max_failures="3")  # error
+    client.stream("o/n", object())  # error
+    client.stream("o/n", 1, wait="5")  # error
+    client.stream("o/n", 1, output_type=int)  # error
+    client.predictions.create({"input": 1}, "o/n", wait="yes")  # error
+    client.predictions.batch([{"input": 1}], "o/n", find_unknown="yes")  # error
+    client.files.save({"url": "https://a"}, 5)  # error
+    client.run("o/n", 1, output_type=list[int]).append("1")  # error
     for output in client.map("o/n", [1], output_type=int):
         output.upper()  # error
 
