@@ -1,41 +1,20 @@
 """The tools as an agent uses them: the SDK's own client, a server in this process, a sandbox over real HTTP."""
 
 import base64
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
-import mcp
 import pytest
 
-from wriftai_anyio import Client
+from tests.support.agents import agent, call
 from wriftai_anyio.mcp import Guards
-from wriftai_anyio.mcp._server import build_server
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
 pytestmark = pytest.mark.anyio
 
 PIXEL = base64.b64encode(b"\x89PNG pixel").decode()
-
-
-@asynccontextmanager
-async def agent(sandbox: Sandbox, *models: str, **limits: Any) -> AsyncIterator[mcp.Client]:
-    """Connects an agent to a server of its own."""
-    with anyio.fail_after(30):
-        async with Client(sandbox.access_token, sandbox.base_url) as client:
-            server = await build_server(client, Guards(**limits), models)
-            async with mcp.Client(server) as connected:
-                yield connected
-
-
-async def call(connected: mcp.Client, tool: str, **arguments: Any) -> tuple[bool, dict[str, Any]]:
-    """Calls a tool; returns whether it failed, and what it returned, which its text says too."""
-    result: Any = await connected.call_tool(tool, arguments)
-    assert json.loads(result.content[0].text) == result.structured_content
-    return bool(result.is_error), result.structured_content
+NO_IMAGE = base64.b64encode(b"<html>").decode()
 
 
 async def test_every_tool_says_what_it_is_for_and_what_it_may_do(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -56,8 +35,15 @@ async def test_every_tool_says_what_it_is_for_and_what_it_may_do(sandbox: Sandbo
         assert tool.description
         assert tool.annotations
         assert tool.annotations.read_only_hint is not None
+        assert tool.output_schema
         assert tool.input_schema["additionalProperties"] is False
     assert "costs money" in str(tools["run_model"].description)
+    hints = {name: tool.annotations for name, tool in tools.items()}
+    reading = {"describe_model", "get_prediction", "list_predictions", "search_models"}
+    assert {name for name, hint in hints.items() if hint and hint.read_only_hint} == reading
+    assert {name for name, hint in hints.items() if hint and hint.idempotent_hint} == {*reading, "cancel_prediction"}
+    assert {name for name, hint in hints.items() if hint and hint.destructive_hint} == {"cancel_prediction"}
+    assert all(hint and hint.open_world_hint for hint in hints.values())
 
 
 async def test_without_a_folder_no_tool_touches_files(sandbox: Sandbox) -> None:
@@ -127,14 +113,19 @@ async def test_long_output_is_cut_and_can_be_read_on(sandbox: Sandbox) -> None:
 
 async def test_small_images_of_an_output_are_images(sandbox: Sandbox) -> None:
     sandbox.models["me/picture"] = lambda _given: {
-        "data": f"data:image/png;base64,{PIXEL}",
+        "data": f"data:image/jpeg;base64,{PIXEL}",
+        "false": f"data:image/png;base64,{NO_IMAGE}",
         "gone": "http://127.0.0.1:9/gone.png",
         "text": "no image",
     }
     async with agent(sandbox) as connected:
-        result: Any = await connected.call_tool("run_model", {"model": "me/picture", "input": None})
-    images = [content for content in result.content if content.type == "image"]
-    assert [(image.mime_type, image.data) for image in images] == [("image/png", PIXEL)]
+        ran: Any = await connected.call_tool("run_model", {"model": "me/picture", "input": None})
+        named = {"prediction_id": ran.structured_content["prediction_id"]}
+        got: Any = await connected.call_tool("get_prediction", named)
+    for result in (ran, got):
+        images = [content for content in result.content if content.type == "image"]
+        # Of the kind that they are, not of the kind that the model says: language models refuse others.
+        assert [(image.mime_type, image.data) for image in images] == [("image/png", PIXEL)]
 
 
 async def test_model_is_described_by_the_fields_of_its_input(sandbox: Sandbox) -> None:
@@ -165,6 +156,13 @@ async def test_no_more_predictions_are_created_than_allowed_and_refusals_do_not_
         assert failed
         assert "limit of 2 predictions is reached" in result["error"]
         assert len(sandbox.predictions) == 2
+
+
+async def test_agents_are_told_the_limits_before_they_meet_them(sandbox: Sandbox) -> None:
+    async with agent(sandbox, max_predictions=3, allow=["me/*"]) as connected:
+        said = connected.instructions
+    assert "no more than 3 predictions" in str(said)
+    assert "only models like me/*" in str(said)
 
 
 @pytest.mark.parametrize("model", ["you/thing", "me2/thing", "YOU/me/thing"])

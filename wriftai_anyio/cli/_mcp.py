@@ -1,7 +1,7 @@
 """The command of the MCP server."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,7 +35,9 @@ def mcp(
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Let agents save outputs to, and upload files from, this folder.")
     ] = None,
-    backend: Annotated[str, typer.Option(metavar="NAME", help="asyncio or trio, for standard input.")] = "asyncio",
+    backend: Annotated[
+        Literal["asyncio", "trio"], typer.Option(help="The event loop. HTTP on trio needs the package hypercorn.")
+    ] = "asyncio",
 ) -> None:
     """Offer models as tools to agents, over the Model Context Protocol."""
     import anyio
@@ -53,4 +55,4 @@ def mcp(
             else:
                 await serve_http(client, guards, model or (), port=port, announce=note)
 
-    anyio.run(serve, backend="asyncio" if port is not None else backend)
+    anyio.run(serve, backend=backend)

@@ -11,12 +11,12 @@ from wriftai_anyio.common_types import JsonValue, Model
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
 
 from ._guards import Guards, ToolError
-from ._results import details, images_of, result_of, summary
+from ._results import details, images_of, readable, result_of, summary
+from ._schemas import input_fields, mapping, shown
 
-MOST_FIELDS: Final = 200
-"""Fields of a model's input that are described."""
 LONGEST_OVERVIEW: Final = 4000
 """Characters of a model's overview that are shown."""
+LONGEST_DESCRIPTION: Final = 500
 
 Progress = Callable[[str], Awaitable[None]]
 """Is awaited with each new status."""
@@ -109,7 +109,9 @@ class Calls:
 
     async def _get(self, arguments: Mapping[str, Any]) -> CallToolResult:
         prediction = await self._client.predictions.async_get(arguments["prediction_id"])
-        return result_of(details(prediction, arguments.get("offset", 0)))
+        offset = arguments.get("offset", 0)
+        images = [] if offset else await images_of(self._client, prediction.get("output"))
+        return result_of(details(prediction, offset), *images)
 
     async def _list(self, arguments: Mapping[str, Any]) -> CallToolResult:
         limit = arguments.get("limit", 10)
@@ -142,15 +144,15 @@ class Calls:
         version = await self._client.model_versions.async_get(model) if number else found.get("latest_version")
         if version is None:
             raise ToolError(f"{name} has no version that could be run.")
-        schemas = (version.get("schemas") or {}).get("prediction") or {}
+        schemas = mapping(mapping(version.get("schemas")).get("prediction"))
         schema = schemas.get("input")
         return {
             **_model(found),
             "version": version.get("number"),
-            "overview": (found.get("overview") or "")[:LONGEST_OVERVIEW] or None,
+            "overview": readable(found.get("overview") or "", LONGEST_OVERVIEW) or None,
             "input_fields": input_fields(schema),
-            "input_schema": schema,
-            "output_schema": schemas.get("output"),
+            "input_schema": shown(schema),
+            "output_schema": shown(schemas.get("output")),
         }
 
     async def _save(self, arguments: Mapping[str, Any]) -> CallToolResult:
@@ -176,34 +178,15 @@ class Calls:
 def _model(model: Model) -> dict[str, Any]:
     owner = model.get("owner") or {}
     return {
-        "model": f"{owner.get('name')}/{model['name']}",
-        "description": model.get("description"),
+        "model": readable(f"{owner.get('name')}/{model['name']}"),
+        "description": readable(model.get("description") or "", LONGEST_DESCRIPTION) or None,
         "predictions_count": model.get("predictions_count"),
     }
 
 
-def input_fields(schema: object) -> list[dict[str, Any]]:
-    """Returns the fields of an object's JSON schema: name, type, whether it is required, default, description.
-
-    Args:
-        schema: The schema, which is a stranger's: what is not as it should be is left out.
-    """
-    required = _mapping(schema).get("required")
-    fields: list[dict[str, Any]] = []
-    for name, value in list(_mapping(_mapping(schema).get("properties")).items())[:MOST_FIELDS]:
-        known = _mapping(value)
-        kept = {key: known[key] for key in ("type", "default", "description", "enum") if key in known}
-        fields.append({"name": name, "required": isinstance(required, list) and name in required, **kept})
-    return fields
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
 def _with_text_paths(value: object) -> object:
     if isinstance(value, Mapping):
-        return {key: _with_text_paths(entry) for key, entry in _mapping(cast("object", value)).items()}
+        return {key: _with_text_paths(entry) for key, entry in mapping(cast("object", value)).items()}
     if isinstance(value, list):
         return [_with_text_paths(entry) for entry in cast("list[object]", value)]
     return str(value) if isinstance(value, Path) else value

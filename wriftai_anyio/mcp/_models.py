@@ -11,7 +11,8 @@ from wriftai_anyio.common_types import JsonValue
 
 from ._calls import Calls
 from ._guards import Guards
-from ._tools import INPUT, model_tool
+from ._schemas import can_be_arguments, has_references
+from ._tools import INPUT, NAMES, model_tool
 
 LONGEST_NAME: Final = 64
 """Characters of a tool's name that common clients take."""
@@ -48,22 +49,25 @@ async def model_tools(calls: Calls, guards: Guards, models: Sequence[str]) -> di
     for model in models:
         guards.check_model(model)
         described = await calls.description(model)
-        schema: Mapping[str, Any] | bool | None = described["input_schema"]
-        is_object = isinstance(schema, Mapping) and schema.get("type") == "object"
-        arguments = dict(schema) if is_object and isinstance(schema, Mapping) else _wrapped(schema)
+        schema: dict[str, Any] | None = described["input_schema"]
+        is_direct = schema is not None and can_be_arguments(schema)
+        arguments = schema if schema is not None and is_direct else _wrapped(schema)
         tool = model_tool(_name(model, tools), model, described["description"], arguments)
-        tools[tool.name] = ModelTool(tool, model, is_wrapped=not is_object)
+        tools[tool.name] = ModelTool(tool, model, is_wrapped=not is_direct)
     return tools
 
 
-def _wrapped(schema: object) -> dict[str, Any]:
-    return {"type": "object", "properties": {"input": schema or INPUT}, "required": ["input"]}
+def _wrapped(schema: dict[str, Any] | None) -> dict[str, Any]:
+    """Returns the schema of arguments that hold the model's input in `input`: described, where the agent can see it."""
+    # References count from the top, and would lead elsewhere.
+    known = INPUT if schema is None or has_references(schema) else schema
+    return {"type": "object", "properties": {"input": known}, "required": ["input"]}
 
 
 def _name(model: str, taken: Mapping[str, object]) -> str:
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", model)[:LONGEST_NAME]
     number, name = 1, plain
-    while name in taken:
+    while name in taken or name in NAMES:
         number += 1
         name = f"{plain[: LONGEST_NAME - 4]}_{number}"
     return name

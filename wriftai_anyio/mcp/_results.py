@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,23 +13,31 @@ import anyio
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
 from wriftai_anyio import Client, WriftAIError
+from wriftai_anyio.plain_text import json_text, one_line, printable
 from wriftai_anyio.predictions import Prediction, PredictionWithIO
 
 LONGEST_OUTPUT: Final = 20_000
 """Characters of an output that one result holds: an agent's context is small, and costs money too."""
+LONGEST_MESSAGE: Final = 2_000
+"""Characters of an error's message."""
+LONGEST_LINE: Final = 200
+"""Characters of a name or a status."""
+DEEPEST_OUTPUT: Final = 100
+"""Lists and objects within one another: the SDK gives up at 255, and its server with it."""
 MOST_IMAGES: Final = 4
 LARGEST_IMAGE: Final = 1024 * 1024
 """Bytes of an image that is shown in a result."""
 
-_IMAGE_TYPES: Final = {
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "gif": "image/gif",
-    "webp": "image/webp",
-}
-_DATA_URL: Final = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=\s]+)")
-_WEB_ADDRESS: Final = re.compile(r"https?://[^\s?#]+\.(\w{3,4})(?:[?#]\S*)?")
+_DATA_URL: Final = re.compile(r"data:image/[\w.+-]+;base64,([A-Za-z0-9+/=\s]+)")
+_WEB_ADDRESS: Final = re.compile(r"https?://[^\s?#]+\.(?:png|jpe?g|gif|webp)(?:[?#]\S*)?", re.IGNORECASE)
+_SIGNATURES: Final = (
+    (re.compile(rb"\x89PNG"), "image/png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"GIF8"), "image/gif"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
+)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character: JSON can say it, UTF-8 cannot."""
 
 
 class _TooLargeError(Exception):
@@ -43,8 +52,42 @@ def result_of(value: Mapping[str, Any], *more: ContentBlock, is_error: bool = Fa
         *more: Further content, such as images.
         is_error: Whether the call failed.
     """
-    text = TextContent(text=json.dumps(value, ensure_ascii=False))
-    return CallToolResult(content=[text, *more], structured_content=dict(value), is_error=is_error)
+    said = {key: _sendable(entry) for key, entry in value.items()}
+    text = TextContent(text=json_text(json.dumps(said, ensure_ascii=False)))
+    return CallToolResult(content=[text, *more], structured_content=said, is_error=is_error)
+
+
+def _sendable(value: object, depth: int = 0) -> object:
+    """Returns a value that has a place in a message, whatever a model made: where it has none, as text."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth == DEEPEST_OUTPUT:
+        return _json(cast("object", value))
+    if isinstance(value, list):
+        return [_sendable(entry, depth + 1) for entry in cast("list[object]", value)]
+    entries = cast("dict[str, object]", value).items()
+    return {_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", key): _sendable(entry, depth + 1) for key, entry in entries}
+
+
+def _json(value: object) -> str:
+    try:
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False))
+    except RecursionError:
+        return "…"
+
+
+def readable(text: str, longest: int | None = None) -> str:
+    """Returns what somebody wrote, without control characters, and on one line if it is short by nature.
+
+    Args:
+        text: The text.
+        longest: The characters to keep of a text of several lines; by default it is one line, such as a name.
+    """
+    return one_line(text, LONGEST_LINE) if longest is None else printable(text.strip())[:longest]
 
 
 def error_result(message: str, **details: object) -> CallToolResult:
@@ -54,7 +97,7 @@ def error_result(message: str, **details: object) -> CallToolResult:
         message: What happened, and what to do.
         **details: What is known besides, such as the prediction's id.
     """
-    return result_of({"error": message, **details}, is_error=True)
+    return result_of({"error": readable(message, LONGEST_MESSAGE), **details}, is_error=True)
 
 
 def summary(prediction: Prediction) -> dict[str, Any]:
@@ -63,8 +106,8 @@ def summary(prediction: Prediction) -> dict[str, Any]:
     version = f":{model['version_number']}" if model.get("version_number") else ""
     return {
         "prediction_id": prediction["id"],
-        "status": str(prediction["status"]),
-        "model": f"{model.get('owner')}/{model.get('name')}{version}",
+        "status": readable(str(prediction["status"])),
+        "model": readable(f"{model.get('owner')}/{model.get('name')}{version}"),
         "created_at": prediction.get("created_at"),
     }
 
@@ -79,8 +122,12 @@ def details(prediction: PredictionWithIO, offset: int = 0) -> dict[str, Any]:
     shown: dict[str, Any] = summary(prediction)
     error, output = prediction.get("error"), prediction.get("output")
     if error:
-        shown["error"] = {"message": error.get("message"), "source": error.get("source"), "detail": error.get("detail")}
-    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+        shown["error"] = {
+            "message": readable(str(error.get("message")), LONGEST_MESSAGE),
+            "source": error.get("source"),
+            "detail": _short(error.get("detail")),
+        }
+    text = output if isinstance(output, str) else _json(output)
     if offset == 0 and len(text) <= LONGEST_OUTPUT:
         return {**shown, "output": output}
     end = min(len(text), offset + LONGEST_OUTPUT)
@@ -88,6 +135,11 @@ def details(prediction: PredictionWithIO, offset: int = 0) -> dict[str, Any]:
     if end < len(text):
         shown["note"] = f"The output was cut. Call get_prediction with offset={end} to read on."
     return shown
+
+
+def _short(detail: object) -> object:
+    text = _json(detail)
+    return detail if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"
 
 
 async def images_of(client: Client, output: object) -> list[ContentBlock]:
@@ -123,16 +175,13 @@ async def _image(client: Client, text: str) -> ImageContent | None:
     data = _DATA_URL.fullmatch(text) if len(text) <= 2 * LARGEST_IMAGE else None
     if data:
         try:
-            content = base64.b64decode(data[2], validate=False)
+            return _content(base64.b64decode(data[1], validate=False))
         except binascii.Error:
             return None
-        return _content(content, data[1]) if len(content) <= LARGEST_IMAGE else None
-    address = _WEB_ADDRESS.fullmatch(text)
-    media_type = _IMAGE_TYPES.get(address[1].lower()) if address else None
-    return None if media_type is None else await _downloaded(client, text, media_type)
+    return await _downloaded(client, text) if _WEB_ADDRESS.fullmatch(text) else None
 
 
-async def _downloaded(client: Client, address: str, media_type: str) -> ImageContent | None:
+async def _downloaded(client: Client, address: str) -> ImageContent | None:
     loaded = 0
 
     def count(received: int, total: int | None) -> None:
@@ -147,8 +196,12 @@ async def _downloaded(client: Client, address: str, media_type: str) -> ImageCon
             await client.files.async_download(address, path, on_progress=count)
         except (WriftAIError, ValueError, OSError, _TooLargeError):
             return None
-        return _content(await path.read_bytes(), media_type)
+        return _content(await path.read_bytes())
 
 
-def _content(content: bytes, media_type: str) -> ImageContent:
+def _content(content: bytes) -> ImageContent | None:
+    """Returns an image of the kind that it is, whatever its name says: a language model refuses others."""
+    media_type = next((kind for signature, kind in _SIGNATURES if signature.match(content)), None)
+    if media_type is None or len(content) > LARGEST_IMAGE:
+        return None
     return ImageContent(data=base64.b64encode(content).decode("ascii"), mime_type=media_type)

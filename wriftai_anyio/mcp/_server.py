@@ -1,13 +1,12 @@
 """The server: lists the tools, checks the arguments of each call, and makes every failure a result to read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from itertools import count
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
 from mcp.server import Server, ServerRequestContext
-from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
+from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams
 
 from wriftai_anyio import Client, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError, __version__
 
@@ -15,6 +14,7 @@ from ._calls import Calls, Progress
 from ._guards import Guards, ToolError
 from ._models import model_tools
 from ._results import error_result
+from ._schemas import Validator, check, validator_of
 from ._tools import FIXED, FOR_FILES
 
 INSTRUCTIONS: Final = (
@@ -42,16 +42,19 @@ async def build_server(client: Client, guards: Guards, models: Sequence[str] = (
     fixed = (*FIXED, *(FOR_FILES if guards.folder else ()))
     tools = {tool.name: tool for tool in (*fixed, *(each.tool for each in of_models.values()))}
 
+    @cache
+    def validator(tool: str) -> Validator | None:
+        return validator_of(tools[tool].input_schema)
+
     async def list_tools(_context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=list(tools.values()))
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
         arguments = params.arguments or {}
         try:
-            tool = tools.get(params.name)
-            if tool is None:
+            if params.name not in tools:
                 raise ToolError(f"There is no tool {params.name[:80]!r}.")
-            _check(tool, arguments)
+            check(validator(params.name), arguments)
             progress = _progress(context)
             if params.name in of_models:
                 one = of_models[params.name]
@@ -61,15 +64,27 @@ async def build_server(client: Client, guards: Guards, models: Sequence[str] = (
             return _failure(error)
         except (ToolError, ValueError, OSError) as error:
             return error_result(str(error))
+        except (AttributeError, LookupError, TypeError) as error:
+            return error_result(f"The API's answer is not as it should be, and cannot be shown: {error!r}.")
 
     return Server(
         "wriftai",
         version=__version__,
         title="WriftAI",
-        instructions=INSTRUCTIONS,
+        instructions=_instructions(guards),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+
+
+def _instructions(guards: Guards) -> str:
+    """Says what the tools are for, and what is not allowed, so that an agent need not find out by failing."""
+    said = [INSTRUCTIONS]
+    if guards.max_predictions is not None:
+        said.append(f"This server creates no more than {guards.max_predictions} predictions.")
+    if guards.allow:
+        said.append(f"It runs only models like {', '.join(guards.allow)}.")
+    return " ".join(said)
 
 
 def _progress(context: Context) -> Progress | None:
@@ -82,21 +97,6 @@ def _progress(context: Context) -> Progress | None:
         await context.session.report_progress(next(steps), None, status)
 
     return report
-
-
-class _Validator(Protocol):
-    def iter_errors(self, instance: Any, /) -> Iterable[ValidationError]: ...  # noqa: ANN401 -- any JSON
-
-
-def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
-    try:
-        Draft202012Validator.check_schema(tool.input_schema)
-    except SchemaError:
-        return  # a model's own schema, which only the API can judge
-    validator = cast("_Validator", Draft202012Validator(tool.input_schema))
-    for wrong in validator.iter_errors(arguments):
-        place = ".".join(map(str, wrong.absolute_path)) or "the arguments"
-        raise ToolError(f"{place}: {wrong.message[:500]}")
 
 
 def _failure(error: WriftAIError) -> CallToolResult:

@@ -1,12 +1,11 @@
 """Serving over standard input and output, or over HTTP on loopback."""
 
-import hmac
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from anyio import CancelScope, create_task_group, open_signal_receiver
 from mcp.server import Server
@@ -14,12 +13,14 @@ from mcp.server import Server
 from wriftai_anyio import Client
 
 from ._guards import Guards
+from ._http import ASGIApp, Guarded
 from ._server import build_server
+
+if TYPE_CHECKING:
+    from socket import socket
 
 TOKEN_VARIABLE: Final = "WRIFTAI_MCP_TOKEN"  # noqa: S105 -- the name of a variable
 HOST: Final = "127.0.0.1"
-
-_App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 
 async def serve_stdio(client: Client, guards: Guards, models: Sequence[str] = ()) -> None:
@@ -84,8 +85,8 @@ async def serve_http(
 ) -> None:
     """Serve agents over streamable HTTP on this machine's loopback address, until it is cancelled or interrupted.
 
-    Every request must carry a bearer token: that of the variable `WRIFTAI_MCP_TOKEN`, or a random one. It runs on
-    asyncio, since uvicorn does.
+    Every request must carry a bearer token: that of the variable `WRIFTAI_MCP_TOKEN`, or a random one. A call whose
+    agent is gone is cancelled, and its prediction with it. On trio, the package `hypercorn` must be installed.
 
     Args:
         client: Makes the requests.
@@ -97,37 +98,50 @@ async def serve_http(
     Raises:
         WriftAIError: If the API does not tell the schema of one of the models.
         OSError: If the port is in use.
+        ImportError: On trio, if `hypercorn` is not installed.
     """
     import socket
 
-    import uvicorn
-
+    run = _on_trio if _runs_on_trio() else _on_asyncio
     server = await build_server(client, guards, models)
     token = os.environ.get(TOKEN_VARIABLE)
-    app = _Guarded(server.streamable_http_app(host=HOST), token or secrets.token_urlsafe(32))
+    app = Guarded(server.streamable_http_app(host=HOST), token or secrets.token_urlsafe(32))
     with socket.create_server((HOST, port)) as listener:
         announce(f"http://{HOST}:{listener.getsockname()[1]}/mcp")
         if not token:
             announce(f"Authorization: Bearer {app.token}")
-        config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await run(app, listener)
 
 
-class _Guarded:
-    """An ASGI application that wants a bearer token from every request."""
+def _runs_on_trio() -> bool:
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_run()
 
-    def __init__(self, app: _App, token: str) -> None:
-        self._app = app
-        self.token = token
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
-        if scope["type"] == "http" and not self._is_authorized(scope):
-            headers = [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]
-            await send({"type": "http.response.start", "status": 401, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        await self._app(scope, receive, send)
+async def _on_asyncio(app: ASGIApp, listener: "socket") -> None:
+    import uvicorn
 
-    def _is_authorized(self, scope: MutableMapping[str, Any]) -> bool:
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        return hmac.compare_digest(given, f"Bearer {self.token}".encode())
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+async def _on_trio(app: ASGIApp, listener: "socket") -> None:
+    """Serves with Hypercorn, since uvicorn runs on asyncio alone."""
+    try:
+        from hypercorn.config import Config
+        from hypercorn.trio import serve
+    except ImportError:
+        raise ImportError("MCP over HTTP on trio needs Hypercorn: pip install hypercorn") from None
+
+    config = Config()
+    # Hypercorn closes the descriptor that it is given, so it gets one of its own.
+    config.bind = [f"fd://{os.dup(listener.fileno())}"]
+    config.accesslog = config.errorlog = None
+    config.graceful_timeout = 1
+    with open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+
+        async def stopped() -> None:
+            async for _ in signals:
+                return
+
+        await serve(cast("Any", app), config, shutdown_trigger=stopped)

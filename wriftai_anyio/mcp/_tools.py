@@ -1,8 +1,13 @@
 """The tools as an agent sees them: names, descriptions to choose by, input schemas, and hints of what they do."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_types import Tool, ToolAnnotations
+
+from wriftai_anyio.predictions import Status
+
+Schema = dict[str, Any]
 
 MODEL: Final = {
     "type": "string",
@@ -19,10 +24,69 @@ TIMEOUT: Final = {
 }
 
 
-def _tool(name: str, title: str, description: str, properties: dict[str, Any], *required: str, **hints: bool) -> Tool:
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    annotations = ToolAnnotations(title=title, **{f"{hint}_hint": value for hint, value in hints.items()})
-    return Tool(name=name, title=title, description=description, input_schema=schema, annotations=annotations)
+STRING: Final[Schema] = {"type": "string"}
+MAYBE_STRING: Final[Schema] = {"type": ["string", "null"]}
+MAYBE_INTEGER: Final[Schema] = {"type": ["integer", "null"]}
+
+
+def _object(*required: str, **properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+SUMMARY: Final[Mapping[str, Schema]] = {
+    "prediction_id": STRING,
+    "status": STRING,
+    "model": STRING,
+    "created_at": MAYBE_STRING,
+}
+PREDICTION: Final = _object(*SUMMARY, **SUMMARY)
+PREDICTION_WITH_OUTPUT: Final = _object(
+    *SUMMARY,
+    "output",
+    **SUMMARY,
+    output={"description": "What the model made; a string with a part of it if it was cut."},
+    output_characters={"type": "integer", "description": "The output's length, if it was cut."},
+    note={"type": "string", "description": "How to read on, if the output was cut."},
+    error=_object("message", message=STRING, source=MAYBE_STRING, detail={}),
+)
+MODEL_SUMMARY: Final[Mapping[str, Schema]] = {
+    "model": STRING,
+    "description": MAYBE_STRING,
+    "predictions_count": {"type": ["integer", "null"]},
+}
+MODEL_DETAILS: Final = _object(
+    *MODEL_SUMMARY,
+    "input_fields",
+    **MODEL_SUMMARY,
+    version=MAYBE_INTEGER,
+    overview=MAYBE_STRING,
+    input_fields={"type": "array", "items": {"type": "object"}},
+    input_schema={"type": ["object", "null"], "description": "Null if it is unknown, very long or not valid."},
+    output_schema={"type": ["object", "null"]},
+)
+
+
+def _list_of(name: str, entry: Schema) -> Schema:
+    return _object(name, **{name: {"type": "array", "items": entry}})
+
+
+def _tool(
+    name: str,
+    title: str,
+    description: str,
+    properties: Schema,
+    *required: str,
+    returns: Schema,
+    **hints: bool,
+) -> Tool:
+    return Tool(
+        name=name,
+        title=title,
+        description=description,
+        input_schema={**_object(*required, **properties), "additionalProperties": False},
+        output_schema=returns,
+        annotations=ToolAnnotations(title=title, **{f"{hint}_hint": value for hint, value in hints.items()}),
+    )
 
 
 READING: Final = {"read_only": True, "destructive": False, "idempotent": True, "open_world": True}
@@ -36,6 +100,7 @@ FIXED: Final = (
         "descriptions. Use describe_model on a result before you run it.",
         {"query": {"type": "string", "minLength": 1, "description": "What to look for."}, "limit": LIMIT},
         "query",
+        returns=_list_of("models", _object("model", **MODEL_SUMMARY)),
         **READING,
     ),
     _tool(
@@ -45,6 +110,7 @@ FIXED: Final = (
         "it returns. Free of charge. Use it before you run a model for the first time.",
         {"model": MODEL},
         "model",
+        returns=MODEL_DETAILS,
         **READING,
     ),
     _tool(
@@ -56,6 +122,7 @@ FIXED: Final = (
         {"model": MODEL, "input": INPUT, "timeout": TIMEOUT},
         "model",
         "input",
+        returns=PREDICTION_WITH_OUTPUT,
         **CREATING,
     ),
     _tool(
@@ -66,6 +133,7 @@ FIXED: Final = (
         {"model": MODEL, "input": INPUT},
         "model",
         "input",
+        returns=PREDICTION,
         **CREATING,
     ),
     _tool(
@@ -83,6 +151,7 @@ FIXED: Final = (
             },
         },
         "prediction_id",
+        returns=PREDICTION_WITH_OUTPUT,
         **READING,
     ),
     _tool(
@@ -93,10 +162,12 @@ FIXED: Final = (
             "limit": LIMIT,
             "statuses": {
                 "type": "array",
-                "items": {"type": "string"},
-                "description": "Only these: pending, starting, started, succeeded, failed, cancelled, abandoned.",
+                "minItems": 1,
+                "items": {"type": "string", "enum": [str(status.value) for status in Status]},
+                "description": "Only predictions of these statuses.",
             },
         },
+        returns=_list_of("predictions", PREDICTION),
         **READING,
     ),
     _tool(
@@ -105,6 +176,7 @@ FIXED: Final = (
         "Ask WriftAI to cancel a running prediction. It takes effect a little later; asking again is safe.",
         {"prediction_id": PREDICTION_ID},
         "prediction_id",
+        returns=_object("prediction_id", prediction_id=STRING, cancel_requested={"type": "boolean"}),
         read_only=False,
         destructive=True,
         idempotent=True,
@@ -123,6 +195,7 @@ FOR_FILES: Final = (
             "subfolder": {"type": "string", "description": "A folder below this server's folder; made if missing."},
         },
         "prediction_id",
+        returns=_object("prediction_id", "output", prediction_id=STRING, output={}),
         read_only=False,
         destructive=False,
         idempotent=False,
@@ -135,12 +208,15 @@ FOR_FILES: Final = (
         "it takes a file.",
         {"path": {"type": "string", "minLength": 1, "description": "The file's path below this server's folder."}},
         "path",
+        returns=_object("url", url=STRING),
         read_only=False,
         destructive=False,
         idempotent=False,
         open_world=True,
     ),
 )
+
+NAMES: Final = frozenset(tool.name for tool in (*FIXED, *FOR_FILES))
 
 
 def model_tool(name: str, model: str, description: str | None, input_schema: dict[str, Any]) -> Tool:
@@ -158,6 +234,7 @@ def model_tool(name: str, model: str, description: str | None, input_schema: dic
         title=f"Run {model}",
         description=f"Run the WriftAI model {model} and wait for its output. It costs money. {says}".strip(),
         input_schema=input_schema,
+        output_schema=PREDICTION_WITH_OUTPUT,
         annotations=ToolAnnotations(
             title=f"Run {model}",
             read_only_hint=False,
