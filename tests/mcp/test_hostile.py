@@ -10,6 +10,7 @@ import pytest
 from tests.support.agents import agent, call
 from wriftai_anyio.mcp._results import result_of
 from wriftai_anyio.mcp._schemas import has_references, input_fields, shown, validator_of
+from wriftai_anyio.models import ModelsResource
 from wriftai_anyio.sandbox import Model, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,6 @@ def deep(levels: int) -> dict[str, Any]:
 
 UNUSABLE: dict[str, Any] = {
     "not valid": {"type": "object", "properties": {"text": {"type": "nonsense"}}},
-    "not an object": ["type"],
     "huge": {"type": "object", "properties": {f"field{number}": {"type": "string"} for number in range(5_000)}},
     "deep": deep(300),
     "refers to a server": {"type": "object", "properties": {"text": {"$ref": "http://127.0.0.1:9/schema"}}},
@@ -53,24 +53,31 @@ NOT_ARGUMENTS: dict[str, Any] = {
 }
 
 
-def model_with(schema: object, output: object = "ran") -> Model:
-    """A model whose schema is not checked."""
-    model = Model(lambda _given: output)
-    model.input_schema = schema  # type: ignore[assignment]
-    return model
+def model_with(schema: dict[str, Any], output: object = "ran") -> Model:
+    return Model(lambda _given: output, schema)
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)
-async def test_model_whose_schema_cannot_be_used_is_a_tool_that_takes_any_input(sandbox: Sandbox, kind: str) -> None:
-    sandbox.models["me/strange"] = model_with(UNUSABLE[kind])
+async def test_model_whose_schema_cannot_be_used_is_a_tool_that_takes_any_input(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    get = ModelsResource.async_get
+
+    async def get_strange(models: ModelsResource, name: str) -> Any:
+        found: Any = await get(models, name)
+        if name == "me/strange":  # whose schema the sandbox would not take
+            found["latest_version"]["schemas"]["prediction"]["input"] = UNUSABLE[kind]
+        return found
+
+    monkeypatch.setattr(ModelsResource, "async_get", get_strange)
+    sandbox.models["me/strange"] = lambda _given: "ran"
     async with agent(sandbox, "me/strange", "sandbox/echo") as connected:
         tools = {tool.name: tool for tool in (await connected.list_tools()).tools}
-        schema = tools["me_strange"].input_schema
-        jsonschema.Draft202012Validator.check_schema(schema)
-        assert len(json.dumps(schema)) < 500
+        offered = tools["me_strange"].input_schema
+        jsonschema.Draft202012Validator.check_schema(offered)
+        assert len(json.dumps(offered)) < 500
+        assert (await call(connected, "me_strange", input={"a": 1}))[1]["output"] == "ran"
         failed, described = await call(connected, "describe_model", model="me/strange")
-        sandbox.models["me/strange"] = lambda given: given  # the sandbox itself does not run what is not valid
-        assert (await call(connected, "me_strange", input={"a": 1}))[1]["output"] == {"a": 1}
     assert not failed
     assert described["input_schema"] is None
     assert len(json.dumps(described)) < 50_000
@@ -160,5 +167,6 @@ def test_fields_are_described_whatever_stands_in_their_places() -> None:
 
 def test_recursive_schema_is_shown_but_not_followed() -> None:
     assert shown(TREE) == TREE
+    assert shown(["type"]) is None
     assert has_references(TREE)
     assert validator_of(TREE) is None
