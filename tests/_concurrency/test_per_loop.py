@@ -9,7 +9,7 @@ import pytest
 from anyio.lowlevel import EventLoopToken, current_token
 
 from tests.support.clients import run_on
-from wriftai_anyio._concurrency.per_loop import PerLoop
+from wriftai_anyio._concurrency.per_loop import PerLoop, loop_clock
 
 
 class LeadsToItsLoop:
@@ -43,3 +43,12 @@ def test_a_value_that_leads_to_its_event_loop_does_not_keep_one_that_is_just_clo
     del loop
     gc.collect()
     assert reference() is None
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
+def test_the_clock_of_an_event_loop_is_that_of_anyio(backend: str) -> None:
+    async def main() -> None:
+        clock = loop_clock()
+        assert anyio.current_time() <= clock() <= anyio.current_time()
+
+    run_on(backend, main)

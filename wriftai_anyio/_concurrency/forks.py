@@ -14,8 +14,20 @@ for _name in ("logging", "concurrent.futures.thread"):
     importlib.import_module(_name)
 
 _no_fork: Final = threading.RLock()
+
+
+class _Process:
+    forks = 0
+    """How many forks lead from the first process to this one."""
+
+
+def _begin_child() -> None:
+    _Process.forks += 1
+    _no_fork.release()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_no_fork.release)
+    os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_begin_child)
 
 _inherited: list[object] = []
 """What children of a fork must never close, nor collect: their parent still uses it."""
@@ -30,20 +42,20 @@ class PerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
+        # By the number of forks: to ask for the process's id is a system call.
         self._values: dict[int, T] = {}
 
     def get(self) -> T:
         """Returns this process's value; safe from any thread."""
-        pid = os.getpid()
-        value = self._values.get(pid)
+        value = self._values.get(_Process.forks)
         if value is None:
             _inherited.extend(self._values.values())
-            value = self._values.setdefault(pid, self._make())
+            value = self._values.setdefault(_Process.forks, self._make())
         return value
 
     def peek(self) -> T | None:
         """Returns this process's value if there is one already."""
-        return self._values.get(os.getpid())
+        return self._values.get(_Process.forks)
 
 
 @contextmanager

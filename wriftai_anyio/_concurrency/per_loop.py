@@ -1,9 +1,11 @@
-"""State that belongs to one event loop, and lives as long as that."""
+"""State that belongs to one event loop, and lives as long as that; and the loop's clock."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
-from anyio.lowlevel import RunVar, current_token
+from anyio import current_time
+from anyio.lowlevel import current_token
 
 T = TypeVar("T")
 
@@ -14,7 +16,8 @@ class PerLoop(Generic[T]):
     `anyio.lowlevel.RunVar` keeps its values in a dictionary whose weak keys are the event loops. A value that leads to
     its event loop, such as one with connections, would keep that alive, and itself. asyncio's loops are closed without
     a word to us (`loop.close()` alone), so there the value is an attribute of the loop: both are collected together.
-    trio always closes what is open first, and its tokens have no attributes.
+    trio always closes what is open first, and its tokens have no attributes: there it is done as `RunVar` does it,
+    which would look for the event loop again.
 
     Args:
         name: The name of the attribute.
@@ -24,23 +27,31 @@ class PerLoop(Generic[T]):
     def __init__(self, name: str, make: Callable[[], T]) -> None:
         self._name = name
         self._make = make
-        self._run_var: RunVar[T] = RunVar(name)
+        self._of_trio: WeakKeyDictionary[object, T] = WeakKeyDictionary()
 
     def get(self) -> T:
         """Returns the value of the event loop that runs here."""
         loop = current_token().native_token
         attributes: dict[str, Any] | None = getattr(loop, "__dict__", None)
         if attributes is None:
-            return self._in_run_var()
+            return self._of_token(loop)
         value: T | None = attributes.get(self._name)
         if value is None:
             value = attributes[self._name] = self._make()
         return value
 
-    def _in_run_var(self) -> T:
-        try:
-            return self._run_var.get()
-        except LookupError:
-            value = self._make()
-            self._run_var.set(value)
-            return value
+    def _of_token(self, token: object) -> T:
+        value = self._of_trio.get(token)
+        if value is None:
+            value = self._of_trio[token] = self._make()
+        return value
+
+
+def loop_clock() -> Callable[[], float]:
+    """Returns what reads the clock of the event loop that runs here, to be called on that loop alone.
+
+    `anyio.current_time` finds out each time which event loop runs, which takes longer than to read its clock.
+    """
+    loop = current_token().native_token
+    clock: Callable[[], float] = getattr(loop, "time", current_time)  # trio's tokens have no clock
+    return clock

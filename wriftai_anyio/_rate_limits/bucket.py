@@ -21,12 +21,14 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Final
 from weakref import WeakValueDictionary
 
 import anyio
-from anyio.lowlevel import RunVar, current_token
+from anyio.lowlevel import current_token
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._concurrency.per_loop import PerLoop, loop_clock
 
 from .budget import Budget, Slot
 from .state import RateLimit
@@ -142,16 +144,24 @@ class Bucket:
         return RateLimit(budget.limit, budget.remaining, budget.reset, self.queued)
 
 
-_clock_offset: RunVar[float] = RunVar("wriftai_anyio clock offset")
+class _PaceClock:
+    """The clock of `pace_time` on one event loop.
+
+    Each event loop counts from another moment, so its distance to the common clock is measured once. From then on the
+    loop's own clock counts: on virtual time the common one would stand still.
+    """
+
+    def __init__(self) -> None:
+        self._loop_time = loop_clock()
+        self._offset = system.monotonic() - self._loop_time()
+
+    def time(self) -> float:
+        return self._loop_time() + self._offset
+
+
+_pace_clocks: Final = PerLoop("wriftai_anyio_pace_clock", _PaceClock)
 
 
 def pace_time() -> float:
     """Returns seconds of a clock that all event loops share, and that still runs on a loop's virtual time."""
-    # Each event loop counts from another moment, so its distance to the common clock is measured once. From then on
-    # the loop's own clock counts: on virtual time the common one would stand still.
-    now = anyio.current_time()
-    offset = _clock_offset.get(None)
-    if offset is None:
-        offset = system.monotonic() - now
-        _clock_offset.set(offset)
-    return now + offset
+    return _pace_clocks.get().time()
