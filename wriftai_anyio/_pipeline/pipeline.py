@@ -6,6 +6,7 @@ retry loop ── attempt ── rate limit ── redirects ── hooks and lo
 """
 
 import math
+from collections.abc import Awaitable
 from functools import partial
 from typing import Final
 
@@ -13,6 +14,7 @@ import anyio
 import httpx
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._concurrency.cancellation import SendShield
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._config import Config
 from wriftai_anyio._instrumentation.event_hooks import Watch
@@ -51,7 +53,10 @@ class Pipeline:
         self._pace = pace
         self._watch = watch
 
-    async def answer(self, request: APIRequest) -> httpx.Response:
+    # What only passes on is not `async`: each frame between a caller and the socket is entered anew whenever the event
+    # loop resumes the call, some six times for one answer.
+
+    def answer(self, request: APIRequest) -> Awaitable[httpx.Response]:
         """Sends a request until it succeeds or must not be sent again.
 
         Returns:
@@ -63,7 +68,7 @@ class Pipeline:
             APIResponseError: If the answer is a redirect out of the API's origin.
         """
         bucket = self._pace.get().bucket(request.method, request.path)
-        return await try_until_done(_Sending(self, request, bucket, self._max_retries))
+        return try_until_done(_Sending(self, request, bucket, self._max_retries))
 
     async def attempt(
         self, request: APIRequest, bucket: Bucket, number: int, *, first_in_queue: bool
@@ -97,26 +102,33 @@ class Pipeline:
             await request.hooks.after_failure()
         return await self._tell(request._replace(url=address), slot, number)
 
-    async def _tell(self, request: APIRequest, slot: Slot, number: int) -> httpx.Response:
+    def _tell(self, request: APIRequest, slot: Slot, number: int) -> Awaitable[httpx.Response]:
         built = request.build(self._headers, held=slot.held)
         if self._watch.idle:
-            return await self._send(built, request)
+            return self._send(built, request)
         event = RequestEvent(request.method, request.url.host, request.path, number, slot.waited)
-        return await self._watch.answer(event, lambda: self._send(built, request))
+        return self._watch.answer(event, lambda: self._send(built, request))
 
-    async def _send(self, built: httpx.Request, request: APIRequest) -> httpx.Response:
+    def _send(self, built: httpx.Request, request: APIRequest) -> Awaitable[httpx.Response]:
         if request.unread:
-            response = await self._http.open(built)
-            return response if response.is_success else await self._http.read(response)
-        if request.shield is None:
-            return await self._fetch(built, request.hooks)
-        async with request.shield:
-            # What the hook notes is true then: nothing stands between it and the request.
-            return await self._fetch(built, request.hooks)
+            return self._open(built)
+        if request.shield is not None:
+            return self._fetch_shielded(built, request.shield, request.hooks)
+        return self._http.fetch(built) if request.hooks is None else self._fetch_hooked(built, request.hooks)
 
-    async def _fetch(self, built: httpx.Request, hooks: AttemptHooks | None) -> httpx.Response:
-        if hooks is not None:
-            await hooks.before()
+    async def _open(self, built: httpx.Request) -> httpx.Response:
+        response = await self._http.open(built)
+        return response if response.is_success else await self._http.read(response)
+
+    async def _fetch_shielded(
+        self, built: httpx.Request, shield: SendShield, hooks: AttemptHooks | None
+    ) -> httpx.Response:
+        async with shield:
+            # What the hook notes is true then: nothing stands between it and the request.
+            return await (self._http.fetch(built) if hooks is None else self._fetch_hooked(built, hooks))
+
+    async def _fetch_hooked(self, built: httpx.Request, hooks: AttemptHooks) -> httpx.Response:
+        await hooks.before()
         return await self._http.fetch(built)
 
 
@@ -135,9 +147,9 @@ class _Sending:
         self._repeats = 0
         self._give_up = math.inf
 
-    async def attempt(self, number: int) -> httpx.Response:
+    def attempt(self, number: int) -> Awaitable[httpx.Response]:
         first = self._request.urgent or self._give_up != math.inf
-        return await self._pipeline.attempt(self._request, self._bucket, number, first_in_queue=first)
+        return self._pipeline.attempt(self._request, self._bucket, number, first_in_queue=first)
 
     def retry_delay(self, failure: Failure) -> float | None:
         if isinstance(failure, RateLimitError):

@@ -3,6 +3,7 @@
 What may be tried again, and after how long, are rules of `_transport.retries` and of each `Attempts`.
 """
 
+from collections.abc import Awaitable
 from typing import Protocol, TypeAlias, TypeVar
 
 from anyio import sleep
@@ -18,7 +19,7 @@ Failure: TypeAlias = APIConnectionError | APIStatusError | APIResponseError
 class Attempts(Protocol[T_co]):
     """Something that is tried until it succeeds or is given up."""
 
-    async def attempt(self, number: int) -> T_co:
+    def attempt(self, number: int) -> Awaitable[T_co]:
         """Tries it, for the first time with the number 1; raises a `Failure` if it may be worth trying again."""
         ...
 

@@ -109,9 +109,9 @@ class Operations:
                 followed, options, lambda: self._poll(followed, prediction_id, options, seen=is_new, is_new=is_new)
             )
 
-    async def get(self, prediction_id: str) -> PredictionWithIO:
+    def get(self, prediction_id: str) -> Awaitable[PredictionWithIO]:
         """Gets a prediction as it is now."""
-        return await self._poller.fetch(prediction_id)
+        return self._poller.fetch(prediction_id)
 
     async def create(
         self, create: Create, shield: SendShield | None = None, hooks: AttemptHooks | None = None

@@ -3,12 +3,12 @@
 import math
 import sys
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from functools import partial
 from typing import Final
 
 import httpx
-from anyio import current_time, move_on_after, sleep
+from anyio import move_on_after, sleep
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.forks import PerProcess
@@ -105,7 +105,7 @@ class Http:
         self._closed = False
         self._network = PerProcess(Network)
 
-    async def fetch(self, request: httpx.Request) -> httpx.Response:
+    def fetch(self, request: httpx.Request) -> Awaitable[httpx.Response]:
         """Sends a request and reads the whole answer.
 
         Args:
@@ -119,7 +119,7 @@ class Http:
             APITimeoutError: If it did not come in time.
             APIResponseError: If the answer is too large, or encoded in a way that was not asked for.
         """
-        return await self._send(request, whole=True)
+        return self._send(request, whole=True)
 
     async def read(self, response: httpx.Response) -> httpx.Response:
         """Reads the rest of an answer that was opened, and closes it; see `fetch`."""
@@ -137,14 +137,14 @@ class Http:
         except UnreadableBody as error:
             raise response_error(response, str(error), error.beginning) from None
 
-    async def open(self, request: httpx.Request) -> httpx.Response:
+    def open(self, request: httpx.Request) -> Awaitable[httpx.Response]:
         """Sends a request and returns when the head of its answer is there; the caller closes the answer.
 
         Raises:
             APIConnectionError: If no answer came.
             APITimeoutError: If it did not come in time.
         """
-        return await self._send(request, whole=False)
+        return self._send(request, whole=False)
 
     async def _send(self, request: httpx.Request, *, whole: bool) -> httpx.Response:
         try:
@@ -182,8 +182,9 @@ class Http:
                 response = await connections.send(pool, request)
                 if whole:
                     # A new timer for every answer would cost more than all else here, so early answers get none.
-                    if scope.deadline - current_time() < patience * 0.9:
-                        scope.deadline = current_time() + patience
+                    now = connections.now()
+                    if scope.deadline - now < patience * 0.9:
+                        scope.deadline = now + patience
                     await self._read(response, request)
             except httpx.RequestError as error:
                 raise connection_error(request, error) from error

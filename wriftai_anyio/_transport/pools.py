@@ -19,6 +19,7 @@ from anyio.lowlevel import current_token
 
 from wriftai_anyio._concurrency.cancellation import reason_to_leave
 from wriftai_anyio._concurrency.executors import replaces_refusing_executor
+from wriftai_anyio._concurrency.per_loop import loop_clock
 
 from .bodies import LONGEST_CLOSE, close
 from .failures import closed_error
@@ -103,7 +104,12 @@ class Connections:
         make_transport: Makes an inner transport.
         limit: How many requests may be under way at once; more wait for their turn, first come, first served.
         shared: Whether all requests go through one transport, which the user gave and which is not guarded.
+
+    Attributes:
+        now: Reads the event loop's clock.
     """
+
+    now: Callable[[], float]
 
     def __init__(self, make_transport: Callable[[], httpx.AsyncBaseTransport], limit: int, *, shared: bool) -> None:
         self._make_transport = make_transport
@@ -114,11 +120,13 @@ class Connections:
         self._dropped: deque[Callable[[], Awaitable[None]]] = deque()
         self._ended: Event | None = None
         self._loop = current_token()
+        self.now = loop_clock()
         guard_foreign_logs()
 
     async def enter(self) -> Pool:
         """Takes a place in a pool, when there is one."""
-        await self._close_dropped()
+        if self._dropped:
+            await self._close_dropped()
         await self._limiter.acquire()
         try:
             pool = self._pool_with_room()
@@ -143,7 +151,12 @@ class Connections:
         """Sends a request in the place taken; the caller must close the answer, or read it to its end."""
         try:
             with under_way(request):
-                response = await _answer(pool.transport, request)
+                try:
+                    response = await pool.transport.handle_async_request(request)
+                except RuntimeError as error:
+                    if not replaces_refusing_executor(error):
+                        raise
+                    response = await pool.transport.handle_async_request(request)
         except httpx.PoolTimeout:
             self._give_back(pool)  # a user's transport, which stays open: and nothing has ended there
             raise
@@ -209,7 +222,8 @@ class Connections:
         self._tell_ended()
         if pool.active or self._shared or pool not in self._pools:
             return
-        if pool.retired or any(other.active == 0 for other in self._pools if other is not pool):
+        is_alone = len(self._pools) == 1
+        if pool.retired or (not is_alone and any(other.active == 0 for other in self._pools if other is not pool)):
             self._pools.remove(pool)
             await pool.aclose()
 
@@ -220,12 +234,3 @@ class Connections:
         pools, self._pools = self._pools, []
         for pool in pools:
             await pool.aclose()
-
-
-async def _answer(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    try:
-        return await transport.handle_async_request(request)
-    except RuntimeError as error:
-        if not replaces_refusing_executor(error):
-            raise
-    return await transport.handle_async_request(request)
