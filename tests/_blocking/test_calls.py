@@ -139,7 +139,7 @@ class TestParity:
             if isinstance(result, Iterator):
                 next(result)
 
-        with pytest.raises(RuntimeError, match=r"await …async_\w+\(…\)"):
+        with pytest.raises(RuntimeError, match=r"`(await|async with|async for … in) …async_\w+\(…\)"):
             run_on(backend, call)
 
 
