@@ -88,15 +88,21 @@ class APIConnectionError(WriftAIError):
         request: The request, without the access token.
         request_sent: Whether the server may have received the whole request. `False` means that it certainly did
             nothing.
+        response: What had come of the answer before it broke off: its head, and the beginning of its body. `None` if
+            nothing had.
     """
 
     request: httpx.Request
     request_sent: bool
+    response: httpx.Response | None
 
-    def __init__(self, message: str, *, request: httpx.Request, request_sent: bool) -> None:
+    def __init__(
+        self, message: str, *, request: httpx.Request, request_sent: bool, response: httpx.Response | None = None
+    ) -> None:
         super().__init__(message)
         self.request = request
         self.request_sent = request_sent
+        self.response = response
 
 
 class APITimeoutError(APIConnectionError):

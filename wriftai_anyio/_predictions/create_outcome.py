@@ -33,7 +33,7 @@ def outcome_told() -> Generator[None]:
     except APIConnectionError as error:
         if not error.request_sent:
             raise
-        raise outcome_unknown(error) from error
+        raise outcome_unknown(error, error.response) from error
     except APIResponseError as error:
         if error.response.is_redirect:
             raise
@@ -49,14 +49,13 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
 
     Args:
         seen: What was seen of it, for the message.
-        response: Its answer, if there was any.
+        response: Its answer, or what came of it, if there was any.
     """
     prediction_id = None if response is None else _told_id(response)
-    look = (
-        f"Look at it with predictions.get({prediction_id!r})."
-        if prediction_id
-        else "Look with predictions.list() before you create it again."
-    )
+    if prediction_id is None:
+        look = "Look with predictions.list() before you create it again."
+    else:
+        look = f"What came of its answer names the prediction. Look at it with predictions.get({prediction_id!r})."
     return CreateOutcomeUnknown(
         f"The create was sent, and whether the server took it is unknown. It is not sent again. {look} ({seen})",
         prediction_id=prediction_id,
@@ -65,7 +64,7 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
 
 
 def _told_id(response: httpx.Response) -> str | None:
-    """Returns the id that an answer tells in its address, or in a body that is not as promised."""
+    """Returns the id that an answer tells in its address, or in a body that is not as promised, or not whole."""
     located = _located(response.headers.get("location", ""))
     if located is not None or not response.is_success:
         return located

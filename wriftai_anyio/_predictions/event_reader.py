@@ -23,12 +23,13 @@ from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
+from wriftai_anyio._instrumentation.shown import shown_response
 from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._parsing.ids import is_id, is_same_id
 from wriftai_anyio._parsing.json_text import id_in_json
 from wriftai_anyio._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS
 from wriftai_anyio._resources.paths import prediction_path
-from wriftai_anyio._transport.bodies import DecodedChunks, UnreadableBody, abandon, close
+from wriftai_anyio._transport.bodies import BEGINNING, DecodedChunks, UnreadableBody, abandon, close
 from wriftai_anyio._transport.failures import connection_error, response_error
 from wriftai_anyio._transport.pools import close_later
 from wriftai_anyio._transport.retries import backoff
@@ -98,7 +99,8 @@ class _EventConnection:
                     self.fruitful = True
                     return events
         except httpx.RequestError as error:
-            raise connection_error(self._response.request, error) from error
+            received = shown_response(self._response, self._unfinished())
+            raise connection_error(self._response.request, error, received) from error
         except (EventTooLong, UnreadableBody) as error:
             raise self.unpromised(str(error)) from None
         return []
@@ -123,7 +125,11 @@ class _EventConnection:
 
     def unpromised(self, problem: str) -> APIResponseError:
         """Makes the error for an answer that is not what the API promises."""
-        return response_error(self._response, problem)
+        return response_error(self._response, problem, self._unfinished())
+
+    def _unfinished(self) -> bytes:
+        # Of the first event alone: it may tell the id of a prediction that nothing else does.
+        return b"" if self.fruitful else self._decoder.unfinished(BEGINNING)
 
     def drop(self) -> None:
         """Has the connection closed later, in a finalizer."""

@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 import httpx
@@ -98,6 +99,8 @@ class PlainBody(httpx.ByteStream):
 async def read_whole(response: httpx.Response, largest: float = math.inf) -> None:
     """Reads an answer to its end, and closes it. The body of a success is to be had by `body_of`.
 
+    What had come of an answer that broke off is to be had by `beginning_of`.
+
     Args:
         response: The answer.
         largest: How many bytes the body may take, as it comes and decoded.
@@ -111,11 +114,13 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
         await response.aread()
         return
     chunks: list[bytes] = []
+    decoder = None
     try:
         decoder = decoder_for(response)
         await _collect(aiter(stream), largest, chunks)
     except BaseException:
         await close(response)
+        response.stream = PlainBody(_beginning(decoder, chunks))
         raise
     await stream.aclose()
     if response.is_success and decoder is None:
@@ -132,6 +137,21 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
 def body_of(response: httpx.Response) -> bytes:
     """Returns the body of an answer that was read by `read_whole`."""
     return response.stream.content if isinstance(response.stream, PlainBody) else response.content
+
+
+def beginning_of(response: httpx.Response) -> bytes:
+    """Returns the first bytes of an answer that `read_whole` could not read to its end, decoded."""
+    return response.stream.content if isinstance(response.stream, PlainBody) else b""
+
+
+def _beginning(decoder: "Decoder | None", chunks: list[bytes]) -> bytes:
+    content = b"".join(chunks)[:BEGINNING]
+    if decoder is None:
+        return content
+    decoder.feed(content)
+    with suppress(httpx.DecodingError):
+        return decoder.next_piece()[:BEGINNING]
+    return b""
 
 
 async def _collect(stream: AsyncIterator[bytes], largest: float, chunks: list[bytes]) -> None:

@@ -15,9 +15,10 @@ from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.per_loop import PerLoop
 from wriftai_anyio._concurrency.threads import begin_in_thread
 from wriftai_anyio._instrumentation.log import logger
+from wriftai_anyio._instrumentation.shown import shown_response
 from wriftai_anyio.errors import APIConnectionError
 
-from .bodies import StreamedBody, UnreadableBody, read_whole
+from .bodies import StreamedBody, UnreadableBody, beginning_of, read_whole
 from .failures import (
     SettingsFault,
     closed_error,
@@ -45,6 +46,11 @@ async def _descriptor_delay(request: httpx.Request) -> float:
     logger.info("connecting to %s again after %.2f s: no file descriptor is free", request.url.host, delay)
     await sleep(delay)
     return delay
+
+
+def _received(response: httpx.Response) -> httpx.Response:
+    """Returns what came of an answer that broke off, for the error."""
+    return shown_response(response, beginning_of(response))
 
 
 class _LoopEnd:
@@ -127,13 +133,13 @@ class Http:
         with move_on_after(patience_with(request)):
             await self._read(response, request)
             return response
-        raise late(request)
+        raise late(request, _received(response))
 
     async def _read(self, response: httpx.Response, request: httpx.Request) -> None:
         try:
             await read_whole(response, self._largest)
         except httpx.RequestError as error:
-            raise connection_error(request, error) from error
+            raise connection_error(request, error, _received(response)) from error
         except UnreadableBody as error:
             raise response_error(response, str(error), error.beginning) from None
 
@@ -171,6 +177,7 @@ class Http:
     async def _attempt(self, connections: Connections, request: httpx.Request, *, whole: bool) -> httpx.Response:
         pool = await connections.enter()
         patience = patience_with(request)
+        response: httpx.Response | None = None
         if self._transport is not None:
             # A timeout of the user's pool is not the server's: who wants a place there waits for one in `_send`.
             timeouts = request.extensions.get("timeout", {})
@@ -189,7 +196,7 @@ class Http:
             except httpx.RequestError as error:
                 raise connection_error(request, error) from error
             return response
-        raise late(request)
+        raise late(request, response and _received(response))
 
     async def _connections(self, scheme: str) -> Connections:
         if self._transport is None and not self._closed and not self._network.get().is_ready(scheme):

@@ -35,10 +35,18 @@ class SettingsFault(httpx.ConnectError):
     """A setting of the environment cannot be used; the message names it."""
 
 
-def connection_error(request: httpx.Request, error: httpx.RequestError) -> APIConnectionError:
-    """Returns our error for one of httpx; the request that both then carry has no access token."""
+def connection_error(
+    request: httpx.Request, error: httpx.RequestError, received: httpx.Response | None = None
+) -> APIConnectionError:
+    """Returns our error for one of httpx; the request that both then carry has no access token.
+
+    Args:
+        request: The request.
+        error: What httpx raised.
+        received: What came of the answer, made to be shown.
+    """
     kind, what, advice = _described(request, error)
-    made = _error(kind, request, what, advice, sent=_may_have_arrived(request, error))
+    made = _error(kind, request, what, advice, sent=_may_have_arrived(request, error), received=received)
     error.request = made.request
     return made
 
@@ -69,14 +77,21 @@ def _network_advice(request: httpx.Request) -> str:
     return _CHECK_THE_NETWORK_ALONE if ELSEWHERE in request.extensions else _CHECK_THE_NETWORK
 
 
-def late(request: httpx.Request) -> APIConnectionError:
-    """Returns the error for a request that took longer than its timeouts together."""
+def late(request: httpx.Request, received: httpx.Response | None = None) -> APIConnectionError:
+    """Returns the error for a request that took longer than its timeouts together; see `connection_error`."""
     what = f"was not answered in time (timed out after {patience_with(request):g} s)"
-    return _error(APITimeoutError, request, what, _network_advice(request), sent=_may_have_arrived(request, None))
+    sent = _may_have_arrived(request, None)
+    return _error(APITimeoutError, request, what, _network_advice(request), sent=sent, received=received)
 
 
 def _error(
-    kind: type[APIConnectionError], request: httpx.Request, what: str, advice: str, *, sent: bool
+    kind: type[APIConnectionError],
+    request: httpx.Request,
+    what: str,
+    advice: str,
+    *,
+    sent: bool,
+    received: httpx.Response | None,
 ) -> APIConnectionError:
     known = "The server may have seen it." if sent else "The server did nothing."
     over = f" over the proxy {request.extensions[PROXY]}" if PROXY in request.extensions else ""
@@ -84,6 +99,7 @@ def _error(
         f"{request.method} {request.url.path} on {request.url.host}{over} {what}. {known} {advice}",
         request=shown_request(request),
         request_sent=sent,
+        response=received,
     )
 
 

@@ -80,6 +80,15 @@ class EventDecoder:
             self._at_start = False
         return self._take_lines(text.split("\n"), len(chunk))
 
+    def unfinished(self, longest: int) -> bytes:
+        """Returns the data of an event that has begun and not ended, as far as it has come.
+
+        Args:
+            longest: How many bytes of it, at most.
+        """
+        data = "\n".join(self._data).encode()[:longest]
+        return data or bytes(self._line[:longest]).removeprefix(b"data:")
+
     def _with_line_feeds(self, chunk: bytes) -> bytes:
         if self._after_carriage_return and chunk:
             self._after_carriage_return = False
