@@ -84,3 +84,12 @@ class TestBatch:
         outputs = client.map("sandbox/echo", [1, 2])
         assert list(outputs) == [1, 2]
         assert "<td>succeeded</td><td>2</td>" in shown(outputs)
+
+
+@pytest.mark.parametrize("output", [10**5000, [10**5000], {"a": -(10**5000)}], ids=["number", "list", "object"])
+def test_integers_of_thousands_of_digits_are_shown(output: Any) -> None:
+    known: Any = prediction(output=output)
+    result = BatchResult(0, {}, known, None)
+    assert "1" + "0" * 5000 in str(result.to_row()["output"])
+    assert "10000" in shown(result)
+    assert "0x" in shown(PaginatedResponse([{"id": 10**5000}], None, None))

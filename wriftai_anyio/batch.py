@@ -32,11 +32,11 @@ from ._blocking.guard import refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
 from ._parsing.arguments import check_flags, checked_path, checked_whole
-from ._parsing.json_text import encode_json
 from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO
 from .api import API
 from .common_types import seconds
 from .errors import BatchJournalError
+from .json_codec import encode_json
 from .plain_text import html_table
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class BatchResult:
         """
         prediction: Mapping[str, Any] = self.prediction or {}
         output, failure = prediction.get("output"), prediction.get("error") or {}
-        if isinstance(output, (list, Mapping)):
+        if isinstance(output, (list, Mapping)) or (isinstance(output, int) and output.bit_length() > _MOST_BITS):
             output = encode_json(prediction.get("output"), ensure_ascii=False)
         return {
             "index": self.index,
@@ -94,6 +94,10 @@ class BatchResult:
             "setup_time": _seconds(prediction.get("setup_time")),
             "execution_time": _seconds(prediction.get("execution_time")),
         }
+
+
+_MOST_BITS: Final = 14_000
+"""Of an integer that is a number in a row: Python refuses to write one of more than 4,300 digits."""
 
 
 def _seconds(duration: str | None) -> float | None:

@@ -39,13 +39,17 @@ def one_line(value: object, longest: int | None = None) -> str:
     """Make one printable line of a value, for a log, a table or a progress bar.
 
     Args:
-        value: The value; it is turned into a string.
+        value: The value; it is turned into a string, an integer of more digits than Python writes into its hexadecimal.
         longest: How many characters the line may have; a longer one is cut, and ends in `…`. By default it is not cut.
 
     Returns:
         The line, in which each line break or tab, with the blanks around it, is a single space; else as of `printable`.
     """
-    line = printable(_BREAKS.sub(" ", str(value)).strip())
+    try:
+        text = str(value)
+    except ValueError:
+        text = hex(value) if isinstance(value, int) else f"{type(value).__name__} of long integers"
+    line = printable(_BREAKS.sub(" ", text).strip())
     return line if longest is None or len(line) <= longest else line[: max(0, longest - 1)] + "…"
 
 

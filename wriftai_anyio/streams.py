@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 
 from ._blocking.calls import Caller, Started
 from ._parsing.json_copy import copy_json
-from ._parsing.json_text import JSONTextError, decode_json
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._predictions.event_reader import EventReader
@@ -22,6 +21,7 @@ from ._types.str_enum import StrEnum
 from ._types.typing_backports import TypedDict
 from .api import API
 from .errors import NotFoundError
+from .json_codec import JSONTextError, decode_json, encode_json
 from .plain_text import html_table
 
 __all__ = [
@@ -300,7 +300,7 @@ class _Pieces:
         """
         failure, known = self._reader.failure, self._events.prediction
         if failure is not None:
-            error = failure if isinstance(failure, dict) else {"message": json.dumps(failure)}
+            error = failure if isinstance(failure, dict) else {"message": encode_json(failure)}
             told: Mapping[str, object] = known or {"id": self._reader.prediction_id}
             return cast("PredictionWithIO", {**told, "status": Status.failed, "error": error})
         return known if known is not None and is_terminal(known) else None

@@ -10,13 +10,13 @@ import anyio
 import anyio.to_thread
 
 from ._config import default_base_url
-from ._parsing.json_text import JSONTextError, decode_json
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._types.prediction import PredictionWithIO
 from ._webhooks.signature import DEFAULT_TOLERANCE, checked_tolerance, fresh_signature, secret_keys, verify_webhook
 from ._webhooks.states import SeenStates
 from .errors import WebhookSignatureVerificationError
+from .json_codec import JSONTextError, decode_json
 
 __all__ = ["SIGNATURE_HEADER", "NotifiedClient", "NotifiedPredictions", "WebhookReceiver", "verify_webhook"]
 

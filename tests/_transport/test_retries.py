@@ -60,6 +60,22 @@ def test_a_redirect_is_followed_within_its_origin_where_the_request_stays_the_sa
     assert retries.redirection(response) == target
 
 
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        (b"/caf\xc3\xa9?n=\xc3\xbc", "/caf%C3%A9?n=%C3%BC"),
+        (b"/caf\xe9?n=\xfc", "/caf%E9?n=%FC"),
+        (b"/\xff\xfe", "/%FF%FE"),
+    ],
+)
+def test_a_redirect_is_followed_byte_for_byte(location: bytes, target: str) -> None:
+    request = httpx.Request("GET", "https://api.example/v1/x")
+    response = httpx.Response(307, headers=[(b"Location", location)], request=request)
+    followed = retries.redirection(response)
+    assert followed is not None
+    assert followed.raw_path == target.encode()
+
+
 @given(st.integers(0, 10_000))
 def test_the_backoff_has_full_jitter(attempt: int) -> None:
     drawn: list[tuple[float, float]] = []

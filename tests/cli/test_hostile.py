@@ -1,6 +1,5 @@
 """Answers of random shapes and with hostile text: what is missing is shown so, and nothing commands the terminal."""
 
-import json
 import re
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import respx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wriftai_anyio.json_codec import encode_json
 from wriftai_anyio.sandbox import Model, Sandbox
 
 from .terminal import Ended, run_here
@@ -38,6 +38,12 @@ MODEL = {
     "id": "1", "name": "m", "owner": {"name": "o"}, "visibility": "public", "description": "d", "source_url": None,
     "paper_url": None, "license_url": None, "predictions_count": 1, "created_at": "x", "latest_version": VERSION,
 }  # fmt: skip
+
+HUGE = 10**5000
+LONG_SCHEMA = {"properties": {
+    "a": {"type": HUGE, "default": HUGE, "enum": [HUGE], "description": HUGE, "format": HUGE},
+    "b": {"type": [HUGE], "maximum": HUGE, "format": HUGE},
+}}  # fmt: skip
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -72,7 +78,7 @@ def against(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cap
     def run(answer: Any, *arguments: str, status: int = 200) -> Ended:
         with respx.mock(assert_all_called=False) as router:
             router.route(host="api.example").mock(
-                side_effect=lambda _: httpx.Response(status, content=json.dumps(answer).encode())
+                side_effect=lambda _: httpx.Response(status, content=encode_json(answer).encode())
             )
             return run_here(capsys, *arguments)
 
@@ -122,6 +128,31 @@ class TestShapes:
     @given(answer=damaged({"items": [MODEL, MODEL], "next_cursor": None}))
     def test_of_models(self, against: Run, answer: Any) -> None:
         check(against(answer, "models"))
+
+
+class TestLongIntegers:
+    """Python refuses to write integers of more than 4,300 digits; they are read, and must be shown."""
+
+    @pytest.mark.parametrize("command", [["get", ID], ["get", ID, "--json"], ["run", "o/m", "--timeout", "9"]])
+    @pytest.mark.parametrize("output", [HUGE, {"a": [HUGE, 1.5]}, [[-HUGE]]], ids=["number", "object", "list"])
+    def test_in_an_output(self, against: Run, command: list[str], output: Any) -> None:
+        ended = against({**PREDICTION, "output": output}, *command)
+        check(ended)
+        assert ended.code == 0
+        assert "1" + "0" * 5000 in ended.out
+
+    @pytest.mark.parametrize(
+        ("command", "answer"),
+        [
+            (["list"], {"items": [{**PREDICTION, "model": {"owner": HUGE, "name": HUGE, "version_number": HUGE}}]}),
+            (["models"], {"items": [{**MODEL, "predictions_count": HUGE, "owner": {"name": HUGE}}]}),
+            (["model", "o/m:1"], {**VERSION, "number": HUGE, "schemas": {"prediction": {"input": LONG_SCHEMA}}}),
+            (["wait", ID], {**PREDICTION, "status": "failed", "error": {"message": HUGE, "detail": [HUGE]}}),
+            (["get", ID], {**PREDICTION, "status": "failed", "error": HUGE}),
+        ],
+    )
+    def test_elsewhere(self, against: Run, command: list[str], answer: Any) -> None:
+        check(against(answer, *command))
 
 
 class TestText:

@@ -32,6 +32,16 @@ def test_text_that_utf_8_does_not_know_stays_json(tmp_path: Path) -> None:
     assert json.loads(line)["prediction"]["output"] == "\ud800∞\u2028"
 
 
+@pytest.mark.parametrize("output", [10**5000, {"a": [10**5000]}], ids=["number", "object"])
+@pytest.mark.parametrize("name", ["out", "out.csv"])
+def test_integers_of_thousands_of_digits_are_written_and_read_again(tmp_path: Path, name: str, output: object) -> None:
+    for _ in range(2):
+        with ResultsFile(tmp_path / name) as file:
+            file.add(0, ended(output))
+    text = (tmp_path / name).read_text()
+    assert text.count("1" + "0" * 5000) == 1
+
+
 @pytest.mark.parametrize("cut", range(1, 30, 4))
 def test_line_that_a_kill_cut_off_is_taken_away_wherever_it_was_cut(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "out"

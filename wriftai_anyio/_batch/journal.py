@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._parsing.json_text import JSONTextError, decode_json, encode_json
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio.errors import BatchJournalError
+from wriftai_anyio.json_codec import JSONTextError, decode_json, encode_json
 
 _APPLICATION_ID: Final = 0x57524654
 _VERSION: Final = 1

@@ -10,13 +10,14 @@ import httpx
 from wriftai_anyio._concurrency.threads import ThreadCall, Worker
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
+from wriftai_anyio._transport.addresses import header_of
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.retries import whole
 from wriftai_anyio.errors import APIStatusError
 
 from .atomic_file import PartialFile
 from .names import name_of
-from .object_store import Store, body_of, broken, header_of, unpromised
+from .object_store import Store, body_of, broken, unpromised
 from .progress import DownloadProgress, tell
 
 BLOCK_SIZE: Final = 1024 * 1024

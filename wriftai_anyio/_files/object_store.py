@@ -13,7 +13,7 @@ from wriftai_anyio._pipeline.redirects import follow_redirects
 from wriftai_anyio._pipeline.request import USER_AGENT
 from wriftai_anyio._pipeline.retry_loop import Failure
 from wriftai_anyio._transport import retries
-from wriftai_anyio._transport.addresses import web_address
+from wriftai_anyio._transport.addresses import header_of, location_of, web_address
 from wriftai_anyio._transport.bodies import StreamedBody, abandon, close
 from wriftai_anyio._transport.failures import ELSEWHERE, connection_error, patience_with
 from wriftai_anyio.api import API
@@ -184,7 +184,7 @@ def _redirected(response: httpx.Response) -> httpx.URL | None:
         return None
     here = response.request.url
     try:
-        there = web_address(str(here.join(_location(response))), "Location")
+        there = web_address(str(here.join(location_of(response))), "Location")
     except (httpx.InvalidURL, ValueError):
         raise _not_followed(response, "it leads to no web address") from None
     if here.scheme == "https" and there.scheme == "http":
@@ -251,16 +251,6 @@ def body_of(response: httpx.Response) -> AsyncIterator[bytes]:
     return aiter(stream) if isinstance(stream, httpx.AsyncByteStream) else response.aiter_raw()
 
 
-def header_of(response: httpx.Response, name: bytes) -> bytes | None:
-    """Returns the value of a header as it came, which need not be ASCII; `None` if there is none.
-
-    Args:
-        response: The answer.
-        name: The name in lower case.
-    """
-    return next((value for key, value in response.headers.raw if key.lower() == name), None)
-
-
 def _etag_of(response: httpx.Response) -> str | None:
     """Returns the ETag of a part as text, for JSON; `None` if there is none."""
     etag = header_of(response, b"etag")
@@ -270,11 +260,3 @@ def _etag_of(response: httpx.Response) -> str | None:
         return etag.decode()
     except UnicodeDecodeError:
         return etag.decode("latin-1")
-
-
-def _location(response: httpx.Response) -> str:
-    location = header_of(response, b"location") or b""
-    try:
-        return location.decode()
-    except UnicodeDecodeError:  # httpx would make other bytes of them, in UTF-8
-        return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in location)

@@ -6,12 +6,12 @@ from typing import Final, TypeVar
 import httpx
 
 from wriftai_anyio._instrumentation.shown import shown_response
-from wriftai_anyio._parsing.json_text import JSONTextError, decode_json
 from wriftai_anyio._parsing.shapes import ShapeError
 from wriftai_anyio._transport.bodies import body_of
 from wriftai_anyio._transport.failures import PROXY, response_error
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.errors import APIResponseError, APIStatusError, status_error
+from wriftai_anyio.json_codec import JSONTextError, decode_json
 
 T = TypeVar("T")
 

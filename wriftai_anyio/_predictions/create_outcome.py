@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import httpx
 
 from wriftai_anyio._parsing.ids import is_id
-from wriftai_anyio._parsing.json_text import id_in_json
+from wriftai_anyio._transport.addresses import location_of
 from wriftai_anyio.errors import (
     APIConnectionError,
     APIResponseError,
@@ -17,6 +17,7 @@ from wriftai_anyio.errors import (
     CreateOutcomeUnknown,
     request_id_of,
 )
+from wriftai_anyio.json_codec import id_in_json
 
 _REQUEST_TIMEOUT: Final = 408
 
@@ -65,7 +66,7 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
 
 def _told_id(response: httpx.Response) -> str | None:
     """Returns the id that an answer tells in its address, or in a body that is not as promised, or not whole."""
-    located = _located(response.headers.get("location", ""))
+    located = _located(location_of(response))
     if located is not None or not response.is_success:
         return located
     found = id_in_json(response.content.decode("utf-8", "surrogateescape"))

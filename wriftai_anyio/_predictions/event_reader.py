@@ -26,7 +26,6 @@ from wriftai_anyio._instrumentation.observer import NOBODY
 from wriftai_anyio._instrumentation.shown import shown_response
 from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._parsing.ids import is_id, is_same_id
-from wriftai_anyio._parsing.json_text import id_in_json
 from wriftai_anyio._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS
 from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.bodies import BEGINNING, DecodedChunks, UnreadableBody, abandon, close
@@ -44,6 +43,7 @@ from wriftai_anyio.errors import (
     InternalServerError,
     WriftAIError,
 )
+from wriftai_anyio.json_codec import id_in_json
 
 from .create import Create, Hold
 from .create_outcome import outcome_told, outcome_unknown

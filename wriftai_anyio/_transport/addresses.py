@@ -1,4 +1,4 @@
-"""Checks of addresses: those that are configured, and those that come from a store or a redirect."""
+"""Addresses: those that are configured, and those that come from a store or a redirect; read and checked."""
 
 import ipaddress
 from typing import Final
@@ -54,3 +54,22 @@ def web_address(url: str, argument: str) -> httpx.URL:
     if not can_be_reached(address):
         raise ValueError(f"{argument} {UNREACHABLE}")
     return address
+
+
+def header_of(response: httpx.Response, name: bytes) -> bytes | None:
+    """Returns the value of a header as it came, which need not be ASCII; `None` if there is none.
+
+    Args:
+        response: The answer.
+        name: The name in lower case.
+    """
+    return next((value for key, value in response.headers.raw if key.lower() == name), None)
+
+
+def location_of(response: httpx.Response) -> str:
+    """Returns the address that an answer names in `Location`, of the bytes that came; empty if it names none."""
+    location = header_of(response, b"location") or b""
+    try:
+        return location.decode()
+    except UnicodeDecodeError:  # httpx would make other bytes of them, in UTF-8
+        return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in location)

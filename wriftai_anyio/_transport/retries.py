@@ -12,6 +12,8 @@ from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, NetworkSettingsError
 
+from .addresses import location_of
+
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -43,7 +45,7 @@ def redirection(response: httpx.Response) -> httpx.URL | None:
     """
     if response.status_code not in REDIRECTS:
         return None
-    request, location = response.request, response.headers.get("location")
+    request, location = response.request, location_of(response)
     keeps_request = request.method in {"GET", "HEAD"} or response.status_code in REDIRECTS_OF_ANYTHING
     if not keeps_request or not location:
         return None

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, cast
 
+from wriftai_anyio.plain_text import one_line
+
 UNKNOWN: Final = "?"
 """Stands for a part of a name that an answer lacks."""
 
@@ -26,7 +28,7 @@ def text_at(answer: object, *path: str) -> str | None:
     value = at(answer, *path)
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, (int, float)) else None
+    return one_line(value) if isinstance(value, (int, float)) else None
 
 
 def model_name(model: object) -> str:

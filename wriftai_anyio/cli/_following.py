@@ -1,6 +1,5 @@
 """One prediction, followed to its end on the screen."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from wriftai_anyio.plain_text import shell_command
+from wriftai_anyio.json_codec import decode_json, encode_json
+from wriftai_anyio.plain_text import one_line, shell_command
 
 from ._failures import ExitCode
 from ._printing import encoded, print_json, print_text, print_value
@@ -224,14 +224,13 @@ def _print_events(events: "Iterable[PredictionStreamEvent]", *, as_json: bool) -
 
 def with_paths(output: object) -> "JsonValue":
     """Returns an output as JSON, with the paths of the files that were saved as strings."""
-    result: JsonValue = json.loads(json.dumps(output, default=str))
-    return result
+    return decode_json(encode_json(output, default=str))
 
 
 def _reason(error: "TaskError | JsonValue") -> str:
     if not isinstance(error, Mapping):
-        return "" if error is None else f": {error}"
+        return "" if error is None else f": {one_line(error)}"
     detail = error.get("detail")
     message = error.get("message")
-    said = "" if message is None else f": {message}"
+    said = "" if message is None else f": {one_line(message)}"
     return said if detail is None else f"{said or ':'} ({encoded(detail)})"

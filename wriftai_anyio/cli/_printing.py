@@ -1,6 +1,5 @@
 """Results on standard output: as JSON lines, as text, as tables."""
 
-import json
 import os
 import shutil
 import signal
@@ -9,13 +8,12 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
+from wriftai_anyio.json_codec import encode_json
 from wriftai_anyio.plain_text import json_text, one_line, printable
 
 from ._stops import Stopped
 
 _BROKEN_PIPE: Final[int] = getattr(signal, "SIGPIPE", 13)
-DEEPEST: Final = 10_000
-"""Python's limit of nested calls while JSON is encoded: servers send 2,000 levels, and by default half of that fit."""
 NARROWEST_COLUMN: Final = 14
 """Characters down to which a column of a table may be folded; below that its rows become blocks."""
 
@@ -27,18 +25,8 @@ def encoded(value: object, indent: int | None = None, *, ascii_only: bool = Fals
         value: The value.
         indent: How far each level is indented; by default it is one line.
         ascii_only: Whether everything beyond ASCII is escaped.
-
-    Raises:
-        ValueError: If it is nested too deeply.
     """
-    usual = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(usual, DEEPEST))
-    try:
-        return json_text(json.dumps(value, ensure_ascii=ascii_only, indent=indent))
-    except RecursionError:
-        raise ValueError("The answer is nested too deeply to be shown.") from None
-    finally:
-        sys.setrecursionlimit(usual)
+    return json_text(encode_json(value, ensure_ascii=ascii_only, indent=indent))
 
 
 def print_json(value: object) -> None:

@@ -3,7 +3,6 @@
 import csv
 import errno
 import io
-import json
 import os
 import re
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
+from wriftai_anyio.json_codec import decode_json, encode_json
 from wriftai_anyio.plain_text import csv_cell
 
 from ._answers import at
@@ -73,7 +73,7 @@ class JsonLines(Format):
     def entry(self, line: bytes) -> Entry:
         """Reads a line; see the base."""
         try:
-            value: Any = json.loads(line)
+            value: Any = decode_json(line)
             index = int(value["index"])
         except (TypeError, KeyError):
             raise ValueError("not a result") from None
@@ -85,7 +85,7 @@ class JsonLines(Format):
 
     def line(self, index: int, prediction: "PredictionWithIO") -> str:
         """Writes a line; see the base."""
-        return json.dumps({"index": index, "prediction": prediction}, ensure_ascii=False) + "\n"
+        return encode_json({"index": index, "prediction": prediction}, ensure_ascii=False) + "\n"
 
 
 class CsvRows(Format):

@@ -1,9 +1,10 @@
 """The fields that a JSON Schema describes, for a table. A stranger may have written it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, TypeAlias, cast
+
+from wriftai_anyio.json_codec import encode_json
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -74,7 +75,7 @@ def _rows(schema: Schema, root: Schema, prefix: str, followed: frozenset[str]) -
         field, reference = _resolved(_mapping(value), root), _mapping(value).get("$ref")
         needed = "yes" if name in required else "no"
         default = _cut(_json(field["default"])) if "default" in field else ""
-        yield _cut(prefix + name), _type(field, root), needed, default, _cut(str(field.get("description") or ""))
+        yield _cut(prefix + name), _type(field, root), needed, default, _cut(_text(field.get("description") or ""))
         if prefix.count(".") < DEEPEST and reference not in followed:
             on_the_way = followed | {reference} if isinstance(reference, str) else followed
             yield from _rows(field, root, f"{prefix}{name}.", on_the_way)
@@ -88,7 +89,7 @@ def _type(schema: Schema, root: Schema) -> str:
         kind = f"array of {_kind(_resolved(_mapping(schema['items']), root))}"
     else:
         kind = _kind(schema)
-    return _cut(", ".join([kind, *(text.format(schema[key]) for key, text in _LIMITS.items() if key in schema)]))
+    return _cut(", ".join([kind, *(text.format(_text(schema[key])) for key, text in _LIMITS.items() if key in schema)]))
 
 
 def _kind(schema: Schema) -> str:
@@ -96,20 +97,21 @@ def _kind(schema: Schema) -> str:
     if values:
         return _joined(map(_json, values))
     kind = schema.get("type", "any")
-    name = _joined(map(str, _list(kind))) or str(kind)
-    return f"{name} ({schema['format']})" if "format" in schema else name
+    name = _joined(map(_text, _list(kind))) or _text(kind)
+    return f"{name} ({_text(schema['format'])})" if "format" in schema else name
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    return encode_json(value, ensure_ascii=False)
 
 
 def _joined(choices: Iterator[str]) -> str:
     found = list(islice(choices, MOST_CHOICES + 1))
     return " | ".join([*found[:MOST_CHOICES], "…"] if len(found) > MOST_CHOICES else found)
-
-
-def _json(value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return "…"
 
 
 def _cut(text: str) -> str:

@@ -1,13 +1,13 @@
 """The calls of the tools: arguments that were checked against their schema become calls of the client."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from mcp_types import CallToolResult
 
 from wriftai_anyio import APIConnectionError, APIStatusError, Client, File, FilesNotSavedError
 from wriftai_anyio.common_types import JsonValue, Model
+from wriftai_anyio.json_codec import decode_json, encode_json
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
 
 from ._guards import Guards, ToolError
@@ -165,7 +165,8 @@ class Calls:
         except FilesNotSavedError as error:
             saved = error.saved
             missing["not_saved"] = {address: str(reason) for address, reason in error.failures.items()}
-        return result_of({"prediction_id": prediction["id"], "output": _with_text_paths(saved), **missing})
+        output = decode_json(encode_json(saved, default=str))
+        return result_of({"prediction_id": prediction["id"], "output": output, **missing})
 
     async def _upload(self, arguments: Mapping[str, Any]) -> CallToolResult:
         path = self._guards.path(arguments["path"])
@@ -182,11 +183,3 @@ def _model(model: Model) -> dict[str, Any]:
         "description": readable(model.get("description") or "", LONGEST_DESCRIPTION) or None,
         "predictions_count": model.get("predictions_count"),
     }
-
-
-def _with_text_paths(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _with_text_paths(entry) for key, entry in mapping(cast("object", value)).items()}
-    if isinstance(value, list):
-        return [_with_text_paths(entry) for entry in cast("list[object]", value)]
-    return str(value) if isinstance(value, Path) else value

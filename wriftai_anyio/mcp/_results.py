@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import math
 import re
 import tempfile
@@ -13,6 +12,7 @@ import anyio
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
 from wriftai_anyio import Client, WriftAIError
+from wriftai_anyio.json_codec import encode_json
 from wriftai_anyio.plain_text import json_text, one_line, printable
 from wriftai_anyio.predictions import Prediction, PredictionWithIO
 
@@ -53,7 +53,7 @@ def result_of(value: Mapping[str, Any], *more: ContentBlock, is_error: bool = Fa
         is_error: Whether the call failed.
     """
     said = {key: _sendable(entry) for key, entry in value.items()}
-    text = TextContent(text=json_text(json.dumps(said, ensure_ascii=False)))
+    text = TextContent(text=json_text(encode_json(said, ensure_ascii=False)))
     return CallToolResult(content=[text, *more], structured_content=said, is_error=is_error)
 
 
@@ -74,10 +74,7 @@ def _sendable(value: object, depth: int = 0) -> object:
 
 
 def _json(value: object) -> str:
-    try:
-        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False))
-    except RecursionError:
-        return "…"
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", encode_json(value, ensure_ascii=False))
 
 
 def readable(text: str, longest: int | None = None) -> str:

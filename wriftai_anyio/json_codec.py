@@ -7,9 +7,12 @@ their number, and its decoder and encoder recurse. Both are valid JSON: an outpu
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, cast
+from functools import partial
+from typing import Final
 
-from wriftai_anyio._types.json import JsonValue
+from ._types.json import JsonValue
+
+__all__ = ["JSONTextError", "decode_json", "encode_json"]
 
 MOST_DIGITS: Final = 100_000
 """Digits of an integer that is read: 3 ms of work."""
@@ -22,14 +25,17 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 class JSONTextError(ValueError):
-    """A text is not JSON, or not JSON that is read; the message says which."""
+    """A string is not JSON, or not JSON that is read; the message says which."""
 
 
 def decode_json(text: str | bytes) -> JsonValue:
-    """Returns what a JSON text stands for.
+    """Decode JSON.
 
     Args:
-        text: The text; bytes are UTF-8, UTF-16 or UTF-32, as JSON has it.
+        text: The JSON; bytes are UTF-8, UTF-16 or UTF-32, as JSON has it.
+
+    Returns:
+        The value. What is nested more deeply than Python's own decoder can read stays the JSON text that it is.
 
     Raises:
         JSONTextError: If it is not JSON, or has more digits or levels than are read.
@@ -135,50 +141,73 @@ def _after_space(text: str, place: int) -> int:
     return place if space is None else space.end()
 
 
-def encode_json(value: object, *, ensure_ascii: bool = True) -> str:
-    """Returns decoded JSON as text, whatever its integers and its nesting.
+def encode_json(
+    value: object,
+    *,
+    indent: int | None = None,
+    ensure_ascii: bool = True,
+    default: Callable[[object], object] | None = None,
+) -> str:
+    """Encode JSON, whatever its integers and its nesting; else as `json.dumps` does.
 
     Args:
         value: What `decode_json` returned, or the like of it.
+        indent: By how many blanks each level is indented; by default it is one line.
         ensure_ascii: Whether what is not ASCII is escaped.
+        default: Returns what stands for a value that is not JSON, such as a path.
+
+    Returns:
+        The JSON.
+
+    Raises:
+        TypeError: If a value is not JSON.
+        ValueError: If a value contains itself.
     """
+    write = partial(json.dumps, ensure_ascii=ensure_ascii, default=default)
     try:
-        return json.dumps(value, ensure_ascii=ensure_ascii)
+        return write(value, indent=indent)
     except RecursionError:
         pass
     except ValueError as error:
         if "digits" not in str(error):  # a value that contains itself is refused in the same way
             raise
-    return "".join(_pieces(value, ensure_ascii=ensure_ascii))
+    return "".join(_pieces(value, write, indent))
 
 
-def _pieces(root: object, *, ensure_ascii: bool) -> Iterator[str]:
-    # What is still to be written, last first: strings of JSON, and values in one-tuples.
-    pending: list[Any] = [(root,)]
+def _pieces(root: object, write: Callable[[object], str], indent: int | None) -> Iterator[str]:
+    # What is still to be written, last first: strings of JSON, and values with their level.
+    pending: list[str | tuple[object, int]] = [(root, 0)]
     while pending:
         item = pending.pop()
         if isinstance(item, str):
             yield item
             continue
-        value = item[0]
-        if isinstance(value, dict):
-            entries = list(cast("dict[str, object]", value).items())
-            pending.append("}")
-            for number, (key, entry) in reversed(list(enumerate(entries))):
-                pending.append((entry,))
-                pending.append(f"{',' if number else ''}{json.dumps(key, ensure_ascii=ensure_ascii)}:")
-            yield "{"
-        elif isinstance(value, (list, tuple)):
-            pending.append("]")
-            for number, entry in reversed(list(enumerate(cast("list[object]", value)))):
-                pending.append((entry,))
-                if number:
-                    pending.append(",")
-            yield "["
-        elif isinstance(value, int) and not isinstance(value, bool):
+        value, level = item
+        if isinstance(value, int) and not isinstance(value, bool):
             yield _digits(value)
+        elif not value or not isinstance(value, (dict, list, tuple)):
+            yield write(value)
         else:
-            yield json.dumps(value, ensure_ascii=ensure_ascii)
+            pending.extend(reversed([*_entries(value, level, write, indent)]))
+
+
+def _entries(
+    container: dict[str, object] | list[object] | tuple[object, ...],
+    level: int,
+    write: Callable[[object], str],
+    indent: int | None,
+) -> Iterator[str | tuple[object, int]]:
+    """Yields what a container is made of: strings of JSON, and its values with their level."""
+    new_line, separator = ("", ", ") if indent is None else ("\n" + " " * (indent * (level + 1)), ",")
+    yield "{" if isinstance(container, dict) else "["
+    keyed = container.items() if isinstance(container, dict) else ((None, entry) for entry in container)
+    for number, (key, entry) in enumerate(keyed):
+        yield (separator if number else "") + new_line
+        if key is not None:
+            yield f"{write(key)}: "
+        yield entry, level + 1
+    yield "" if indent is None else "\n" + " " * (indent * level)
+    yield "}" if isinstance(container, dict) else "]"
 
 
 def _digits(value: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wriftai_anyio._parsing.json_text import (
+from wriftai_anyio.json_codec import (
     LARGEST_DEEP,
     MOST_DIGITS,
     JSONTextError,
@@ -73,6 +73,17 @@ def test_nesting_that_python_does_not_write_is_written() -> None:
     text = encode_json(value)
     assert text.startswith("[" * 50_001)
     assert decode_json(text[50_000:-50_000]) == inner
+
+
+@given(values, st.sampled_from([None, 0, 2]))
+def test_long_integers_change_nothing_of_the_rest(value: Any, indent: int | None) -> None:
+    text = encode_json({"long": 10**5000, "rest": value}, indent=indent)
+    assert text.replace("1" + "0" * 5000, "7") == json.dumps({"long": 7, "rest": value}, indent=indent)
+
+
+def test_what_is_not_json_is_written_as_the_caller_says() -> None:
+    assert encode_json([10**5000, 1j], default=str) == f'[1{"0" * 5000}, "1j"]'
+    assert encode_json([1j], default=str) == '["1j"]'
 
 
 @given(values, st.booleans())
