@@ -35,6 +35,41 @@ WORDS = {"input": {"text": "to be or not to be"}}
 SLEEP = {"input": {"seconds": 60}}
 """
 
+DJANGO_VIEWS = """
+from django.http import JsonResponse
+from wriftai_anyio import Client
+
+client = Client()
+WORDS = {"input": {"text": "to be"}}
+
+def count(request):
+    return JsonResponse(client.predictions.create(WORDS, "sandbox/word-count", wait=True)["output"])
+
+async def async_count(request):
+    prediction = await client.predictions.async_create(WORDS, "sandbox/word-count", wait=True)
+    first = [page async for page in client.predictions.async_iterate()][0]
+    return JsonResponse(prediction["output"])
+
+async def left(request):
+    async for item in client.predictions.async_iterate():
+        return JsonResponse(item)
+"""
+DJANGO_REQUESTS = """
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.test import RequestFactory
+
+settings.configure()
+import views
+
+request = RequestFactory().get("/")
+answers = [views.count(request)]
+# As under WSGI: each view runs on an event loop of its own.
+answers += [async_to_sync(view)(request) for view in (views.async_count, views.async_count, views.left)]
+answers += [views.count(request)]
+print(len(answers), "answers")
+"""
+
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 needs_signals = pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single process here")
 
@@ -184,6 +219,15 @@ class TestExit:
         # asyncio's debug mode tells of steps that took 0.1 s, as any may on a busy machine.
         slow = r"(Executing .* took .* seconds\n)*"
         assert run_python([*flags, "-c", source, "asyncio"], settings_for(sandbox), stderr=slow) == ""
+
+    @pytest.mark.parametrize("flags", [[], ["-X", "dev"]], ids=str)
+    def test_a_client_of_a_module_of_a_django_application_is_silent(
+        self, sandbox: Sandbox, tmp_path: Path, flags: list[str]
+    ) -> None:
+        (tmp_path / "views.py").write_text(DJANGO_VIEWS)
+        source = f"import sys; sys.path.append({str(tmp_path)!r}); {dedent(DJANGO_REQUESTS)}"
+        slow = r"(Executing .* took .* seconds\n)*"
+        assert run_python([*flags, "-c", source], settings_for(sandbox), stderr=slow) == "5 answers\n"
 
     @pytest.mark.skipif(sys.version_info >= (3, 12), reason="not all extension modules of others load there")
     def test_an_isolated_subinterpreter_is_told_what_blocking_calls_need(self, sandbox: Sandbox) -> None:

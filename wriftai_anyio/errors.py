@@ -264,7 +264,7 @@ class PredictionFailedError(WriftAIError):
         self.detail = error.get("detail")
         ending = "failed" if self.status == "failed" else f"was {self.status}"
         said = error.get("message")
-        super().__init__(f"Prediction {self.prediction_id} {ending}{f': {said}' if said else '.'}")
+        super().__init__(f"Prediction {self.prediction_id} {ending}{f': {one_line(said)}' if said else '.'}")
 
 
 class OutputTypeError(WriftAIError):
@@ -406,7 +406,7 @@ def status_error(response: httpx.Response, body: JsonValue) -> APIStatusError:
         text,
         response=response,
         message=message,
-        code=None if code is None else str(code),
+        code=None if code is None else one_line(code),
         detail=detail,
         request_id=request_id,
     )
@@ -429,7 +429,7 @@ def _message(fields: Mapping[str, JsonValue], detail: JsonValue) -> str | None:
 
 def _validation_line(entry: JsonValue) -> str:
     if not isinstance(entry, Mapping):
-        return str(entry)
-    location = entry.get("loc")
-    place = ".".join(str(part) for part in location) if isinstance(location, list) else str(location)
-    return f"{place}: {entry.get('msg')}" if place else str(entry.get("msg"))
+        return one_line(entry)
+    location, message = entry.get("loc"), one_line(entry.get("msg"))
+    place = ".".join(map(one_line, location)) if isinstance(location, list) else one_line(location)
+    return f"{place}: {message}" if place else message

@@ -1,5 +1,6 @@
 """All kinds of calls, watched as closely as can be: no secret is in a log record, a span, or what a hook is told."""
 
+import asyncio
 import logging
 import pickle
 from collections.abc import Callable, Iterator
@@ -83,6 +84,41 @@ def test_no_log_record_no_event_and_no_span_holds_a_secret(
     told += [span.to_json().encode() for span in spans.predictions]
     for secret in secrets:
         assert [event for event in told if secret.encode() in event] == []
+
+
+@pytest.fixture
+def every_step_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has asyncio's debug mode log every task and every callback that it runs, as those that took long."""
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    begin = asyncio.BaseEventLoop.__init__
+
+    def begin_slowly(loop: Any) -> None:
+        begin(loop)
+        loop.slow_callback_duration = 0.0
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "__init__", begin_slowly)
+
+
+@pytest.mark.usefixtures("every_step_is_slow")
+@pytest.mark.parametrize("kind", ["coroutine-asyncio", "blocking-asyncio"])
+def test_no_line_of_asyncios_debug_mode_holds_a_secret(
+    kind: str, guarded: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("wriftai_anyio._transport.retries.FIRST_BACKOFF", 0.0)
+    guarded.reset()
+    caplog.set_level(logging.DEBUG)
+    spelling = Spelling(kind)
+    with Client(guarded.access_token, guarded.base_url, {"x-key": KEY}, backend="asyncio") as client:
+        urls = [urlsplit(url) for url in do_everything(spelling, client, guarded, tmp_path)]
+        with client.predictions.batch([{"input": {"text": INPUT}}] * 3, "sandbox/word-count") as batch:
+            assert all(result.error is None for result in batch)
+    lines = [record.getMessage() for record in caplog.records]
+    # The caller's own task is shown with what it returned.
+    lines = [line for line in lines if "name='tests." not in line]
+    assert any(line.startswith("Executing <Task ") for line in lines)
+    assert any(line.startswith("Executing <Handle ") for line in lines)
+    for secret in [guarded.access_token, WEBHOOK_SECRET, INPUT, KEY, *(url.query for url in urls)]:
+        assert [line for line in lines if secret in line] == []
 
 
 @pytest.mark.anyio

@@ -36,6 +36,7 @@ def check_backend(name: str) -> None:
         raise ValueError(f"backend must be 'asyncio', 'trio' or 'uvloop', not {name!r}.")
     if backend.library is not None and find_spec(backend.library) is None:
         raise ValueError(f"backend={name!r} needs {backend.library}: pip install 'wriftai-anyio[{name}]'.")
-    for module in ("_ssl", "ctypes") if name == "trio" else ("_ssl",):
-        if find_spec(module) is None:
-            raise ImportError(f"This Python lacks its module {module.lstrip('_')!r}, which every connection needs.")
+    if find_spec("_ssl") is None:
+        raise ImportError("This Python lacks its module 'ssl', which every connection needs: use another Python.")
+    if name == "trio" and find_spec("ctypes") is None:
+        raise ImportError("This Python lacks its module 'ctypes', which trio needs: use another backend or Python.")
