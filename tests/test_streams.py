@@ -29,7 +29,7 @@ from tests.support.event_server import (
     whole,
 )
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError
-from wriftai_anyio._predictions.event_reader import READ_AHEAD
+from wriftai_anyio._predictions.event_reader import READ_AHEAD, READ_AHEAD_SIZE
 from wriftai_anyio._transport import retries
 from wriftai_anyio.sandbox import Sandbox, Streaming
 from wriftai_anyio.streams import AsyncPredictionStream, PredictionStreamEventType
@@ -388,6 +388,29 @@ def test_closing_in_another_thread_ends_a_blocking_read_that_has_no_answer_yet()
         assert list(stream) == []
         closer.join(5)
         assert not closer.is_alive()
+
+
+def test_a_blocking_stream_reads_ahead_within_a_size() -> None:
+    sent: list[int] = []
+    large = "x" * (READ_AHEAD_SIZE // 4)
+
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                sent.append(len(sent) + 1)
+                await checkpoint()
+                yield event(sent[-1], "output", large)
+
+    headers = {"content-type": "text/event-stream"}
+    script = Script(lambda _: httpx.Response(200, headers=headers, stream=Endless()))
+    with Client(TOKEN, transport=script) as client, client.predictions.stream(ID) as stream:
+        assert next(stream)["id"] == "1"
+        for _ in range(2000):
+            if len(sent) < 4:
+                time.sleep(0.001)
+        time.sleep(0.01)
+        assert len(sent) <= 6
+        assert [next(stream)["id"] for _ in range(9)] == [str(number) for number in range(2, 11)]
 
 
 def test_a_blocking_stream_reads_ahead_within_bounds() -> None:
