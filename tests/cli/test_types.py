@@ -154,6 +154,21 @@ def test_id_that_would_make_a_reference_lead_elsewhere_is_left_out(types_of: Run
     assert imported(types_of(schema).out).Input is str
 
 
+def test_definition_whose_name_has_dots_is_a_type_of_the_same_module(types_of: Run) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"size": {"$ref": "#/$defs/my.models.Size"}, "a.b": {"type": "string"}},
+        "$defs": {"my.models.Size": {"type": "object", "properties": {"width": {"type": "integer"}}}},
+    }
+    ended = types_of(schema)
+    assert ended.code == 0, ended.err
+    hints = get_type_hints(imported(ended.out).Input)
+    assert set(hints) == {"size", "a.b"}
+    assert set(get_type_hints(hints["size"])) == {"width"}
+    schema["$defs"]["my_models.Size"] = {"type": "string"}
+    assert types_of(schema).code == 2
+
+
 def test_reference_to_nothing_exits_with_2(types_of: Run) -> None:
     ended = types_of({"$ref": "#/$defs/none"})
     assert (ended.code, ended.out, "cannot be made into types" in ended.err) == (2, "", True)
@@ -170,7 +185,18 @@ def test_schema_that_is_nested_too_deeply_exits_with_2(types_of: Run) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["import os", "from os import system", "system('x')", "[].append(1)", "@f\nclass A: pass\nlambda: 0", "x[f()]"],
+    [
+        *(
+            "import os",
+            "from os import system",
+            "system('x')",
+            "[].append(1)",
+            "@f\nclass A: pass\nlambda: 0",
+            "x[f()]",
+        ),
+        *("x: 'f()'", "x: list['f()']", "x: list[list['f()'] | None]", "x = A['a', 'f()']", "x = {'a': 'f()'}"),
+        *("from typing import Literal\nLiteral = list\n", "from typing import Literal\nclass Literal: pass"),
+    ],
 )
 def test_code_that_does_more_than_define_types_is_not_printed(
     types_of: Run, monkeypatch: pytest.MonkeyPatch, source: str

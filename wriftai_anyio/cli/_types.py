@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import typer
@@ -26,7 +26,8 @@ DEEPEST: Final = 50
 _VALUES: Final = ("type", "enum", "const", "required")
 _SCHEMAS: Final = ("items", "additionalProperties")
 _LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
-_MAPPINGS: Final = ("properties", "$defs", "definitions")
+_DEFINITIONS: Final = ("$defs", "definitions")
+_MAPPINGS: Final = ("properties", *_DEFINITIONS)
 
 _ROOT: Final = "BothSchemas"
 _ROOT_CLASS: Final = f"\n\nclass {_ROOT}(TypedDict):\n    pass\n"
@@ -77,7 +78,9 @@ def _generator() -> Callable[[Mapping[str, object]], str]:
             allow_remote_refs=False,
             strict_refs=True,
         )
-        return _for_this_python(str(source).replace(_ROOT_CLASS, "").strip() + "\n")
+        if not isinstance(source, str):
+            raise TypeError("they need several modules")
+        return _for_this_python(source.replace(_ROOT_CLASS, "").strip() + "\n")
 
     return generate
 
@@ -116,14 +119,27 @@ def _rebased(schema: object, root: str, depth: int) -> Any:  # noqa: ANN401 -- a
             copy[key] = [_rebased(part, root, depth - 1) for part in cast("list[object]", parts)]
     for key in _MAPPINGS:
         if isinstance(named := given.get(key), Mapping):
-            parts = cast("Mapping[str, object]", named)
+            parts = _with_names(key, cast("Mapping[str, object]", named))
             copy[key] = {name: _rebased(part, root, depth - 1) for name, part in parts.items()}
     return copy
 
 
+def _with_names(mapping: str, parts: Mapping[str, object]) -> Mapping[str, object]:
+    renamed = {_named(mapping, name): part for name, part in parts.items()}
+    if len(renamed) < len(parts):
+        raise ValueError("Two definitions of the schemas have names that differ in dots alone.")
+    return renamed
+
+
+def _named(mapping: str, name: str) -> str:
+    # The generator makes a module of each part of a definition's name that ends in a dot.
+    return name.replace(".", "_") if mapping in _DEFINITIONS else name
+
+
 def _local(reference: object, root: str) -> str:
     if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
-        return root + reference[1:]
+        mapping, *names = reference[1:].split("/")
+        return "/".join([root + mapping, *map(_named, [mapping, *names], names)])
     raise ValueError(f"The schemas refer to {one_line(str(reference))}, which is not within them. It was not fetched.")
 
 
@@ -141,6 +157,36 @@ def _check_harmless(source: str) -> None:
         all(isinstance(node, _HARMLESS) for node in nodes)
         and {node.module for node in imports} <= {"__future__", "typing", "typing_extensions"}
         and all(isinstance(function, ast.Name) and function.id in imported for function in called)
+        and not imported & set(_defined(nodes))
+        and all(map(str.isidentifier, _quoted(nodes)))
     ):
         return
     raise ValueError("The types would do more than define types. Nothing was printed.")
+
+
+def _defined(nodes: list[ast.AST]) -> Iterator[str]:
+    """Yields the names that code defines."""
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def _quoted(nodes: list[ast.AST]) -> Iterator[str]:
+    """Yields the strings that stand for types: what looks at types at run time evaluates them."""
+    places = [node.slice for node in nodes if isinstance(node, ast.Subscript) and not _is_literal(node)]
+    places += [node.annotation for node in nodes if isinstance(node, ast.AnnAssign)]
+    places += [value for node in nodes if isinstance(node, ast.Dict) for value in node.values]
+    while places:
+        place = places.pop()
+        if isinstance(place, ast.Constant) and isinstance(place.value, str):
+            yield place.value
+        elif isinstance(place, (ast.Tuple, ast.List)):
+            places += place.elts
+        elif isinstance(place, ast.BinOp):
+            places += [place.left, place.right]
+
+
+def _is_literal(node: ast.Subscript) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "Literal"
