@@ -1,6 +1,7 @@
 """JSON that Python's own module refuses: it is read, and written, as what it stands for."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -111,9 +112,22 @@ def test_what_is_no_json_is_refused_as_python_refuses_it() -> None:
         ('[{"id": "no"}]', None),
         ('{"id": 7}', None),
         ('{"id": "half', None),
+        ('{"id": "p1", "rest": "unfinished \\', "p1"),
+        ('{"a": "\\\n", "id": "p1"', "p1"),
         ("<html>", None),
         ("", None),
     ],
 )
 def test_the_id_is_found_where_the_rest_cannot_be_read(text: str, found: str | None) -> None:
     assert id_in_json(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ['{"' + '\\"' * 100_000, "{" + '"\\' * 100_000, '{"id' + "\\" * 100_000, '{"id"' * 50_000]
+)
+def test_looking_for_the_id_takes_no_time_that_grows_with_the_square_of_the_length(text: str) -> None:
+    began = time.process_time()
+    assert id_in_json(text) is None
+    with pytest.raises(JSONTextError):
+        decode_json("[" * 50_000 + text)
+    assert time.process_time() - began < 2.0

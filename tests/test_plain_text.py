@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shlex
+import time
 
 import pytest
 from hypothesis import given
@@ -81,3 +82,10 @@ def test_shell_takes_each_word_as_one_argument(words: list[str]) -> None:
 
 def test_command_is_one_line() -> None:
     assert shell_command(["echo", "a\nrm"]) == "echo 'a rm'"
+
+
+@pytest.mark.parametrize("text", ["a" + " " * 200_000 + "b", "a" + " \t" * 100_000 + "b", " " * 200_000])
+def test_long_runs_of_blanks_take_no_time_that_grows_with_their_square(text: str) -> None:
+    began = time.process_time()
+    assert len(one_line(text)) <= len(text)
+    assert time.process_time() - began < 1.0

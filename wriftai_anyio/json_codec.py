@@ -20,7 +20,8 @@ LARGEST_DEEP: Final = 4 * 2**20
 """Characters of deeply nested JSON that are read, which takes Python a second."""
 _DIGITS_AT_ONCE: Final = 4000
 
-_STRING_OR_MARK: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|[{}\[\]]')
+# A string that does not end is taken to the end: from each quotation mark in it, it would be looked through again.
+_STRING_OR_MARK: Final = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 

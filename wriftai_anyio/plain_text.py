@@ -12,7 +12,8 @@ __all__ = ["csv_cell", "html_table", "html_text", "json_text", "one_line", "prin
 
 _DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """What changes the direction of text, and so can show other words than there are."""
-_BREAKS: Final = re.compile("[ \t]*(?:\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029])[ \t]*")
+# From the first of several blanks alone: from each, the time would grow with the square of their number.
+_BREAKS: Final = re.compile("(?<![ \t])[ \t]*(?:\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029])[ \t]*")
 _UNPRINTABLE: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
 _FORMULA: Final = re.compile(r"[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
 """How a cell begins that spreadsheets calculate; the wide forms are those of Chinese and Japanese keyboards."""
