@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.clients import Script, Spelling, client_of, never
-from wriftai_anyio import Client, UnprocessableEntityError, WriftAIError
+from wriftai_anyio import APIResponseError, Client, UnprocessableEntityError, WriftAIError
 from wriftai_anyio.pagination import MOST_EMPTY_PAGES, AsyncItems
 from wriftai_anyio.variables import Variable
 
@@ -97,6 +97,11 @@ class TestBothSpellings:
         with pytest.raises(WriftAIError, match=r"circle.*came twice"):
             spelling.call(spelling.client(script).variables, "iterate", options)
         assert len(script.requests) == (2 if begin is None else 1)
+
+    def test_a_cursor_that_no_address_has_room_for_is_an_error_of_the_answer(self, spelling: Spelling) -> None:
+        script = Script(page("a", following="c" * 100_000))
+        with pytest.raises(APIResponseError, match="`next_cursor` is longer"):
+            spelling.call(spelling.client(script).variables, "iterate")
 
 
 class TestBlocking:

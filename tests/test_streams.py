@@ -460,7 +460,11 @@ def test_a_blocking_read_inside_an_event_loop_is_refused_by_name(anyio_backend: 
 
 
 @pytest.mark.parametrize(
-    "options", [{"wait": 0}, {"wait": -1.0}, {"wait": float("nan")}, {"wait": float("inf")}, {"after_id": ""}]
+    "options",
+    [
+        *({"wait": wait} for wait in (0, -1.0, float("nan"), float("inf"))),
+        *({"after_id": after_id} for after_id in ("", "x" * 5000)),
+    ],
 )
 def test_arguments_that_cannot_be_right_are_refused_before_anything_is_sent(options: dict[str, Any]) -> None:
     client = Client(TOKEN)

@@ -82,8 +82,12 @@ async def test_id_that_cannot_be_one_is_refused_before_anything_is_sent() -> Non
         httpx.Response(200, json={"id": "u1", "urls": [URL, 2], "part_size": 10}),
         httpx.Response(200, json={"id": "u1", "urls": None, "part_size": 10}),
         httpx.Response(200, json=[]),
+        *(httpx.Response(200, json={"id": bad, "urls": [URL] * 2, "part_size": 10}) for bad in ("..", "\0", "x" * 600)),
     ],
-    ids=["too few parts", "too many parts", "no part size", "no web address", "no text", "no urls", "a list"],
+    ids=[
+        *("too few parts", "too many parts", "no part size", "no web address", "no text", "no urls", "a list"),
+        *("dots", "control character", "too long"),
+    ],
 )
 async def test_answer_that_is_no_upload_of_this_size_is_refused(wrong: httpx.Response) -> None:
     with pytest.raises(APIResponseError) as raised:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import cast
 
-from ._parsing.ids import segment
+from ._parsing.ids import is_id, segment
 from ._parsing.shapes import ShapeError, mapping
 from ._resources.base import Resource, fields_of
 from ._transport.addresses import web_address
@@ -135,7 +135,7 @@ def _upload_of(size: int) -> Callable[[JsonValue], Upload]:
     def shape(value: JsonValue) -> Upload:
         fields = mapping(value)
         upload_id, urls, part_size = fields.get("id"), fields.get("urls"), fields.get("part_size")
-        if not isinstance(upload_id, str) or not isinstance(urls, list) or not isinstance(part_size, int):
+        if not is_id(upload_id) or not isinstance(urls, list) or not isinstance(part_size, int):
             raise ShapeError("it is not an upload: it lacks `id`, `urls` or `part_size`")
         for url in urls:
             _check_address(url)

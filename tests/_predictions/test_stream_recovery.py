@@ -147,3 +147,11 @@ async def test_no_error_of_a_broken_stream_holds_the_token() -> None:
 async def ids_until_error(client: Client) -> None:
     async for _ in client.predictions.async_stream(ID):
         pass
+
+
+async def test_an_event_id_that_no_address_has_room_for_is_an_error_of_the_answer() -> None:
+    long = b"id: " + b"x" * 100_000 + b"\nevent: output\ndata: 1\n\n"
+    script = Script(forever=streams(long))
+    with pytest.raises(APIResponseError, match="id is longer"):
+        await ids(script)
+    assert len(script.requests) == 1

@@ -155,7 +155,7 @@ def test_id_that_would_make_a_reference_lead_elsewhere_is_left_out(types_of: Run
 
 
 def test_definition_whose_name_has_dots_is_a_type_of_the_same_module(types_of: Run) -> None:
-    schema = {
+    schema: Any = {
         "type": "object",
         "properties": {"size": {"$ref": "#/$defs/my.models.Size"}, "a.b": {"type": "string"}},
         "$defs": {"my.models.Size": {"type": "object", "properties": {"width": {"type": "integer"}}}},

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.str_enum import StrEnum
 from wriftai_anyio.pagination import PaginatedResponse
 
 T = TypeVar("T")
+
+
+LONGEST_SENT_BACK: Final = 4096
+"""Characters of a cursor, or of an event's id. In an address each may become twelve, of 65,536 that there may be."""
 
 
 class ShapeError(ValueError):
@@ -74,6 +78,8 @@ def _optional_text(fields: Mapping[str, JsonValue], name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise ShapeError(f"`{name}` is not a string")
+    if len(value) > LONGEST_SENT_BACK:
+        raise ShapeError(f"`{name}` is longer than {LONGEST_SENT_BACK:,} characters")
     try:
         value.encode()  # it is sent back: half of a surrogate pair could not be
     except UnicodeEncodeError:

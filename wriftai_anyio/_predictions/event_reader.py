@@ -26,6 +26,7 @@ from wriftai_anyio._instrumentation.observer import NOBODY
 from wriftai_anyio._instrumentation.shown import shown_response
 from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._parsing.ids import is_id, is_same_id
+from wriftai_anyio._parsing.shapes import LONGEST_SENT_BACK
 from wriftai_anyio._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS
 from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.bodies import BEGINNING, DecodedChunks, UnreadableBody, abandon, close
@@ -181,6 +182,8 @@ class EventReader:
     ) -> None:
         if after_id is not None and not (isinstance(after_id, str) and after_id):
             raise ValueError(f"after_id must be the id of an event, or None, not {shown(after_id)}.")
+        if after_id is not None and len(after_id) > LONGEST_SENT_BACK:
+            raise ValueError(f"after_id is longer than {LONGEST_SENT_BACK:,} characters.")
         if wait is not None and not _is_duration(wait):
             raise ValueError(f"wait must be seconds, more than 0, or None, not {shown(wait)}.")
         self.events: deque[ServerSentEvent] = deque()
@@ -395,6 +398,8 @@ class EventReader:
     async def _resume(self, prediction_id: str) -> _EventConnection:
         if self._last_id == "":
             raise self.unpromised("its events have no ids to go on from")
+        if self._last_id is not None and len(self._last_id) > LONGEST_SENT_BACK:
+            raise self.unpromised(f"an event's id is longer than {LONGEST_SENT_BACK:,} characters")
         path = prediction_path(prediction_id, "/stream")
         params = None if self._last_id is None else {"after_id": self._last_id}
         headers = _HEADERS if self._wait is None else {**_HEADERS, "prefer": Hold(self._wait).preference}
