@@ -1,7 +1,9 @@
 """The tasks of development: `nox -l` lists them, `nox -s NAME` runs one."""
 
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,17 +63,37 @@ def try_out(session: nox.Session, sdist: Path, wheel: Path) -> None:
             session.run(f"{programs}/wriftai-anyio", "--version", external=True)
 
 
+def lowest_versions() -> list[str]:
+    """Returns the lowest version of each dependency that this package allows, as requirements."""
+    project = PYPROJECT["project"]
+    allowed = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    bounds = (re.match(r"([\w.-]+)(?:\[[\w,-]+\])?>=([\w.]+)", requirement) for requirement in allowed)
+    return sorted({f"{bound[1]}=={bound[2]}" for bound in bounds if bound})
+
+
 def audit(session: nox.Session) -> None:
-    """Looks for known vulnerabilities of what is installed; without the service that knows them, it only says so."""
+    """Looks for known vulnerabilities of what is installed, and of the lowest versions that may be."""
+    lowest = Path(session.create_tmp()) / "lowest.txt"
+    lowest.write_text("\n".join(lowest_versions()))
+    for what in (("--skip-editable",), ("--requirement", str(lowest), "--no-deps", "--disable-pip")):
+        audit_of(session, *what)
+
+
+def audit_of(session: nox.Session, *what: str) -> None:
+    """Fails if packages have known vulnerabilities; without the service that knows them, it only says so."""
     report = Path(session.create_tmp()) / "vulnerabilities.json"
     report.unlink(missing_ok=True)
     # The exit code is 1 in either case: only an audit that took place leaves a report.
-    arguments = ("--skip-editable", "--progress-spinner=off", "--format=json", f"--output={report}")
+    arguments = (*what, "--progress-spinner=off", "--format=json", f"--output={report}")
     session.run("pip-audit", *arguments, silent=True, success_codes=[0, 1])
-    if not report.exists():
-        session.warn("Known vulnerabilities were not looked for: their service cannot be reached.")
-        return
-    found = [package for package in json.loads(report.read_text())["dependencies"] if package.get("vulns")]
+    packages = json.loads(report.read_text())["dependencies"] if report.exists() else []
+    # A registry without that service answers that it does not know any package.
+    unknown = [package["name"] for package in packages if "vulns" not in package]
+    if len(unknown) == len(packages):
+        session.warn(f"pip-audit {what[0]}: nothing was looked for, since no service that knows can be reached.")
+    elif unknown:
+        session.warn(f"pip-audit {what[0]}: not looked for: {', '.join(unknown)}")
+    found = [package for package in packages if package.get("vulns")]
     if found:
         session.error(json.dumps(found, indent=2))
 
