@@ -10,7 +10,7 @@ import anyio.lowlevel
 import httpx
 from anyio import sleep
 
-from .server import FILE_PIECE, Reply, Stored
+from .server import FILE_PIECE, STORE, Reply, Stored
 from .world import World
 
 HTML: Final = b"<html><body>Something went wrong</body></html>"
@@ -127,6 +127,9 @@ class Network(httpx.AsyncBaseTransport):
         number = world.next_request()
         chance = Random(f"request {number} of {world.plan.seed}")
         fault = None if self.perfect else world.fault(number, chance)
+        if fault == "200-html" and request.method == "GET" and request.url.host == STORE:
+            # No one could tell a gateway's page from the file.
+            fault = "502-html"
         name = f"#{number} {self._process} {request.method} {request.url.raw_path.decode()}"
         world.note(f"{name} sent{f', fault {fault}' if fault else ''}")
         try:
