@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fuzzing import fuzzed
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._transport import retries
+from wriftai_anyio.errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    NetworkSettingsError,
+    status_error,
+)
 
 NOW = 1_800_000_000.0
 HOUR = 3600.0
@@ -236,3 +244,75 @@ def test_statuses_that_pass_are_retried_and_no_others() -> None:
 
 def test_only_what_does_no_harm_twice_is_repeated() -> None:
     assert {"GET", "HEAD", "PUT", "DELETE"} == retries.REPEATABLE_METHODS
+
+
+REQUEST = httpx.Request("POST", "https://api.example/v1/predictions")
+
+
+def refused(status: int, **headers: str) -> APIStatusError:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status_error(httpx.Response(status, headers=given, request=REQUEST), None)
+
+
+def unanswered(*, sent: bool) -> APIConnectionError:
+    return APIConnectionError("it broke", request=REQUEST, request_sent=sent)
+
+
+class TestRetryDelay:
+    """How a request that failed is sent again: after a back-off of two seconds where nothing else is asked for."""
+
+    @pytest.fixture(autouse=True)
+    def _longest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(system, "uniform", longest)
+
+    @pytest.mark.parametrize("sent", [True, False])
+    @pytest.mark.parametrize("repeatable", [True, False])
+    def test_what_was_not_answered_is_sent_again_if_that_is_safe(self, sent: bool, repeatable: bool) -> None:
+        delay = retries.retry_delay(unanswered(sent=sent), 2, NOW, repeatable=repeatable)
+        assert delay == (2.0 if repeatable or not sent else None)
+
+    @pytest.mark.parametrize("failure", [
+        NetworkSettingsError("no such proxy", request=REQUEST, request_sent=False),
+        APIResponseError("not JSON", response=httpx.Response(200, request=REQUEST)),
+    ])  # fmt: skip
+    def test_what_would_fail_again_is_not_sent_again(self, failure: APIConnectionError | APIResponseError) -> None:
+        assert retries.retry_delay(failure, 0, NOW, repeatable=True) is None
+
+    @pytest.mark.parametrize(("status", "delay"), [(503, 2.0), (429, 2.0), (404, None), (501, None), (200, None)])
+    def test_a_passing_refusal_is_sent_again_if_that_is_safe(self, status: int, delay: float | None) -> None:
+        assert retries.retry_delay(refused(status), 2, NOW, repeatable=True) == delay
+        assert retries.retry_delay(refused(status), 2, NOW, repeatable=False) is None
+
+    @pytest.mark.parametrize("asked", [0, 7])
+    def test_what_the_answer_asks_for_counts_before_the_back_off(self, asked: int) -> None:
+        assert retries.retry_delay(refused(503, retry_after=str(asked)), 2, NOW, repeatable=True) == asked
+
+    @pytest.mark.parametrize(("remaining", "delay"), [("0", 7.0), ("1", 2.0), ("0.5", 2.0), ("many", 7.0)])
+    def test_a_reset_is_waited_for_only_where_nothing_remains(self, remaining: str, delay: float) -> None:
+        failure = refused(503, x_ratelimit_reset="7", x_ratelimit_remaining=remaining)
+        assert retries.retry_delay(failure, 2, NOW, repeatable=True) == delay
+        assert retries.failure_delay({"retry-after": "3", **failure.response.headers}, NOW) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [("0", 0), ("15", 15), (" 15.0 ", 15), ("1.5", None), ("", None), ("-1", None), (None, None)]
+)
+def test_a_whole_number_is_read_and_nothing_else(value: str | None, read: int | None) -> None:
+    assert retries.whole(value) == read
+
+
+@pytest.mark.parametrize(
+    ("reset", "delay"), [("0", 0), ("0.5", 0.5), ("86400", 86400), ("86401", None), ("999999999", None)]
+)
+def test_a_reset_is_at_most_a_day_off(reset: str, delay: float | None) -> None:
+    assert retries.reset_delay({"x-ratelimit-reset": reset}, NOW) == delay
+
+
+def test_a_date_of_a_whole_second_ago_is_of_another_clock() -> None:
+    headers = {"x-ratelimit-reset": f"{NOW + 9:.0f}", "date": formatdate(NOW, usegmt=True)}
+    assert retries.reset_delay(headers, NOW + 1) == 9
+
+
+def test_a_date_of_a_minute_before_the_moment_is_not_doubted() -> None:
+    headers = {"x-ratelimit-reset": f"{NOW + 60:.0f}", "date": formatdate(NOW, usegmt=True)}
+    assert retries.reset_delay(headers, NOW + 30) == 60
