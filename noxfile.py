@@ -170,10 +170,9 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Mutates the modules that hold the promises (hours): `-- "wriftai_anyio._transport.retries*"`. Not in CI."""
+    """Mutates the modules that hold the promises (hours), or some: `-- retries _polling/wait`. Not in CI."""
     install(session, "test", "mutants")
-    session.run("mutmut", "run", *session.posargs)
-    session.run("mutmut", "results")
+    session.run("python", "-m", "tests.support.mutation", *session.posargs)
 
 
 @nox.session(python=list(installed_interpreters().values())[-1])
