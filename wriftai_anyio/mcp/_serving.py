@@ -1,11 +1,12 @@
 """Serving over standard input and output, or over HTTP on loopback."""
 
+import importlib.util
 import os
 import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope, create_task_group, open_signal_receiver
 from mcp.server import Server
@@ -127,13 +128,11 @@ async def _on_asyncio(app: ASGIApp, listener: "socket") -> None:
 
 async def _on_trio(app: ASGIApp, listener: "socket") -> None:
     """Serves with Hypercorn, since uvicorn runs on asyncio alone."""
-    try:
-        from hypercorn.config import Config
-        from hypercorn.trio import serve
-    except ImportError:
-        raise ImportError("MCP over HTTP on trio needs Hypercorn: pip install hypercorn") from None
-
-    config = Config()
+    if importlib.util.find_spec("hypercorn") is None:
+        raise ImportError("MCP over HTTP on trio needs Hypercorn: pip install hypercorn")
+    # By its name, since type checkers need not know a package that few install.
+    hypercorn: Any = importlib.import_module("hypercorn.trio")
+    config = hypercorn.Config()
     # Hypercorn closes the descriptor that it is given, so it gets one of its own.
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
     config.accesslog = config.errorlog = None
@@ -144,4 +143,4 @@ async def _on_trio(app: ASGIApp, listener: "socket") -> None:
             async for _ in signals:
                 return
 
-        await serve(cast("Any", app), config, shutdown_trigger=stopped)
+        await hypercorn.serve(app, config, shutdown_trigger=stopped)
