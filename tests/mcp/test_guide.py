@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.markdown import blocks
-from tests.support.subprocesses import CHECKOUT, run_script
+from tests.support.subprocesses import CHECKOUT, run_python, settings_for
 from wriftai_anyio.cli import main
 from wriftai_anyio.sandbox import Sandbox
 
@@ -32,4 +32,4 @@ def test_conversation_goes_as_it_says(sandbox: Sandbox, tmp_path: Path) -> None:
     (printed,) = blocks(GUIDE, "text")
     script = tmp_path / "conversation.py"
     script.write_text(conversation.code)
-    assert run_script(script, sandbox) == printed.code
+    assert run_python([script], settings_for(sandbox)) == printed.code
