@@ -216,7 +216,7 @@ class TestThreads:
 
 class TestSlowStart:
     async def test_few_are_under_way_until_the_first_answer(self) -> None:
-        script = Script(*[never] * 3, forever=self.late_answer)
+        script = Script(*[never] * (FEW - 1), forever=self.late_answer)
         client = client_of(script)
         async with create_task_group() as tasks:
             for _ in range(60):

@@ -9,12 +9,13 @@ What may go out and when is the arithmetic of `Budget`; here requests wait for i
                                ▲                               │
                                └───────────── 429 ─────────────┘
 
-    unknown    four requests at a time, until the first answer
+    unknown    two requests at a time, until the first answer
     starting   the allowance grows by what probes (requests that are not held) show of others' use
     full       as many requests in a window as the limit states
     open       the server states no limits: nothing waits
     paused     nothing goes out; also until a reset that is far off, when the server says that nothing remains
-    careful    less is let through than was refused, evenly spaced, and a little more with each step
+    careful    less is let through than was refused, evenly spaced, and a little more with each step; below two requests
+               a window, the steps are as long as the spacing
 """
 
 import math

@@ -5,7 +5,8 @@ Its states are drawn in `bucket`, which waits for it.
 A budget lets at most its *allowance* of requests go out in any window, so that a server which counts in fixed
 windows refuses nothing either. The allowance starts at a part of the limit that the first answer states, grows by
 what probes (requests that are not held) show of others' use, and falls below what was let through in the last window
-when a burst of requests is refused (429), after which they go out evenly spaced.
+when a burst of requests is refused (429), after which they go out evenly spaced. Where many processes share an
+account, that is less than one request in a window: all times then count in requests of one's own.
 """
 
 import contextlib
@@ -29,8 +30,8 @@ LONGEST_WAIT: Final = 60.0
 """Seconds after which a reset that lies further ahead is not waited for any longer."""
 SAME_WINDOW: Final = 1.5
 """Seconds by which two resets of one window may seem to differ: they are whole, and answers take time."""
-FEW: Final = 4
-"""Requests under way until the first answer shows whether there are limits."""
+FEW: Final = 2
+"""Requests under way until the first answer shows whether there are limits: one that may be held, and a probe."""
 UNLIMITED: Final = 1e6
 """An allowance from which on nothing is held back where no limit is stated."""
 RECHECK: Final = 0.05
@@ -40,11 +41,14 @@ BUSY_SHARE: Final = 0.1
 CATCH_UP: Final = 8
 """Requests over which an even spacing is kept on average: a timer is late more often than early."""
 
-# Found by simulating 1, 4 and 16 processes on servers with a bucket and with fixed windows
-# (tests/_rate_limits/test_budget.py). Real processes on 2 cores (tests/benchmarks/scale.py): 4 were refused nothing, at
-# 1.05 and 1.28 times the floor; 16 were refused 14 %, at 1.35 and 1.39 times the floor.
+# Found by simulating 1, 4, 16 and 64 processes on servers with a bucket and with fixed windows, at limits from 3 to 150
+# (tests/_rate_limits/test_budget.py). Real processes on 2 cores (tests/benchmarks/scale.py), at 150: 4 were refused
+# nothing, at 1.05 and 1.28 times the floor; 16 were refused 14 %, at 1.35 and 1.39 times the floor.
 START: Final = 0.1
 """The part of the limit to start with."""
+LEAST_START: Final = 1.0
+LEAST_SHARED_START: Final = 0.5
+"""The least allowances to start with, alone and where others use the account."""
 START_STEP: Final = 0.2
 LONGEST_START_STEP: Final = 2.0
 START_GROWTH: Final = 2.5
@@ -65,6 +69,28 @@ MEMORY: Final = 10.0
 BACK_OFF: Final = 0.9
 DEEPEST_CUT: Final = 0.25
 """The parts of what was let through in the last window, and of the allowance, that are tried after a refusal."""
+SLOW: Final = 2.0
+"""The allowance below which a refusal makes for a slow pace: a window then holds too few requests to learn from it."""
+SLOW_SHARE: Final = 0.05
+"""The part of the limit below which it must be, too: few processes find their shares faster at the usual pace."""
+SLOW_CUT: Final = 0.5
+"""The part of a slow allowance that is tried after a refusal: refusals of one request each say little."""
+SLOW_PART: Final = 1 / 1024
+"""The part of the limit by which a slow allowance grows with each request, besides its own `SLOW_PACE_GROWTH`: the
+same for all, so that those which were cut deeper catch up."""
+SLOW_PACE_GROWTH: Final = 0.02
+CALM_GROWTH: Final = 3.0
+CALM_REQUESTS: Final = 3
+"""How many times faster a slow allowance grows, and after how many requests without a refusal."""
+MEMORY_REQUESTS: Final = 30
+"""Requests for which a refusal is remembered, where they take longer than `MEMORY`."""
+LEAST_PART: Final = 1 / 100
+"""The part of the limit below which no refusal cuts the allowance."""
+LONGEST_SPACING: Final = 20.0
+"""Seconds between two requests beyond which no refusal takes them: a request is tried for two minutes."""
+SPREAD: Final = (0.5, 1.5)
+"""The parts of its spacing after which a slow pace goes on after a refusal, at random: processes that were refused
+together must not come back together."""
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 1.0
 """Seconds of pause after a burst of refusals, doubled from one to the next that follows at once."""
@@ -79,6 +105,10 @@ class Slot(NamedTuple):
     """Which one it is, counted from 1."""
     waited: float = 0.0
     """Seconds from asking for it until it was granted."""
+
+
+def _slow_below(limit: int) -> float:
+    return min(SLOW, SLOW_SHARE * limit)
 
 
 class _LongWindow:
@@ -154,6 +184,8 @@ class Budget:
         self._grown_at = -math.inf
         self._granted: deque[float] = deque()
         self._granted_count = 0
+        self._granted_at = -math.inf
+        self._unused: float | None = None
         self._window: _LongWindow | None = None
         self._under_way = 0
         self._held = 0
@@ -180,6 +212,7 @@ class Budget:
         if not self._stated and self._first_at == math.inf:
             self._first_at = now
         self._granted.append(now)
+        self._granted_at = now
         self._granted_count += 1
         self._under_way += 1
         self._held += hold
@@ -219,12 +252,14 @@ class Budget:
     def _free_at(self, now: float) -> float:
         self._forget_granted(now)
         granted = self._granted
-        if self._allowance == math.inf or not granted:
-            return now
-        self._grow(now)
         if self._allowance == math.inf:
             return now
-        full = int(self._allowance)
+        self._grow(now)
+        if self._is_slow(now):
+            return self._granted_at + WINDOW / self._allowance
+        if self._allowance == math.inf or not granted:
+            return now
+        full = max(1, int(self._allowance))
         # After refusals the requests are spread over the whole window: bursts of several processes collide.
         spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
         # The spacing is kept over several requests: a timer that is late once would otherwise cost its delay for good.
@@ -246,10 +281,15 @@ class Budget:
             self._granted.popleft()
 
     def _is_careful(self, now: float) -> bool:
-        return now - self._refused_at < MEMORY
+        return now - self._refused_at < max(MEMORY, MEMORY_REQUESTS * WINDOW / self._allowance)
+
+    def _is_slow(self, now: float) -> bool:
+        return self.limit is not None and self._allowance < _slow_below(self.limit) and self._is_careful(now)
 
     def _grow(self, now: float) -> None:
-        if self._is_careful(now):
+        if self._is_slow(now):
+            self._grow_slowly(now, self.limit or 0)
+        elif self._is_careful(now):
             self._grow_carefully(now)
         elif now - self._grown_at >= (START_STEP if self.limit is None else max(self._step, UNPROBED_STEP)):
             self._allowance *= START_GROWTH
@@ -268,6 +308,15 @@ class Budget:
                 self._allowance *= FAST_GROWTH
             else:
                 self._allowance += SLOW_GROWTH * self._allowance + 0.1
+
+    def _grow_slowly(self, now: float, limit: int) -> None:
+        while now - self._grown_at >= (interval := WINDOW / self._allowance) and self._allowance < SLOW:
+            self._grown_at += interval
+            growth = SLOW_PACE_GROWTH * self._allowance + SLOW_PART * limit
+            if self._grown_at - self._refused_at > max(CALM, CALM_REQUESTS * interval):
+                growth *= CALM_GROWTH
+            # Seen at random moments, half of a limit that is just used up in each window is left on average.
+            self._allowance += growth if self._unused is None else growth * (2 * self._unused) ** 2
 
     def pause(self, now: float) -> float:
         """Says how many seconds nothing goes out, since something was refused or nothing remains."""
@@ -304,11 +353,17 @@ class Budget:
         if fresh or is_long:
             self.remaining = remaining
             self.reset = None if delay is None else wall_time + delay
+        if slot.held or not fresh:
+            self._unused = None
+        elif remaining is not None:
+            unused = min(1.0, remaining / limit)
+            self._unused = unused if self._unused is None else (self._unused + unused) / 2
         if remaining is not None and delay is not None:
             self._take_in_window(slot, now + min(delay, LONGEST_WAIT), remaining, now)
         known, self.limit = self.limit, limit
         if known is None:
-            self._allowance = max(1.0, limit * START * self._own_share(limit, now))
+            share = self._own_share(limit, now)
+            self._allowance = max(LEAST_START if share == 1.0 else LEAST_SHARED_START, limit * START * share)
             self._grown_at = now
         elif fresh and self._is_starting(now) and slot.granted_at >= self._grown_at + self._step:
             self._take_in_probe(limit, now)
@@ -347,8 +402,19 @@ class Budget:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
         # Each further refusal of the burst shows better how many were let through.
         tried = BACK_OFF * min(self._ceiling, len(self._granted))
-        least = 1.0 if self._ceiling == math.inf else max(1.0, self._ceiling * DEEPEST_CUT)
-        self._allowance = max(least, min(self._allowance, tried))
+        self._allowance = max(self._least(), min(self._allowance, tried))
+        if self._is_slow(now):
+            spacing = WINDOW / self._allowance
+            self._paused_until = max(self._paused_until, now + self._uniform(*SPREAD) * spacing)
+            self._granted_at = -math.inf
+
+    def _least(self) -> float:
+        """The least that a burst of refusals leaves of the allowance."""
+        if self.limit is None:
+            return 1.0 if self._ceiling == math.inf else max(1.0, self._ceiling * DEEPEST_CUT)
+        ceiling = min(self._ceiling, self.limit)
+        cut = DEEPEST_CUT if ceiling >= _slow_below(self.limit) else SLOW_CUT
+        return max(WINDOW / LONGEST_SPACING, LEAST_PART * self.limit, ceiling * cut)
 
     def _pause_after(self, headers: Mapping[str, str]) -> float:
         pause = self._pause * self._uniform(0.75, 1.25)
