@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Script, Spelling, client_of
-from wriftai_anyio import Client
+from wriftai_anyio import Client, File
 from wriftai_anyio._parsing.arguments import checked_path
 from wriftai_anyio.predictions import AsyncWaitOptions, Predictions, WaitOptions
 from wriftai_anyio.sandbox import Sandbox
@@ -123,6 +123,12 @@ def test_files_are_put_at_a_path(spelling: Spelling, name: str, args: Any) -> No
     with client_of(Script(), backend=spelling.backend) as client:
         with pytest.raises(ValueError, match=r"(folder|path) must be a path"):
             spelling.call(client.files, name, *args)
+
+
+@pytest.mark.parametrize("mime_type", [5, b"image/png", "image", "a/b\r\nc: d"])
+def test_a_mime_type_is_one(mime_type: Any) -> None:
+    with pytest.raises(ValueError, match="mime_type must be like 'image/png'"):
+        File(b"", mime_type)
 
 
 def test_progress_is_told_to_a_function(spelling: Spelling, tmp_path: Path) -> None:

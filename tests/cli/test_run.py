@@ -182,6 +182,15 @@ class TestSave:
         (prediction,) = run("wait", sandbox.predictions[0]["id"], "--save", str(folder), "--json").lines
         assert Path(prediction["output"][0]["image"]).parent == folder
 
+    def test_of_several_files_those_that_are_there_are_saved(self, run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+        dead = sandbox.base_url + "/missing"
+        sandbox.models["me/draw"] = lambda _: [dead, sandbox.add_file(b"cat", "image/png")]
+        ended = run("run", "me/draw", "--save", str(tmp_path))
+        (path,) = tmp_path.iterdir()
+        assert (ended.code, json.loads(ended.out)) == (3, [dead, str(path)])
+        assert path.read_bytes() == b"cat"
+        assert "1 of 2 files could not be saved; the others are." in ended.err
+
     def test_download_that_fails_prints_the_output_and_how_to_go_on(
         self, run: Run, sandbox: Sandbox, tmp_path: Path
     ) -> None:

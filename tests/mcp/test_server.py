@@ -202,6 +202,19 @@ async def test_files_go_from_the_folder_and_into_it(sandbox: Sandbox, tmp_path: 
     assert path.parent == tmp_path / "results"
 
 
+async def test_of_several_files_those_that_are_there_are_saved_and_the_others_named(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    given = {"cat": sandbox.add_file(b"cat", "image/png"), "dog": sandbox.base_url + "/missing"}
+    async with agent(sandbox, folder=tmp_path) as connected:
+        _, result = await call(connected, "run_model", model="sandbox/echo", input=given)
+        failed, saved = await call(connected, "save_output", prediction_id=result["prediction_id"])
+    assert not failed
+    assert await anyio.Path(saved["output"]["cat"]).read_bytes() == b"cat"
+    assert saved["output"]["dog"] == given["dog"]
+    assert "answered 404" in saved["not_saved"][given["dog"]]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "message"),
     [
