@@ -1,10 +1,10 @@
 """The JSON Schemas of models, which strangers wrote: showing them to an agent, and checking arguments by them."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, cast
 
+from wriftai_anyio.json_codec import encode_json
 from wriftai_anyio.plain_text import printable
 
 from ._guards import ToolError
@@ -157,7 +157,7 @@ def _is_small(value: object, longest: int = LONGEST_SCHEMA) -> bool:
     level, depth = [value], 0
     while level and depth <= DEEPEST_SCHEMA:
         level, depth = [part for each in level for part in _parts(each)], depth + 1
-    return not level and len(json.dumps(value)) <= longest
+    return not level and len(encode_json(value)) <= longest
 
 
 def _parts(value: object) -> Iterable[object]:
