@@ -336,7 +336,7 @@ class Client:
 
         Example:
             ```python
-            lines = ({"text": line} for line in open("lines.txt"))
+            lines = ({"text": f"line {number}"} for number in range(100))
             async with client.async_map("sandbox/word-count", lines) as outputs:
                 async for words in outputs:
                     print(words)
@@ -537,7 +537,7 @@ class Client:
 
         Example:
             ```python
-            lines = ({"text": line} for line in open("lines.txt"))
+            lines = ({"text": f"line {number}"} for number in range(100))
             with client.map("sandbox/word-count", lines) as outputs:
                 for words in outputs:
                     print(words)

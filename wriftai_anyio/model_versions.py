@@ -182,7 +182,7 @@ class ModelVersions(Resource):
 
         Example:
             ```python
-            version = await client.model_versions.async_get("deepseek-ai/deepseek-r1:1")
+            version = await client.model_versions.async_get("sandbox/word-count:1")
             print(version["schemas"]["prediction"]["input"])
             ```
         """
@@ -205,7 +205,7 @@ class ModelVersions(Resource):
 
         Example:
             ```python
-            version = client.model_versions.get("deepseek-ai/deepseek-r1:1")
+            version = client.model_versions.get("sandbox/word-count:1")
             print(version["schemas"]["prediction"]["input"])
             ```
         """

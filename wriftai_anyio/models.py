@@ -116,7 +116,7 @@ class ModelsResource(SearchedResource[Model]):
 
         Example:
             ```python
-            page = await client.models.async_list({"sort_by": ModelsSortBy.PREDICTIONS_COUNT}, owner="deepseek-ai")
+            page = await client.models.async_list({"sort_by": ModelsSortBy.PREDICTIONS_COUNT}, owner="sandbox")
             print([model["name"] for model in page.items])
             ```
         """
@@ -143,7 +143,7 @@ class ModelsResource(SearchedResource[Model]):
 
         Example:
             ```python
-            page = client.models.list({"sort_by": ModelsSortBy.PREDICTIONS_COUNT}, owner="deepseek-ai")
+            page = client.models.list({"sort_by": ModelsSortBy.PREDICTIONS_COUNT}, owner="sandbox")
             print([model["name"] for model in page.items])
             ```
         """
@@ -206,7 +206,7 @@ class ModelsResource(SearchedResource[Model]):
 
         Example:
             ```python
-            model = await client.models.async_get("deepseek-ai/deepseek-r1")
+            model = await client.models.async_get("sandbox/word-count")
             print(model["description"], model["latest_version"])
             ```
         """
@@ -229,7 +229,7 @@ class ModelsResource(SearchedResource[Model]):
 
         Example:
             ```python
-            model = client.models.get("deepseek-ai/deepseek-r1")
+            model = client.models.get("sandbox/word-count")
             print(model["description"], model["latest_version"])
             ```
         """

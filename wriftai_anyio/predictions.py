@@ -609,7 +609,7 @@ class Predictions(Resource):
 
         Example:
             ```python
-            inputs = ({"input": {"text": line}} for line in open("lines.txt"))
+            inputs = ({"input": {"text": f"line {number}"}} for number in range(100))
             async with client.predictions.async_batch(inputs, "sandbox/word-count") as results:
                 async for result in results:
                     print(result.index, result.error or result.prediction["output"])
@@ -676,7 +676,7 @@ class Predictions(Resource):
 
         Example:
             ```python
-            inputs = ({"input": {"text": line}} for line in open("lines.txt"))
+            inputs = ({"input": {"text": f"line {number}"}} for number in range(100))
             with client.predictions.batch(inputs, "sandbox/word-count") as results:
                 for result in results:
                     print(result.index, result.error or result.prediction["output"])

@@ -4,6 +4,9 @@ import csv
 import json
 import re
 import signal
+import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from wriftai_anyio.cli._saving import OUTPUTS_AT_ONCE
+from wriftai_anyio.files import Files
 from wriftai_anyio.sandbox import Model, RateLimits, Sandbox
 
-from .terminal import Ended, Program, until
+from .terminal import PATIENCE, Ended, Program, until
 
 Run = Callable[..., Ended]
 
@@ -339,6 +344,22 @@ class TestSave:
         assert run(*command("me/draw"), "--save", "pictures").code == 0
         assert len(list(Path("pictures").rglob("*.*"))) <= 2
 
+    def test_files_of_several_outputs_come_at_once(
+        self, run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        together = threading.Barrier(OUTPUTS_AT_ONCE, timeout=PATIENCE)
+        save = Files.save
+
+        def save_with_others(*arguments: Any) -> Any:
+            together.wait()
+            return save(*arguments)
+
+        monkeypatch.setattr(Files, "save", save_with_others)
+        sandbox.models["me/draw"] = lambda given: {"image": sandbox.add_file(given["text"].encode())}
+        write_inputs(2 * OUTPUTS_AT_ONCE)
+        assert run(*command("me/draw"), "--save", "pictures").code == 0
+        assert [Path(output["image"]).parent.name for output in outputs().values()] == list(map(str, outputs()))
+
     def test_download_that_fails_is_tried_again_by_the_next_run(self, run: Run, sandbox: Sandbox) -> None:
         address = {"url": sandbox.base_url + "/missing"}
         sandbox.models["me/draw"] = lambda given: address["url"]
@@ -394,3 +415,19 @@ class TestStops:
         assert ended.code == 0, ended.err
         assert len(set(given)) == len(given) == 60
         assert outputs() == expected(60)
+
+    def test_stopped_in_the_middle_of_downloads_it_ends_at_once(self) -> None:
+        write_inputs(2 * OUTPUTS_AT_ONCE)
+        with Sandbox() as sandbox, socket.create_server(("127.0.0.1", 0)) as silent:
+            sandbox.models["me/draw"] = lambda _: f"http://127.0.0.1:{silent.getsockname()[1]}/cat.png"
+            silent.settimeout(PATIENCE)
+            program = Program(sandbox, *command("me/draw"), "--save", "pictures")
+            connections = [silent.accept()[0] for _ in range(OUTPUTS_AT_ONCE)]
+            program.send()
+            began = time.monotonic()
+            ended = program.end()
+            for connection in connections:
+                connection.close()
+        assert (ended.code, outputs()) == (130, {})
+        assert time.monotonic() - began < PATIENCE / 2
+        assert [path for path in Path("pictures").rglob("*") if path.is_file()] == []

@@ -61,6 +61,15 @@ class TestOpen:
         run("open", "x")
         assert opened == ["https://wrift.ai/predictions/x"]
 
+    def test_pages_of_another_site(self, run: Run, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WRIFTAI_SITE_URL", "https://models.example/")
+        assert run("open", "me/draw").code == 0
+        assert opened == ["https://models.example/me/draw"]
+        monkeypatch.setenv("WRIFTAI_SITE_URL", "file:///etc")
+        ended = run("open", "me/draw")
+        assert (ended.code, len(opened)) == (2, 1)
+        assert "WRIFTAI_SITE_URL must be a web address" in ended.err
+
     def test_without_a_browser_the_address_is_printed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(webbrowser, "open", lambda _: False)
         ended = run("open", "me/draw")

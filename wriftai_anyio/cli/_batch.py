@@ -18,6 +18,7 @@ from ._input_files import is_csv, read_inputs
 from ._options import CancelOnExit, Json, ModelOption, examples
 from ._printing import print_json, print_sentence
 from ._results_file import ResultsFile
+from ._saving import Saved, Saves
 from ._schemas import text_fields
 from ._session import Session
 from ._stops import Stopped
@@ -179,35 +180,49 @@ class _Run:
 
     def write(self, client: "Client", results: "Iterable[BatchResult]", *, retry_failed: bool) -> None:
         """Takes all results."""
-        with ResultsFile(self._out, retry_failed=retry_failed) as file, self._session.progress() as progress:
+        with (
+            ResultsFile(self._out, retry_failed=retry_failed) as file,
+            self._session.progress() as progress,
+            Saves(lambda output, index: client.files.save(output, (self._save or Path()) / str(index))) as saves,
+        ):
             for result in progress.batch(results, self._total, self._out.name):
-                if result.prediction is not None and self._add(client, file, result.index, result.prediction):
-                    self._counts[result.prediction["status"]] += 1
+                if result.prediction is not None:
+                    self._take(file, saves, result.index, result.prediction)
                 elif result.error is not None:
                     _raise_if_all_would_end_so(result.error)
                     self._note_problem(result.index, _sentence(result.error), kind="error")
+            for saved in saves.rest():
+                self._add_saved(file, saved)
 
-    def _add(self, client: "Client", file: ResultsFile, index: int, prediction: "PredictionWithIO") -> bool:
-        """Adds a result to the file, after its files; returns whether that went well."""
-        output = prediction.get("output")
-        if self._save is not None and output is not None and index not in file.indexes:
-            from wriftai_anyio.errors import WriftAIError
+    def _take(self, file: ResultsFile, saves: Saves, index: int, prediction: "PredictionWithIO") -> None:
+        if self._save is None or prediction.get("output") is None or index in file.indexes:
+            self._add(file, index, prediction)
+            return
+        for saved in saves.begin(index, prediction):
+            self._add_saved(file, saved)
 
-            try:
-                saved = client.files.save(output, self._save / str(index))
-            except WriftAIError as error:
-                saved = _saved_for_good(error)
-                if saved is not None:
-                    file.add(index, {**prediction, "output": with_paths(saved)})
-                self._note_problem(
-                    index,
-                    f"Its files could not be downloaded: {failure_of(error).sentence}",
-                    kind="error" if saved is None else _INCOMPLETE,
-                )
-                return False
-            prediction = {**prediction, "output": with_paths(saved)}
+    def _add_saved(self, file: ResultsFile, saved: Saved) -> None:
+        """Adds a result to the file, after its files; without them the next run tries it again."""
+        from wriftai_anyio.errors import WriftAIError
+
+        index, prediction = saved.index, saved.prediction
+        try:
+            output = with_paths(saved.output.result())
+        except WriftAIError as error:
+            rest = _saved_for_good(error)
+            if rest is not None:
+                file.add(index, {**prediction, "output": with_paths(rest)})
+            self._note_problem(
+                index,
+                f"Its files could not be downloaded: {failure_of(error).sentence}",
+                kind="error" if rest is None else _INCOMPLETE,
+            )
+        else:
+            self._add(file, index, {**prediction, "output": output})
+
+    def _add(self, file: ResultsFile, index: int, prediction: "PredictionWithIO") -> None:
         file.add(index, prediction)
-        return True
+        self._counts[prediction["status"]] += 1
 
     def _note_problem(self, index: int, sentence: str, *, kind: str) -> None:
         self._session.note(f"Input {index}: {sentence}")

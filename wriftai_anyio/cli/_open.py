@@ -1,5 +1,6 @@
 """The command that opens pages."""
 
+import os
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 SITE: Final = "https://wrift.ai"
+SITE_VARIABLE: Final = "WRIFTAI_SITE_URL"
 # A server's word reaches a browser: no scheme but the web's, nothing that needs a closer look.
 _WEB_ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+", re.IGNORECASE)
 
@@ -38,13 +40,14 @@ def open_page(
 ) -> None:
     """Open the page of a prediction or a model.
 
-    Its address is printed, too.
+    Its address is printed, too. The API does not state it, so it is an assumption: https://wrift.ai/owner/name and
+    https://wrift.ai/predictions/ID, unless a server does give a prediction's page. WRIFTAI_SITE_URL names another site.
     """
     import webbrowser
 
     session = context.ensure_object(Session)
     if "/" in name:
-        address = f"{SITE}/{quote(name.partition(':')[0])}"
+        address = f"{_site()}/{quote(name.partition(':')[0])}"
     else:
         with session.client() as client:
             address = _page_of(client, name)
@@ -59,4 +62,11 @@ def _page_of(client: "Client", prediction_id: str) -> str:
     url = prediction["url"]
     if isinstance(url, str) and _WEB_ADDRESS.fullmatch(url) and not url.startswith(client.api_base_url):
         return url
-    return f"{SITE}/predictions/{quote(prediction['id'], safe='')}"
+    return f"{_site()}/predictions/{quote(prediction['id'], safe='')}"
+
+
+def _site() -> str:
+    site = os.environ.get(SITE_VARIABLE) or SITE
+    if not _WEB_ADDRESS.fullmatch(site):
+        raise ValueError(f"{SITE_VARIABLE} must be a web address, such as {SITE}.")
+    return site.rstrip("/")

@@ -19,20 +19,18 @@ from ._stops import Stopped
 
 PROGRAM: Final = "wriftai-anyio"
 
-EPILOG: Final = """\
-The access token is taken from WRIFTAI_ACCESS_TOKEN, the API's address from WRIFTAI_API_BASE_URL.
+EPILOG: Final = "The access token is taken from WRIFTAI_ACCESS_TOKEN, the API's address from WRIFTAI_API_BASE_URL."
 
-\b
-Exit codes:
-  0    done
-  1    the prediction failed, or was cancelled or abandoned
-  2    wrong usage, or a file that cannot be read or written
-  3    the API refused
-  4    the network
-  5    a create was sent, and whether it was taken is unknown
-  124  --timeout has passed
-  130  Ctrl-C (143 SIGTERM, 129 SIGHUP, 141 nobody reads the output)
-"""
+EXIT_CODES: Final = (
+    ("0", "done"),
+    ("1", "the prediction failed, or was cancelled or abandoned"),
+    ("2", "wrong usage, or a file that cannot be read or written"),
+    ("3", "the API refused"),
+    ("4", "the network"),
+    ("5", "a create was sent, and whether it was taken is unknown"),
+    ("124", "--timeout has passed"),
+    ("130", "Ctrl-C (143 SIGTERM, 129 SIGHUP, 141 nobody reads the output)"),
+)
 
 
 class Commands(typer.core.TyperGroup):
@@ -60,6 +58,12 @@ class Commands(typer.core.TyperGroup):
         help_text = str(self.get_command(ctx, name).help or "")
         first, end, _ = " ".join(help_text.split()).partition(". ")
         return first + end.rstrip()
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
+        """Writes what is below the commands."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit codes"):
+            formatter.write_dl(EXIT_CODES)
 
     def _load(self) -> None:
         if not self.commands:

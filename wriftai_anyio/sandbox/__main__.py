@@ -20,6 +20,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
 def _parse(arguments: list[str] | None, program: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=program,
+        usage="%(prog)s [OPTIONS]",
         description="A local stand-in for the WriftAI API. Runs until stopped.",
         epilog=f"Example: {program} --port 8080 --creates 15 --others 3 --sample-data",
     )

@@ -1,0 +1,66 @@
+"""The downloads of a batch: those of several outputs at once."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from wriftai_anyio.predictions import PredictionWithIO
+
+OUTPUTS_AT_ONCE: Final = 4
+"""Each of them may have several files, which come at once, too."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A result whose files were downloaded, or not."""
+
+    index: int
+    prediction: "PredictionWithIO"
+    output: Future[object]
+
+
+class Saves:
+    """Downloads the files of outputs in threads, and returns each result once its files are there, in their order.
+
+    Leaving the block does not wait for the downloads under way: closing the client ends them.
+
+    Args:
+        save: Takes an output and the number of its input, and returns the output with paths in place of addresses.
+    """
+
+    def __init__(self, save: Callable[[object, int], object]) -> None:
+        self._save = save
+        self._threads = ThreadPoolExecutor(OUTPUTS_AT_ONCE)
+        self._pending: deque[Saved] = deque()
+
+    def begin(self, index: int, prediction: "PredictionWithIO") -> Iterator[Saved]:
+        """Begins to download the files of a result.
+
+        Args:
+            index: The number of its input.
+            prediction: The ended prediction.
+
+        Yields:
+            What has ended meanwhile. Where too much is under way, it waits for the first.
+        """
+        output = self._threads.submit(self._save, prediction.get("output"), index)
+        self._pending.append(Saved(index, prediction, output))
+        while len(self._pending) > OUTPUTS_AT_ONCE or (self._pending and self._pending[0].output.done()):
+            yield self._pending.popleft()
+
+    def rest(self) -> Iterator[Saved]:
+        """Yields what is still under way, each when it has ended."""
+        while self._pending:
+            yield self._pending.popleft()
+
+    def __enter__(self) -> "Saves":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
