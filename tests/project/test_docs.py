@@ -4,6 +4,8 @@ import ast
 import asyncio
 import json
 import re
+import shutil
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +18,14 @@ from sphinx.application import Sphinx
 from starlette.testclient import TestClient
 
 from docs.public_api import PACKAGE, documented, full_name, kind, public_modules
-from tests.support.markdown import Block, as_parameters, blocks, run_block
+from tests.support.markdown import Block, as_parameters, blocks, run_block, run_in_shell
 from tests.support.subprocesses import CHECKOUT, run_pytest, settings_for
+from wriftai_anyio.predictions import CreatePredictionParams, Webhook
 from wriftai_anyio.sandbox import Sandbox
 
 DOCS = CHECKOUT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+SERVERS = r"(?m)^(python3 -m wriftai_anyio\.sandbox|wriftai-anyio mcp)\b"
 PYTHON = [block for page in PAGES for block in blocks(page, "python")]
 
 
@@ -124,6 +128,44 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.mark.parametrize("block", as_parameters([block for block in PYTHON if not block.is_tests]))
 def test_python_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, tmp_path: Path) -> None:
     run_block(block, sandbox, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize("block", as_parameters([block for page in PAGES for block in blocks(page, "sh")]))
+def test_shell_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, tmp_path: Path) -> None:
+    if block.page.endswith("contributing.md") or block.code.startswith("claude "):
+        return  # a checkout's set-up, which CI does; a program of others
+    extras = re.findall(r"^python3 -m pip install '\.\[([\w,]+)\]'$", block.code, re.MULTILINE)
+    if extras:
+        pyproject = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+        assert all(re.search(rf"^{extra} = \[", pyproject, re.MULTILINE) for extra in extras[0].split(","))
+    elif re.search(SERVERS, block.code):
+        run_in_shell(f"{block.code.strip()} --help".replace("python3", sys.executable), sandbox, tmp_path)
+    else:
+        run_in_shell(block.code, sandbox, tmp_path)
+
+
+@pytest.mark.parametrize("block", as_parameters([block for page in PAGES for block in blocks(page, "text")]))
+def test_output_that_is_shown_is_what_the_program_prints(block: Block, sandbox: Sandbox, tmp_path: Path) -> None:
+    above = [each for each in PYTHON if (each.page, each.heading) == (block.page, block.heading)]
+    if block.code.startswith('{"input": …'):
+        params = ast.literal_eval(block.code.replace("…", "..."))
+        assert params.keys() <= CreatePredictionParams.__annotations__.keys()
+        assert params["webhook"].keys() <= Webhook.__annotations__.keys()
+    else:
+        assert run_block(above[-1], sandbox, tmp_path) == block.code
+
+
+@pytest.mark.parametrize("block", as_parameters([block for page in PAGES for block in blocks(page, "json")]))
+def test_configuration_of_an_assistant_is_json_that_starts_the_server(block: Block) -> None:
+    configuration = json.loads(block.code)
+    (server,) = (configuration.get("mcpServers") or configuration["servers"]).values()
+    assert "url" in server or (server["command"].rpartition("/")[2], server["args"][0]) == ("wriftai-anyio", "mcp")
+
+
+def test_there_are_no_blocks_that_no_test_looks_at() -> None:
+    languages = {name for page in PAGES for name in re.findall(r"^```(\w+)$", page.read_text("utf-8"), re.MULTILINE)}
+    assert languages == {"python", "sh", "text", "json"}
 
 
 def test_blocks_of_tests_pass(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The README: its commands and its code run, its links lead somewhere, and it is short."""
 
 import csv
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.markdown import Block, anchors, as_parameters, blocks, run_block
+from tests.support.markdown import Block, anchors, as_parameters, blocks, fill, run_block, run_in_terminal
 from tests.support.subprocesses import CHECKOUT, run_python
 from wriftai_anyio.sandbox import Sandbox
 
@@ -52,6 +53,19 @@ def test_the_program_for_a_csv_is_short_and_goes_on_where_it_was(tmp_path: Path)
         ]
     )
     assert created == 2
+
+
+def without_chances(text: str) -> str:
+    """Puts the same in place of all ids and times."""
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+ s\b|\d+:\d\d\b", "…", text)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it needs a terminal of Unix")
+def test_terminal_shows_what_the_commands_print(sandbox: Sandbox, tmp_path: Path) -> None:
+    (shown,) = (block.code for block in blocks(CHECKOUT / "README.md", "text"))
+    fill(tmp_path)
+    for command, expected in re.findall(r"^\$ (.*)\n((?:[^$].*\n)+)", shown, re.MULTILINE):
+        assert without_chances(run_in_terminal(command, sandbox, tmp_path)) == without_chances(expected)
 
 
 def test_first_block_is_two_commands_and_ci_runs_the_second() -> None:

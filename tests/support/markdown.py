@@ -1,19 +1,22 @@
 """The code blocks of the README and the guides, and running them."""
 
+import contextlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.subprocesses import CHECKOUT, run_python, run_script, settings_for
+from tests.support.subprocesses import CHECKOUT, LONGEST_RUN, run_python, run_script, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 _BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-_SET_FOR_THE_PROCESS = r"logging\.basicConfig|set_tracer_provider"
+_SET_FOR_THE_PROCESS = r"logging\.basicConfig|set_tracer_provider|import StdioServerParameters"
 _LINES_OF_PROGRESS = r"(.+: .+ \(\d+ s\)\n)+"
 
 
@@ -77,3 +80,46 @@ def run_block(block: Block, sandbox: Sandbox, folder: Path) -> str:
         return run_script(script, sandbox, stderr=progress)
     finally:
         os.chdir(before)
+
+
+def run_in_terminal(command: str, sandbox: Sandbox, folder: Path) -> str:
+    """Runs a shell command in a terminal of 80 columns, and returns what it shows at its end."""
+    import pty  # not everywhere
+
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["bash", "-c", f"{_PROGRAM}\n{command}"],
+        cwd=folder,
+        env={**os.environ, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": "80"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError):  # how a terminal ends on Linux
+            while part := os.read(ours, 65536):
+                written += part
+        os.close(ours)
+        process.wait(LONGEST_RUN)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
+    # A bar is written over itself.
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
+
+
+def run_in_shell(commands: str, sandbox: Sandbox, folder: Path) -> str:
+    """Runs shell commands in a folder, checks that each ends well, and returns what they print."""
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"{_PROGRAM}\n{commands}"],
+        cwd=folder,
+        env={**os.environ, **settings_for(sandbox)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONGEST_RUN,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+_PROGRAM = f'wriftai-anyio() {{ "{sys.executable}" -m wriftai_anyio "$@"; }}'
