@@ -31,7 +31,7 @@ ONLY_CREATE = WaitOptions(duration=0, poll=False)
 
 
 def count_words(client: Client, prediction_id: str) -> int:
-    """Runs on a worker, and does no harm the second time."""
+    """Runs on a worker, and is safe to repeat."""
     secede()  # a task that waits takes no place from one that works
     prediction = client.predictions.wait(prediction_id)
     rejoin()

@@ -218,6 +218,10 @@ def test_the_example_runs_from_its_first_cell_to_its_last(folder: Path, monkeypa
     printed = [output for cell in example.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in printed if output.get("name") == "stderr"] == []
     assert "Jabberwock" in str(printed)
+    shown = {kind for output in printed for kind in output.get("data", ())}
+    assert {"image/png", "text/html"} <= shown
+    texts = [output.data["text/plain"] for output in printed if {*output.get("data", ())} == {"text/plain"}]
+    assert max(map(len, texts)) < 200, "a wall of text"
 
 
 def test_the_example_is_kept_without_its_outputs() -> None:

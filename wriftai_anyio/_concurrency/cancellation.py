@@ -20,7 +20,7 @@ LONGEST_FINISH: Final = 5.0
 
 @contextmanager
 def ungrouped() -> Generator[None]:
-    """Raises by itself why the block is left early, as `reason_to_leave` says it.
+    """Raises alone why the block is left early, as `reason_to_leave` says it.
 
     Raises:
         BaseException: That.

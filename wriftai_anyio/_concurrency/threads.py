@@ -60,7 +60,7 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     """Runs a function in a thread of its own and waits for its end, also when cancelled.
 
     Args:
-        function: What to run; it must end by itself, soon.
+        function: What to run; it must end on its own, soon.
         *args: Its arguments.
         **kwargs: Its keyword arguments.
 
@@ -77,7 +77,7 @@ def begin_in_thread(function: Callable[[], T]) -> ThreadCall[T]:
     """Has a function run in a thread of its own. Whoever is cancelled while waiting for it leaves it alone.
 
     Args:
-        function: What to run; it must end by itself, soon.
+        function: What to run; it must end on its own, soon.
 
     Returns:
         Its outcome to come.

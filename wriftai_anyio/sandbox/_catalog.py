@@ -94,7 +94,7 @@ class ModelRecord(Record):
                 without, it has that of the version before.
 
         Raises:
-            ValueError: Where the input's schema is no JSON Schema.
+            ValueError: Where the input's schema is not a JSON Schema.
         """
         before = _FIRST_CONFIGURATION if self.latest is None else self.latest.configuration
         version = Version(
@@ -175,7 +175,7 @@ class Catalog:
         """Return the model and the version that a prediction's ``model`` names.
 
         Raises:
-            ApiError: 422 where it is no reference; 404 where there is no such version.
+            ApiError: 422 where it is not a reference; 404 where there is no such version.
         """
         try:
             name, number = parse_reference(reference)

@@ -59,7 +59,7 @@ async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
     """Decode a request's JSON body and hold it against a schema of an object.
 
     Raises:
-        ApiError: 422, where it is no JSON or not as the schema wants it.
+        ApiError: 422, where it is not JSON or not as the schema wants it.
     """
     try:
         body: dict[str, Any] = json.loads(await request.body(), parse_constant=_refuse_constant)

@@ -73,7 +73,7 @@ def encode_event(number: int, kind: str, data: object) -> bytes:
         data: What it carries.
 
     Raises:
-        ValueError: Where the data is no JSON.
+        ValueError: Where the data is not JSON.
         TypeError: Likewise.
     """
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, kind.encode(), _encode(data))
