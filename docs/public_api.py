@@ -20,7 +20,6 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.domains.python import PythonDomain
-from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
@@ -324,14 +323,6 @@ def name_targets_in_full(_app: Sphinx, document: nodes.document) -> None:
                 shown.parent.replace(shown, nodes.Text(shown.rpartition(".")[2]))
 
 
-def pass_over_other_packages(
-    _app: Sphinx, _env: BuildEnvironment, link: addnodes.pending_xref, content: nodes.TextElement
-) -> nodes.Node | None:
-    """Shows what others document as text: the build is offline. A name of ours that leads nowhere is warned of."""
-    is_ours = link["reftarget"].startswith(f"{PACKAGE}.") and link["reftarget"].rpartition(".")[2] in public_names()
-    return content if link.get("refdomain") == "py" and not is_ours else None
-
-
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Registers the extension with Sphinx."""
     for field in getattr(PythonDomain.directives["class"], "doc_field_types"):  # noqa: B009 -- of its base
@@ -343,5 +334,4 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("autodoc-process-docstring", write_fields_and_examples, priority=400)
     app.connect("doctree-read", put_both_spellings_side_by_side, priority=400)
     app.connect("doctree-read", name_targets_in_full, priority=400)
-    app.connect("missing-reference", pass_over_other_packages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
