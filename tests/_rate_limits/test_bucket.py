@@ -105,6 +105,29 @@ class TestQueue:
                 await queue.join(tasks, first=True)
         assert queue.went == [2, 0, 1]
 
+    async def test_nothing_is_held_or_urgent_that_is_not_said_to_be(self) -> None:
+        bucket = await paused_bucket(5)
+        went: list[tuple[int, bool]] = []
+
+        async def stand(number: int) -> None:
+            slot = await bucket.acquire()
+            went.append((number, slot.held))
+
+        with fail_after(30):
+            async with create_task_group() as tasks:
+                for number in range(3):
+                    tasks.start_soon(stand, number)
+                    await wait_all_tasks_blocked()
+        assert went == [(0, False), (1, False), (2, False)]
+
+    async def test_a_slot_says_how_long_it_was_waited_for(self) -> None:
+        bucket = await paused_bucket(5)
+        await anyio.sleep(2)
+        with fail_after(30):
+            slot = await bucket.acquire()
+        assert slot.waited == pytest.approx(3, abs=0.3)
+        bucket.answered(slot, 200, {})
+
     @pytest.mark.parametrize("left", [[0], [3], [5], [0, 1], [2, 3, 4], [5, 4, 3, 2, 1, 0]])
     async def test_leaving_the_queue_at_any_place_leaves_nothing_behind(self, left: list[int]) -> None:
         queue = Queue(await paused_bucket(5))
@@ -296,6 +319,12 @@ class TestRateLimits:
         assert client.rate_limits.creates.limit == 9
         assert client.rate_limits.creates.remaining == 5
         assert client.rate_limits.others.limit == 8
+
+    async def test_the_reset_is_a_moment_by_our_clock(self) -> None:
+        bucket = Bucket()
+        before = time.time()
+        bucket.answered(await bucket.acquire(), 200, stating(15, x_ratelimit_remaining=14, x_ratelimit_reset=30))
+        assert before + 30 <= (bucket.state().reset or 0) <= time.time() + 30
 
     async def test_they_cannot_be_changed(self) -> None:
         limits = client_of(Script()).rate_limits

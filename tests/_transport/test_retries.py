@@ -287,6 +287,12 @@ class TestRetryDelay:
     def test_what_the_answer_asks_for_counts_before_the_back_off(self, asked: int) -> None:
         assert retries.retry_delay(refused(503, retry_after=str(asked)), 2, NOW, repeatable=True) == asked
 
+    @pytest.mark.parametrize("remaining", ["0", "1"])
+    def test_a_date_that_the_answer_asks_for_is_reckoned_from_now(self, remaining: str) -> None:
+        until = formatdate(NOW + 7, usegmt=True)
+        failure = refused(503, retry_after=until, x_ratelimit_remaining=remaining)
+        assert retries.retry_delay(failure, 2, NOW, repeatable=True) == 7
+
     @pytest.mark.parametrize(("remaining", "delay"), [("0", 7.0), ("1", 2.0), ("0.5", 2.0), ("many", 7.0)])
     def test_a_reset_is_waited_for_only_where_nothing_remains(self, remaining: str, delay: float) -> None:
         failure = refused(503, x_ratelimit_reset="7", x_ratelimit_remaining=remaining)
