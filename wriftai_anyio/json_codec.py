@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 from ._types.json import JsonValue
 
@@ -175,6 +175,9 @@ def encode_json(
     return "".join(_pieces(value, write, indent))
 
 
+Container: TypeAlias = dict[str, object] | list[object] | tuple[object, ...]
+
+
 def _pieces(root: object, write: Callable[[object], str], indent: int | None) -> Iterator[str]:
     # What is still to be written, last first: strings of JSON, and values with their level.
     pending: list[str | tuple[object, int]] = [(root, 0)]
@@ -189,11 +192,11 @@ def _pieces(root: object, write: Callable[[object], str], indent: int | None) ->
         elif not value or not isinstance(value, (dict, list, tuple)):
             yield write(value)
         else:
-            pending.extend(reversed([*_entries(value, level, write, indent)]))
+            pending.extend(reversed([*_entries(cast("Container", value), level, write, indent)]))
 
 
 def _entries(
-    container: dict[str, object] | list[object] | tuple[object, ...],
+    container: Container,
     level: int,
     write: Callable[[object], str],
     indent: int | None,
