@@ -133,7 +133,8 @@ class TestParity:
         required = [each for each in inspect.signature(twin).parameters.values() if each.default is each.empty]
 
         async def call() -> None:
-            result = twin(*[{"input": 1} if each.name == "params" else "o/n" for each in required])
+            given: dict[str, object] = {"params": {"input": 1}, "inputs": ["o/n"]}
+            result = twin(*[given.get(each.name, "o/n") for each in required])
             if hasattr(result, "__enter__"):
                 result.__enter__()
             if isinstance(result, Iterator):
