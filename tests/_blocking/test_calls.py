@@ -154,9 +154,9 @@ class TestThreads:
         client_of(Script(respond), backend=backend).predictions.get(ID)
 
     def test_no_thread_runs_before_the_first_call(self) -> None:
-        before = len(portal_threads())
+        before = set(portal_threads())
         client_of(Script()).close()
-        assert len(portal_threads()) == before
+        assert set(portal_threads()) <= before  # a thread of an earlier test may end meanwhile
 
     def test_calls_from_eight_threads_at_once_get_their_own_answers(self, backend: str) -> None:
         async def respond(request: httpx.Request) -> httpx.Response:
