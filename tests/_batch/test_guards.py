@@ -181,6 +181,20 @@ class TestRetryFailed:
                 client.predictions.async_batch([], MODEL, retry_failed=True)
 
 
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def depth_of(value: Any) -> int:
+    depth = 0
+    while isinstance(value, list):
+        depth, value = depth + 1, value[0] if value else None
+    return depth
+
+
 async def moment() -> None:
     import anyio
 
@@ -217,6 +231,13 @@ class TestDeduplicate:
                         assert each.prediction is not None
                         assert each.prediction["output"] == [1]
                         each.prediction["output"].append("mine")
+
+    async def test_a_deeply_nested_result_is_given_to_each(self, sandbox: Sandbox) -> None:
+        sandbox.models["me/deep"] = lambda _: nested(600)
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                results = await collected(client, [{"input": 1}] * 2, "me/deep", deduplicate=True, max_in_flight=1)
+        assert [depth_of(each.prediction["output"]) for each in results if each.prediction] == [600, 600]
 
     async def test_an_error_is_that_of_all(self, sandbox: Sandbox) -> None:
         sandbox.fail_next("drop_after", method="POST")

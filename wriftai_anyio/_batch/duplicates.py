@@ -1,10 +1,10 @@
 """Equal inputs of a batch, which are created once."""
 
-from copy import deepcopy
 from functools import partial
 
 from anyio import Event
 
+from wriftai_anyio._parsing.json_copy import copy_json
 from wriftai_anyio._predictions.json_input import JsonInput
 from wriftai_anyio._types.prediction import PredictionWithIO
 
@@ -31,15 +31,15 @@ class _Shared:
         return prediction
 
     def keep(self, prediction: PredictionWithIO) -> None:
-        # Its own copy, since the caller may do with a result what he likes.
-        self._prediction = deepcopy(prediction)
+        # Its own copy, since the caller may change the result.
+        self._prediction = copy_json(prediction)
         self._ended.set()
 
     async def wait(self) -> PredictionWithIO:
         await self._ended.wait()
         if self._prediction is None:
             raise self._error or AssertionError("an input ended without an outcome")
-        return deepcopy(self._prediction)
+        return copy_json(self._prediction)
 
 
 class Duplicates:
