@@ -15,7 +15,7 @@ from ._pipeline.attempt_hooks import AttemptHooks
 from ._pipeline.pipeline import Pipeline
 from ._pipeline.request import APIRequest, Query
 from ._pipeline.responses import shaped, unchanged
-from ._rate_limits.accounts import SharedPace
+from ._rate_limits.accounts import SharedLimits
 from ._transport.connections import Http
 from ._types.json import JsonValue
 from .errors import WriftAIError
@@ -36,11 +36,11 @@ class API:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.http: Http = Http(config.transport, config.max_response_size)
-        self.pace: SharedPace = SharedPace(config.base_url, config.access_token)
+        self.rate_limits: SharedLimits = SharedLimits(config.base_url, config.access_token)
         self.watch: Watch = Watch(config.on_request, config.on_response)
         self.observer: Observer = NOBODY if config.tracer is None else config.tracer.observer()
         self.blocking: BlockingRunner = BlockingRunner(config.backend, self.http.close_loop)
-        self._pipeline = Pipeline(config, self.http, self.pace, self.watch)
+        self._pipeline = Pipeline(config, self.http, self.rate_limits, self.watch)
 
     def __reduce__(self) -> tuple[object, ...]:
         return API, (self.config,)

@@ -143,7 +143,7 @@ class Client:
     @property
     def rate_limits(self) -> RateLimits:
         """The account's rate limits as the server last stated them, and how many requests wait for them here."""
-        return self._api.pace.get().state()
+        return self._api.rate_limits.get().state()
 
     def __repr__(self) -> str:
         return f"<wriftai_anyio.Client {self.api_base_url}>"

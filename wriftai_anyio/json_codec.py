@@ -152,7 +152,7 @@ def encode_json(
     """Encode JSON, whatever its integers and its nesting; else as `json.dumps` does.
 
     Args:
-        value: What `decode_json` returned, or the like of it.
+        value: What `decode_json` returned, or something like it.
         indent: By how many blanks each level is indented; by default it is one line.
         ensure_ascii: Whether what is not ASCII is escaped.
         default: Returns what stands for a value that is not JSON, such as a path.

@@ -78,13 +78,13 @@ class Predictions(Resource):
 
     def __init__(self, api: API) -> None:
         super().__init__(api)
-        self._shape = PredictionParser(api.config.base_url)
+        self._parser = PredictionParser(api.config.base_url)
         self._listing = Listing(
-            api, "/predictions", self._shape.listed, options=PredictionPaginationOptions, seen=api.observer.seen
+            api, "/predictions", self._parser.listed, options=PredictionPaginationOptions, seen=api.observer.seen
         )
         self._files = Files(api)
-        self._poller = Poller(api, self._shape)
-        self._operations = Operations(api, self._shape, self._poller)
+        self._poller = Poller(api, self._parser)
+        self._operations = Operations(api, self._parser, self._poller)
 
     async def async_get(self, prediction_id: str) -> PredictionWithIO:
         """Get a prediction by its id.
@@ -448,7 +448,7 @@ class Predictions(Resource):
                     print(event["event"], event["data"])
             ```
         """
-        return AsyncPredictionStream(self._stream_reader(prediction_id, after_id, wait), self._shape)
+        return AsyncPredictionStream(self._stream_reader(prediction_id, after_id, wait), self._parser)
 
     def stream(self, prediction_id: str, after_id: str | None = None, wait: float | None = None) -> PredictionStream:
         """Read a prediction's events as they happen, until `done` or `error`.
@@ -479,7 +479,7 @@ class Predictions(Resource):
                     print(event["event"], event["data"])
             ```
         """
-        return PredictionStream(self._api, self._stream_reader(prediction_id, after_id, wait), self._shape)
+        return PredictionStream(self._api, self._stream_reader(prediction_id, after_id, wait), self._parser)
 
     def async_create_stream(
         self, params: CreatePredictionParams, model: str, *, wait: float | None = None
@@ -514,7 +514,7 @@ class Predictions(Resource):
                         print(event["data"], end="")
             ```
         """
-        return AsyncPredictionStream(self._create_reader(params, model, wait), self._shape)
+        return AsyncPredictionStream(self._create_reader(params, model, wait), self._parser)
 
     def create_stream(
         self, params: CreatePredictionParams, model: str, *, wait: float | None = None
@@ -549,7 +549,7 @@ class Predictions(Resource):
                         print(event["data"], end="")
             ```
         """
-        return PredictionStream(self._api, self._create_reader(params, model, wait), self._shape)
+        return PredictionStream(self._api, self._create_reader(params, model, wait), self._parser)
 
     def async_batch(
         self,
@@ -692,7 +692,7 @@ class Predictions(Resource):
         self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool, retry_failed: bool
     ) -> Job:
         model_reference(model)
-        parts = (self._operations, self._shape, self._prepare, self._listing)
+        parts = (self._operations, self._parser, self._prepare, self._listing)
         return Job(*parts, model, options, recreate_unknown, find_unknown, retry_failed)
 
     async def _prepare(self, params: JsonInput, model: str) -> Create:

@@ -64,9 +64,9 @@ _FAILURE: Final = PredictionStreamEventType.ERROR.value
 class _Events:
     """Returns the events that a reader has read, and keeps the prediction that they describe."""
 
-    def __init__(self, reader: EventReader, shape: PredictionParser) -> None:
+    def __init__(self, reader: EventReader, parser: PredictionParser) -> None:
         self._reader = reader
-        self._shape = shape
+        self._parser = parser
         self._prediction: PredictionWithIO | None = None
 
     @property
@@ -91,7 +91,7 @@ class _Events:
         if kind in _WITH_PREDICTION:
             with suppress(ShapeError):
                 # A copy: the caller gets the event, and may change it.
-                prediction = self._shape.detailed(copy_json(data))
+                prediction = self._parser.detailed(copy_json(data))
                 self._reader.tell_state(prediction)
                 self._prediction = prediction
         elif kind == _OUTPUT:
@@ -117,7 +117,7 @@ class AsyncPredictionStream(_Events):
 
     Args:
         reader: Reads the events.
-        shape: Checks predictions.
+        parser: Turns the answers into predictions.
 
     Example:
         ```python
@@ -184,7 +184,7 @@ class PredictionStream(_Events):
     Args:
         api: Runs the reader for blocking callers.
         reader: Reads the events.
-        shape: Checks predictions.
+        parser: Turns the answers into predictions.
 
     Example:
         ```python
@@ -194,8 +194,8 @@ class PredictionStream(_Events):
         ```
     """
 
-    def __init__(self, api: API, reader: EventReader, shape: PredictionParser) -> None:
-        super().__init__(reader, shape)
+    def __init__(self, api: API, reader: EventReader, parser: PredictionParser) -> None:
+        super().__init__(reader, parser)
         self._api = api
         self._reading: Started[None] | None = None
         self._turn = threading.Lock()

@@ -121,7 +121,7 @@ class WebhookReceiver:
         self._seen = SeenStates(_positive(remembered, "remembered"))
         self._handler = handler
         self._predictions = client.predictions if client else None
-        self._shape = PredictionParser(client.api_base_url if client else default_base_url())
+        self._parser = PredictionParser(client.api_base_url if client else default_base_url())
         if self._predictions is not None:
             self._predictions.expect_webhooks()
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
@@ -146,7 +146,7 @@ class WebhookReceiver:
         is_news = self._seen.is_news(prediction)
         if is_news and self._predictions is not None:
             self._predictions.notify(prediction)
-        # A sender that has gone by now sends again, but what it sends then is no news.
+        # A sender that has gone by now sends again, but that is known by then.
         with contextlib.suppress(OSError):
             await _answer(send, 204)
         if is_news:
@@ -166,7 +166,7 @@ class WebhookReceiver:
         except WebhookSignatureVerificationError as error:
             raise _Refusal(400, str(error)) from None
         try:
-            return self._shape.detailed(decode_json(body))
+            return self._parser.detailed(decode_json(body))
         except (ShapeError, JSONTextError):
             raise _Refusal(400, "the body is not a prediction") from None
 

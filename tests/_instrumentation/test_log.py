@@ -80,7 +80,7 @@ async def test_what_is_refused_by_the_rate_limit_says_how_long_nothing_goes_out(
     await client_of(Script(status(429, retry_after="7"), answer())).predictions.async_get(ID)
     said, waited = [record.getMessage() for record in caplog.records]
     assert re.fullmatch(rf"retrying GET /predictions/{ID} after 7\.[0-9]+ s: 429", said)
-    assert re.fullmatch(rf"GET /predictions/{ID} waited 7\.[0-9]+ s for the pace", waited)
+    assert re.fullmatch(rf"GET /predictions/{ID} waited 7\.[0-9]+ s for the rate limit", waited)
 
 
 async def test_a_wait_for_the_pace_is_a_line_from_one_second_on(info: Callable[[], list[str]]) -> None:
@@ -96,7 +96,7 @@ async def test_a_wait_for_the_pace_is_a_line_from_one_second_on(info: Callable[[
     async with anyio.create_task_group() as tasks:
         for number in range(12):
             tasks.start_soon(get, number)
-    lines = [line for line in info() if line.endswith("waited S s for the pace")]
+    lines = [line for line in info() if line.endswith("waited S s for the rate limit")]
     assert 0 < sum(wait >= 1.2 for wait in waits) <= len(lines) <= sum(wait >= 1 for wait in waits) < 12
 
 

@@ -32,8 +32,8 @@ Leave = Callable[[Callable[[], Coroutine[Any, Any, object]], Callable[[], Awaita
 
 
 @pytest.fixture(autouse=True)
-def new_paces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has each test begin with a pace of its own, though all use one account."""
+def new_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives each test rate limits of its own, though all use one account."""
     monkeypatch.setattr(accounts, "_registry", PerProcess(accounts._Registry))
 
 
@@ -167,12 +167,12 @@ async def leave_a_stalled_call(sandbox: Sandbox, client: Client, name: str, leav
     assert requests_under_way(client) == 0
 
 
-@pytest.mark.parametrize("moment", ["backing off", "between polls", "queueing for the pace"])
+@pytest.mark.parametrize("moment", ["backing off", "between polls", "queueing for the rate limit"])
 async def test_a_call_that_only_waits_is_left_at_once(sandbox: Sandbox, moment: str) -> None:
     async with Client(TOKEN, sandbox.base_url) as client:
         if moment == "backing off":
             sandbox.fail_next(503, headers={"Retry-After": "30"})
-        if moment == "queueing for the pace":
+        if moment == "queueing for the rate limit":
             sandbox.fail_next(429, headers={"Retry-After": "30"})
         prediction_id = "x"
         if moment == "between polls":

@@ -276,7 +276,7 @@ class TestSlowStart:
 
 
 class TestAccounts:
-    async def test_clients_of_an_account_share_its_pace_and_others_do_not(self) -> None:
+    async def test_clients_of_an_account_share_its_rate_limits_and_others_do_not(self) -> None:
         script = Script(forever=httpx.Response(200, json={}, headers=stating(7)))
         one = client_of(script)
         token = one._api.config.access_token
@@ -290,19 +290,19 @@ class TestAccounts:
             assert stranger.rate_limits == RateLimits(NOTHING_KNOWN, NOTHING_KNOWN)
 
     async def test_an_account_is_forgotten_when_no_client_is_left(self) -> None:
-        known = len(_registry.get()._paces)
+        known = len(_registry.get()._accounts)
         client = client_of(Script())
-        assert len(_registry.get()._paces) == known
+        assert len(_registry.get()._accounts) == known
         assert client.rate_limits.creates == NOTHING_KNOWN
-        assert len(_registry.get()._paces) == known + 1
+        assert len(_registry.get()._accounts) == known + 1
         del client
         gc.collect()
-        assert len(_registry.get()._paces) <= known
+        assert len(_registry.get()._accounts) <= known
 
     async def test_the_registry_keeps_no_token(self) -> None:
         client = Client("0123456789-secret", BASE_URL)
         assert client.rate_limits
-        assert "0123456789-secret" not in repr(list(_registry.get()._paces.items()))
+        assert "0123456789-secret" not in repr(list(_registry.get()._accounts.items()))
 
 
 class TestRateLimits:

@@ -282,7 +282,7 @@ def _leaks(world: World, processes: list[Process]) -> Iterator[str]:
     for number, process in enumerate(processes):
         limits = process.client.rate_limits
         if limits.creates.queued or limits.others.queued:
-            yield f"requests of client {number} still wait for the pace"
+            yield f"requests of client {number} still wait for the rate limit"
 
 
 def _secrets(world: World, callers: list[Caller]) -> Iterator[str]:

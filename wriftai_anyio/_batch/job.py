@@ -48,7 +48,7 @@ class Job:
 
     Attributes:
         operations: What creates and waits.
-        shape: Checks predictions.
+        parser: Turns answers into predictions.
         prepare: Makes a create of params and a model, files uploaded.
         listing: The list of predictions.
         model: The model's reference.
@@ -59,7 +59,7 @@ class Job:
     """
 
     operations: Operations
-    shape: PredictionParser
+    parser: PredictionParser
     prepare: Callable[[JsonInput, str], Awaitable[Create]]
     listing: Listing[Prediction]
     model: str

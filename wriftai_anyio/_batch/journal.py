@@ -93,7 +93,7 @@ class Journal:
         path: The file; made if it does not exist.
 
     Raises:
-        BatchJournalError: If the file is no journal, is damaged, or is in use. It is left as it was.
+        BatchJournalError: If the file is not a journal, is damaged, or is in use. It is left as it was.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -115,13 +115,13 @@ class Journal:
             raise
 
     def _is_new(self) -> bool:
-        """Looks at the file first: what is no journal is not opened for writing, which could change it."""
+        """Looks at the file first: what is not a journal is not opened for writing, which could change it."""
         if self._path.is_dir():
             raise self._error("cannot be opened", "it is a folder")
         try:
             if not self._path.exists() or self._path.stat().st_size == 0:
                 return True
-            # By SQLite: whoever closes a file that he opened by himself gives up the process's own lock of it.
+            # By SQLite, since to close a file that was opened otherwise releases the lock that this process has on it.
             with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
                 (application_id,) = database.execute("PRAGMA application_id").fetchone()
                 (version,) = database.execute("PRAGMA user_version").fetchone()

@@ -87,7 +87,7 @@ class JournaledJob:
 
     def _keep(self, number: int, result: JsonValue) -> Kept | None:
         try:
-            prediction = self._job.shape.detailed(result)
+            prediction = self._job.parser.detailed(result)
         except ShapeError as error:
             raise BatchJournalError(f"The journal is damaged: the result of input {number}: {error}.") from None
         if self._job.retry_failed and prediction["status"] in UNSUCCESSFUL_STATUSES:
@@ -147,7 +147,7 @@ class JournaledJob:
     async def _note(self, change: Change) -> None:
         """Writes a change, in one transaction with those that come while another is being written.
 
-        It is shielded: whoever leaves meanwhile must leave the journal true. After a failure nothing more is written.
+        It is shielded: the journal must be true when a caller leaves. After a failure nothing more is written.
         """
         self._unwritten.append(change)
         changes = self._unwritten
@@ -179,7 +179,7 @@ async def journaled(job: Job, path: str | PathLike[str]) -> AsyncGenerator[Journ
         path: The journal's path.
 
     Raises:
-        BatchJournalError: If the file is no journal, is damaged, or is in use. It is left as it was.
+        BatchJournalError: If the file is not a journal, is damaged, or is in use. It is left as it was.
     """
     async with Worker() as thread:
         journal = await thread.run(_open, path, thread.cleanup)
@@ -201,6 +201,6 @@ async def _find_lost(job: Job, journal: Journal, thread: Worker) -> LostCreates:
 
 def _open(path: str | PathLike[str], cleanup: ExitStack) -> Journal:
     journal = Journal(path)
-    # Whoever is cancelled while it is being opened never sees it.
+    # A caller who is cancelled while it is being opened never sees it.
     cleanup.callback(journal.close)
     return journal

@@ -67,7 +67,7 @@ async def find_lost_creates(
         listed = 0
         async for prediction in listing.items({"page_size": 50}):
             listed += 1
-            # Both in UTC, so that they compare as texts, whatever digits of a second follow.
+            # Both in UTC, so that they compare as strings, whatever digits of a second follow.
             created_at = prediction.get("created_at")
             if listed > MOST_LISTED or (created_at and created_at[:19] < earliest[:19]):
                 break

@@ -37,7 +37,7 @@ class _Callback(Generic[T]):
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        # What is no `Exception`, such as Ctrl-C in the callback, ends the call in the caller's thread.
+        # What is not an `Exception`, such as Ctrl-C in the callback, ends the call in the caller's thread.
         self._outcome: Outcome[T] = Outcome()
         self._done = anyio.Event()
         self._call_soon = CallSoon()
@@ -227,7 +227,7 @@ class Started(Generic[T]):
             self._loop.call_soon(self._call.give_up)
 
     def post(self, function: Callable[[], None]) -> None:
-        """Has a function called on its event loop, soon, and does not wait for it.
+        """Calls a function on its event loop, soon, and does not wait for it.
 
         Args:
             function: What to call; it must not raise.

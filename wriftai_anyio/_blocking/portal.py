@@ -167,7 +167,7 @@ class Portal:
     def stop(self) -> None:
         """Cancels the calls that still run and ends the thread; returns when it has ended, or after ten seconds."""
         if self._pid != os.getpid():
-            # The thread stayed behind in the parent of a fork, and so did whoever held the lock then.
+            # The thread stayed behind in the parent of a fork, and so did the thread that held the lock then.
             return
         with self._lock:
             self._stopping = True

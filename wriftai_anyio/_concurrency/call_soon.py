@@ -9,7 +9,7 @@ from anyio.lowlevel import current_token
 
 
 class CallSoon:
-    """Has functions called on the event loop on which it was made, soon and in order, from any thread.
+    """Calls functions on the event loop on which it was made, soon and in order, from any thread.
 
     It never blocks, so that finalizers and signal handlers may use it. An event loop that has ended calls nothing
     any more. In a forked child, a loop of the parent must not be called: the two share what wakes it.
@@ -25,7 +25,7 @@ class CallSoon:
         self._context = copy_context()
 
     def __call__(self, function: Callable[[], object]) -> None:
-        """Has a function called.
+        """Calls a function, soon, and does not wait for it.
 
         Args:
             function: The function.

@@ -20,10 +20,10 @@ LONGEST_FINISH: Final = 5.0
 
 @contextmanager
 def ungrouped() -> Generator[None]:
-    """Raises alone why the block is left early, as `reason_to_leave` says it.
+    """Raises the one error for which the block is left early, without the groups around it; see `reason_to_leave`.
 
     Raises:
-        BaseException: That.
+        BaseException: That error.
     """
     try:
         yield

@@ -15,7 +15,7 @@ def members(error: BaseException) -> Iterator[BaseException]:
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Returns an error, and all that led to it: first its cause, then, of a group, its members, at last its context.
 
-    The cause was named by whoever raised the error. The context is often machinery, such as a queue that was empty.
+    The cause was named where the error was raised. The context is often machinery, such as a queue that was empty.
     """
     seen: set[int] = set()
     pending = [error]

@@ -34,7 +34,7 @@ class DaemonExecutor(ThreadPoolExecutor):
         self._lock = threading.Lock()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Has a function run, and returns its outcome to come."""
+        """Begins to run a function, and returns its outcome to come."""
         future: Future[T] = Future()
         with self._lock:
             self._pending.append((future, partial(fn, *args, **kwargs)))

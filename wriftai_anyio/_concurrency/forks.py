@@ -60,7 +60,7 @@ class PerProcess(Generic[T]):
 
 @contextmanager
 def forks_wait() -> Generator[None]:
-    """Has forks of other threads, and other such blocks, wait until the block has ended.
+    """Makes forks of other threads, and other such blocks, wait until the block has ended.
 
     What one thread imports while another one forks, the child can never import: it finds the module half made, and
     its lock held by a thread that the child does not have.

@@ -25,7 +25,7 @@ async def side_by_side(function: Callable[[A], Awaitable[T]], arguments: Sequenc
         The results, in the order of the arguments.
 
     Raises:
-        BaseException: What the first call that failed raised, alone; the others are cancelled.
+        BaseException: What the first call that failed raised, without a group around it; the others are cancelled.
     """
     outcomes: dict[int, Outcome[T]] = {}
     failures: list[Outcome[T]] = []

@@ -42,7 +42,7 @@ class SerialThread:
         self._thread.start()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Has a function, which must not raise, called after those before it, and does not wait for it."""
+        """Calls a function, which must not raise, after those before it, and does not wait for it."""
         self._calls.put(function)
 
     def forget(self) -> None:

@@ -74,7 +74,7 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
 
 def begin_in_thread(function: Callable[[], T]) -> ThreadCall[T]:
-    """Has a function run in a thread of its own. Whoever is cancelled while waiting for it leaves it alone.
+    """Begins to run a function in a thread of its own, which goes on when who waits for it is cancelled.
 
     Args:
         function: What to run; it must end on its own, soon.
@@ -102,7 +102,7 @@ class Worker:
         self._thread = system.SerialThread("wriftai_anyio files")
 
     def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> ThreadCall[T]:
-        """Has a function run after those begun before, and does not wait for it.
+        """Begins to run a function, after those begun before, and does not wait for it.
 
         Args:
             function: What to run.
@@ -117,9 +117,9 @@ class Worker:
         return job
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Has a function run, and returns or raises what it did.
+        """Runs a function, and returns or raises what it did.
 
-        When cancelled, it is left alone: it must do no harm when it ends later.
+        When this is cancelled, the function goes on: to end later must be safe.
         """
         return await self.begin(function, *args, **kwargs).outcome()
 

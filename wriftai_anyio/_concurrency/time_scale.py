@@ -18,7 +18,7 @@ def scaled(seconds: float) -> float:
 
 @contextmanager
 def faster(factor: float) -> Generator[None, None, None]:
-    """Has time pass so many times as fast, in all threads, while the block lasts."""
+    """Makes time pass so many times as fast, in all threads, while the block lasts."""
     before, _tempo.factor = _tempo.factor, factor
     try:
         yield

@@ -1,7 +1,7 @@
 """The package's logger, and the words in which its lines say why something is tried again.
 
-INFO has a line for each retry, each noticeable wait for the pace and each reconnect; DEBUG one for each request and
-each answer. No line holds a token, a body, or more than the host of an address outside the API.
+INFO has a line for each retry, each noticeable wait for the rate limit and each reconnect; DEBUG one for each request
+and each answer. No line holds a token, a body, or more than the host of an address outside the API.
 """
 
 import logging
@@ -31,7 +31,7 @@ class _Harmless(logging.Filter):
 logger.addFilter(_Harmless())
 
 NOTICEABLE_WAIT: Final = 1.0
-"""Seconds of waiting for the pace from which on a line says so."""
+"""Seconds of waiting for the rate limit from which on a line says so."""
 
 
 def reason(outcome: httpx.Response | APIConnectionError | APIStatusError | APIResponseError) -> str:

@@ -43,14 +43,14 @@ def record(kind: type[T], key: str, **enumerations: type[StrEnum]) -> Callable[[
 
     Args:
         kind: The `TypedDict` that describes it.
-        key: The field that no such object is without.
+        key: The field that every such object has.
         **enumerations: Fields whose values become members; a value that is newer than this package stays as it is.
     """
 
     def shape(value: JsonValue) -> T:
         fields = dict(mapping(value))
         if fields.get(key) is None:
-            raise ShapeError(f"it is no {kind.__name__}: it has no `{key}`")
+            raise ShapeError(f"it is not of the type {kind.__name__}: it has no `{key}`")
         for name, enumeration in enumerations.items():
             found = fields.get(name)
             if isinstance(found, str):

@@ -24,4 +24,4 @@ def encoded(value: object) -> bytes:
 def _as_dict(value: object) -> dict[object, object]:
     if isinstance(value, Mapping):
         return dict(cast("Mapping[object, object]", value))
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

@@ -19,7 +19,7 @@ from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._config import Config
 from wriftai_anyio._instrumentation.event_hooks import Watch
 from wriftai_anyio._instrumentation.log import NOTICEABLE_WAIT, logger, reason
-from wriftai_anyio._rate_limits.accounts import SharedPace
+from wriftai_anyio._rate_limits.accounts import SharedLimits
 from wriftai_anyio._rate_limits.bucket import Bucket
 from wriftai_anyio._rate_limits.budget import Slot
 from wriftai_anyio._transport import retries
@@ -42,15 +42,15 @@ class Pipeline:
     Args:
         config: The client's configuration.
         http: The client's connections.
-        pace: The rate limits of the account.
+        rate_limits: The rate limits of the account.
         watch: The client's hooks.
     """
 
-    def __init__(self, config: Config, http: Http, pace: SharedPace, watch: Watch) -> None:
+    def __init__(self, config: Config, http: Http, rate_limits: SharedLimits, watch: Watch) -> None:
         self._max_retries = config.max_retries
         self._headers = base_headers(config)
         self._http = http
-        self._pace = pace
+        self._rate_limits = rate_limits
         self._watch = watch
 
     # What only passes on is not `async`: each frame between a caller and the socket is entered anew whenever the event
@@ -67,7 +67,7 @@ class Pipeline:
             APIConnectionError: If nothing came back.
             APIResponseError: If the answer is a redirect out of the API's origin.
         """
-        bucket = self._pace.get().bucket(request.method, request.path)
+        bucket = self._rate_limits.get().bucket(request.method, request.path)
         return try_until_done(_Sending(self, request, bucket, self._max_retries))
 
     async def attempt(
@@ -83,7 +83,7 @@ class Pipeline:
         """
         slot = await bucket.acquire(held=request.hold is not None, first=first_in_queue)
         if slot.waited >= NOTICEABLE_WAIT:
-            logger.info("%s %s waited %.2f s for the pace", request.method, request.path, slot.waited)
+            logger.info("%s %s waited %.2f s for the rate limit", request.method, request.path, slot.waited)
         try:
             response = await self._tell(request, slot, number)
             if response.is_redirect:

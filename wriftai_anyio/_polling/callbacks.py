@@ -78,7 +78,7 @@ async def call_back(on_poll: OnPoll, prediction: PredictionWithIO) -> None:
 
 @contextmanager
 def failures_named(prediction_id: str) -> Generator[None]:
-    """Has what a callback raises name the prediction, and the log say so: it was paid for, and must not be lost.
+    """Adds the prediction to what a callback raises, and logs it: it was paid for, and must not be lost.
 
     Args:
         prediction_id: The prediction's id.

@@ -38,13 +38,13 @@ class Poller:
 
     Args:
         api: What sends the requests.
-        shape: Checks predictions.
+        parser: Turns answers into predictions.
     """
 
-    def __init__(self, api: API, shape: PredictionParser) -> None:
+    def __init__(self, api: API, parser: PredictionParser) -> None:
         self._api = api
-        self._shape = shape
-        self._running = RunningList(api, shape)
+        self._parser = parser
+        self._running = RunningList(api, parser)
         # By the identity of their event loop, which they keep alive; held by their waits alone, so that no event loop
         # is kept that is closed while a wait is under way.
         self._loops: PerProcess[WeakValueDictionary[int, SharedPolls]] = PerProcess(WeakValueDictionary)
@@ -63,7 +63,7 @@ class Poller:
         path = prediction_path(prediction_id)
 
         def asked_for(value: JsonValue) -> PredictionWithIO:
-            prediction = self._shape.detailed(value)
+            prediction = self._parser.detailed(value)
             if not is_same_id(prediction["id"], prediction_id):
                 raise ShapeError(f"it is another prediction, {prediction['id']!r}")
             return prediction
@@ -87,7 +87,7 @@ class Poller:
         Args:
             prediction_id: The prediction's id.
             poll_interval: Seconds between the beginnings of two polls, at least.
-            on_poll: Called with each poll's prediction, which is fetched by itself then.
+            on_poll: Called with each poll's prediction, which is fetched on its own then.
             note: Called with each state that is fetched, to remember it.
             just_seen: Whether its state was just seen, so that the first poll is not due at once.
             is_new: Whether it was just created: the first polls come sooner then, unless many wait.

@@ -1,4 +1,4 @@
-"""The list of the account's running predictions, read as far as it tells of those that are awaited."""
+"""The list of the account's running predictions, read as far as those that are awaited are in it."""
 
 from collections.abc import Callable, Collection
 from typing import Final
@@ -21,17 +21,17 @@ class RunningList:
 
     Args:
         api: What sends the requests.
-        shape: Checks predictions.
+        parser: Turns answers into predictions.
     """
 
-    def __init__(self, api: API, shape: PredictionParser) -> None:
+    def __init__(self, api: API, parser: PredictionParser) -> None:
         self._api = api
-        self._shape = page_of(shape.listed)
+        self._page_shape = page_of(parser.listed)
         self._largest_is_refused = False
 
     @property
     def page_size(self) -> int:
-        """How many predictions one request tells of."""
+        """How many predictions one page holds."""
         return DEFAULT_PAGE if self._largest_is_refused else LARGEST_PAGE
 
     async def read(self, reading: "Reading", awaited: Collection[str], on_gone: Callable[[str], None]) -> None:
@@ -75,7 +75,7 @@ class RunningList:
             query["page_size"] = str(LARGEST_PAGE)
         if cursor is not None:
             query["cursor"] = cursor
-        page = await self._api.ask("GET", "/predictions", self._shape, params=query)
+        page = await self._api.ask("GET", "/predictions", self._page_shape, params=query)
         for prediction in page.items:
             self._api.observer.seen(prediction)
         return page

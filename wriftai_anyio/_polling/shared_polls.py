@@ -68,7 +68,7 @@ class SharedPolls:
 
     @property
     def few(self) -> bool:
-        """Whether so few wait here that more polls for each of them are no burden."""
+        """Whether so few wait here that more polls for each of them are not a burden."""
         return len(self._joined) < FEW
 
     def join(self, wait: Wait) -> None:

@@ -63,7 +63,7 @@ class Wait:
         self._poll_interval = poll_interval
         self._patience = patience
         self._first_interval = scaled(FIRST_INTERVAL) if eager else poll_interval
-        # Two times, since a list that tells of this wait saves its poll, but is not as fresh as one: it may lag.
+        # Two times, since a list with its prediction saves the poll, but is not as fresh as one: it may lag.
         self._seen_at = self._fetched_at = float("-inf") if seen_at is None else seen_at
         self._wants_each = wants_each
         self._told: PredictionWithIO | None = None
@@ -96,7 +96,7 @@ class Wait:
         self._seen_at = self._fetched_at = current_time()
 
     def note_listing(self, now: float) -> None:
-        """Notes that a list which tells of this prediction is asked for."""
+        """Notes that a list in which this prediction would be is asked for."""
         self._seen_at = now
         self._first_interval *= 2
 

@@ -89,7 +89,7 @@ class _EventConnection:
 
         Raises:
             APIConnectionError: If the connection broke.
-            APIResponseError: If what came is no event stream of the API.
+            APIResponseError: If what came is not an event stream of the API.
         """
         try:
             async for chunk in self._chunks:
@@ -133,7 +133,7 @@ class _EventConnection:
         return b"" if self.fruitful else self._decoder.unfinished(BEGINNING)
 
     def drop(self) -> None:
-        """Has the connection closed later, in a finalizer."""
+        """Leaves the connection to be closed later; for a finalizer."""
         close_later(self._response, self.aclose)
 
     async def aclose(self, patience: float = 0.0) -> None:
@@ -405,7 +405,7 @@ class EventReader:
         headers = _HEADERS if self._wait is None else {**_HEADERS, "prefer": Hold(self._wait).preference}
         response = await self._api.open("GET", path, headers=headers, params=params, timeout=self._timeout)
         if not is_event_stream(response.headers.get("content-type")):
-            raise response_error(await self._api.http.read(response), "it is no event stream")
+            raise response_error(await self._api.http.read(response), "it is not an event stream")
         self._accepted = True
         return _EventConnection(response, self._first_id, self._last_id)
 

@@ -189,7 +189,7 @@ class _Converter:
         try:
             file = copy(value) if isinstance(value, File) else File(cast("FileContent", value))
         except ValueError as error:
-            _refuse(f"is no file that can be uploaded: {error}", error)
+            _refuse(f"is not a file that can be uploaded: {error}", error)
         self._files[key] = (value, file)
         return file
 

@@ -1,7 +1,7 @@
 """What is done with predictions: create, wait, look, cancel; their deadlines, and what is finished on leaving early.
 
-The way of a create: the value (`create`) is sent through the pipeline, which paces, tries and parses it; the observer
-is told; the poller waits if that is wanted.
+The way of a create: the value (`create`) is sent through the pipeline, which waits for the rate limit, tries and
+parses it; the observer is told; the poller waits if that is wanted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -81,7 +81,7 @@ class Operations:
 
     Args:
         api: What sends the requests.
-        parser: Makes predictions of answers.
+        parser: Turns answers into predictions.
         poller: What the waits share.
     """
 
@@ -189,7 +189,7 @@ class Operations:
             return await self._bounded(followed, options, create_then_poll)
 
     async def cancel(self, prediction_id: str) -> None:
-        """Asks the server to cancel a prediction; asking again does no harm, so that it may be repeated."""
+        """Asks the server to cancel a prediction; asking again is safe."""
         path = prediction_path(prediction_id, "/cancel")
         await self._api.ask("POST", path, nothing, repeatable=True, urgent=True)
 

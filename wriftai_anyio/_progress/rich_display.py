@@ -43,7 +43,7 @@ class _RichDisplay:
             _Times(Column(no_wrap=True), is_short=is_narrow),
             expand=is_narrow,
             console=console,
-            # What is printed is drawn above the bars, and so on this console: not what shall go to a file or a pipe.
+            # What is printed is drawn above the bars, and so on this console: not what is to go to a file or a pipe.
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
         self._progress.start()

@@ -88,6 +88,6 @@ class _TqdmLine:
             # Up to its last move: a bar that was full for long must not look slow.
             values: dict[str, Any] = {**bar.format_dict, "elapsed": seconds, "rate": None}
             last = bar.format_meter(**values)
-        # By itself a bar would leave traces of those below it behind.
+        # On its own a bar would leave traces of those below it behind.
         tqdm.write(last, file=self._file)
         bar.close()

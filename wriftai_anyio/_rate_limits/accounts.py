@@ -1,7 +1,7 @@
 """The rate limits of each account, which belong to the account and not to a client.
 
-So all clients of this process with the same base URL and token share one pace, across threads and event loops. Other
-processes are seen through the server's headers and refusals alone.
+So all clients of this process with the same base URL and token share their buckets, across threads and event loops.
+Other processes are seen through the server's headers and refusals alone.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from .bucket import Bucket
 from .state import RateLimits
 
 
-class Pace:
+class AccountLimits:
     """The two buckets of one account."""
 
     def __init__(self) -> None:
@@ -31,30 +31,30 @@ class Pace:
 
 
 class _Registry:
-    """The paces of the accounts in use, while any client uses them."""
+    """The accounts in use, while any client uses them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._paces: weakref.WeakValueDictionary[bytes, Pace] = weakref.WeakValueDictionary()
+        self._accounts: weakref.WeakValueDictionary[bytes, AccountLimits] = weakref.WeakValueDictionary()
 
-    def pace(self, account: bytes) -> Pace:
+    def limits(self, account: bytes) -> AccountLimits:
         with self._lock:
-            pace = self._paces.get(account)
-            if pace is None:
-                pace = self._paces[account] = Pace()
-            return pace
+            limits = self._accounts.get(account)
+            if limits is None:
+                limits = self._accounts[account] = AccountLimits()
+            return limits
 
 
 _registry = PerProcess(_Registry)
 
 
-class SharedPace:
-    """An account's pace in the current process, also after a fork."""
+class SharedLimits:
+    """An account's rate limits in the current process, also after a fork."""
 
     def __init__(self, base_url: str, access_token: str | None) -> None:
         account = hashlib.sha256(f"{base_url}\n{access_token}".encode()).digest()
-        self._pace = PerProcess(lambda: _registry.get().pace(account))
+        self._limits = PerProcess(lambda: _registry.get().limits(account))
 
-    def get(self) -> Pace:
-        """Returns the pace of this process."""
-        return self._pace.get()
+    def get(self) -> AccountLimits:
+        """Returns those of this process."""
+        return self._limits.get()

@@ -84,7 +84,7 @@ class Bucket:
             outcome = self._try(held)
             if isinstance(outcome, Slot):
                 return outcome
-        began = pace_time()
+        began = shared_time()
         loop = id(current_token().native_token)
         waiter = _Waiter()
         with self._lock:
@@ -109,7 +109,7 @@ class Bucket:
 
     def _try(self, held: bool) -> Slot | float:
         with self._lock:
-            return self._budget.take(pace_time(), held)
+            return self._budget.take(shared_time(), held)
 
     def _wake_next(self) -> None:
         if not self._queues:
@@ -125,7 +125,7 @@ class Bucket:
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
         """Updates the budget from an answer."""
         with self._lock:
-            self._budget.answered(slot, status, headers, pace_time())
+            self._budget.answered(slot, status, headers, shared_time())
         self._wake_next()
 
     def unanswered(self, slot: Slot) -> None:
@@ -137,7 +137,7 @@ class Bucket:
     @property
     def pause(self) -> float:
         """Seconds for which nothing goes out, since something was refused."""
-        return self._budget.pause(pace_time())
+        return self._budget.pause(shared_time())
 
     def state(self) -> RateLimit:
         """Describes the bucket."""
@@ -163,6 +163,6 @@ class _PaceClock:
 _pace_clocks: Final = PerLoop("wriftai_anyio_pace_clock", _PaceClock)
 
 
-def pace_time() -> float:
+def shared_time() -> float:
     """Returns seconds of a clock that all event loops share, and that still runs on a loop's virtual time."""
     return _pace_clocks.get().time()

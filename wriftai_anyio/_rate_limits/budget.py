@@ -162,7 +162,7 @@ class _LongWindow:
 
 
 class Budget:
-    """The arithmetic of a bucket; times are those of `pace_time` where nothing else is said.
+    """The arithmetic of a bucket; times are those of `shared_time` where nothing else is said.
 
     Args:
         wall_clock: Returns this machine's Unix time; the server's may be another. By default `system`'s.

@@ -284,7 +284,7 @@ async def close(response: httpx.Response) -> None:
 
 
 async def abandon(chunks: AsyncIterator[bytes], patience: float = 0.0) -> None:
-    """Ends the iterator of an answer's body, whose connection is closed thereby.
+    """Ends the iterator of an answer's body, which closes the connection.
 
     Under httpx lies a chain of generators. trio warns of each that is left unfinished, and only what is raised
     in the innermost one finishes them all.

@@ -66,7 +66,7 @@ _without_secrets: Final = _WithoutSecrets()
 
 
 def guard_foreign_logs() -> None:
-    """Has the loggers of the libraries below us leave out secrets of our requests, from now on."""
+    """Makes the loggers of the libraries below us leave out secrets of our requests, from now on."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_without_secrets)
 
@@ -89,7 +89,7 @@ class under_way:  # noqa: N801 -- used like a function; a generator would cost e
 def guarded(chunks: AsyncIterator[bytes], request: httpx.Request) -> AsyncIterator[bytes]:
     """Returns the body of an answer, read under the mark of its request where that is needed.
 
-    With HTTP/2, whoever reads a body may also read the headers of another's answer.
+    With HTTP/2, the reader of one body may also read the headers of another's answer.
     """
     return _Marked(chunks, request) if _logger.isEnabledFor(logging.DEBUG) else chunks
 

@@ -85,7 +85,7 @@ class _CountedStream(httpx.AsyncByteStream):
 
 
 def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) -> None:
-    """Has an answer closed that is dropped unread, in a finalizer: before the next request, or with the client.
+    """Leaves an answer that is dropped unread, in a finalizer, to be closed by the next request, or with the client.
 
     trio warns of the generators under an answer if the garbage collection ends them.
 

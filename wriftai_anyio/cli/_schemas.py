@@ -33,7 +33,7 @@ def schema_rows(schema: object) -> list[tuple[str, ...]]:
 
     Returns:
         A row for each field, 200 at most; those of objects within it have dotted names. A reference is followed once
-        on the way to a field, so that a schema that refers to itself has an end. None for what is no object.
+        on the way to a field, so that a schema that refers to itself has an end. None for what is not an object.
     """
     root = _mapping(schema)
     rows = list(islice(_rows(root, root, "", frozenset()), MOST_ROWS + 1))
