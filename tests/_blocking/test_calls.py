@@ -26,7 +26,6 @@ from anyio.lowlevel import current_token
 from tests.support.clients import ID, Script, answer, client_of, never, run_on
 from wriftai_anyio import Client
 from wriftai_anyio._resources.base import Resource
-from wriftai_anyio.api import API
 from wriftai_anyio.predictions import AsyncWaitOptions, WaitOptions
 
 PATIENCE = 5.0
@@ -38,14 +37,12 @@ def resources() -> list[object]:
     return [client._api, *(value for value in vars(client).values() if isinstance(value, Resource))]
 
 
-def twins() -> list[Any]:
-    """Each twin of a coroutine method, as a pytest parameter of its class and its name."""
-    return [
-        pytest.param(type(resource), name.removeprefix("async_"), id=f"{type(resource).__name__}-{name}")
-        for resource in resources()
-        for name in dir(type(resource))
-        if name.startswith("async_")
-    ]
+def twins() -> Iterator[tuple[Any, str]]:
+    """Finds each twin of a coroutine method: what has it, and its name."""
+    for resource in resources():
+        for name in dir(type(resource)):
+            if name.startswith("async_"):
+                yield resource, name.removeprefix("async_")
 
 
 def in_blocking_terms(annotation: object) -> str:
@@ -100,48 +97,49 @@ def in_a_thread(function: Callable[[], object]) -> Iterator[Callable[[], BaseExc
     outcome()
 
 
+def call(twin: Callable[..., Any]) -> None:
+    required = [each for each in inspect.signature(twin).parameters.values() if each.default is each.empty]
+    result = twin(*[{"input": 1} if each.name == "params" else "o/n" for each in required])
+    if hasattr(result, "__enter__"):
+        result.__enter__()
+    if isinstance(result, Iterator):
+        next(result)
+
+
 class TestParity:
     def test_the_resources_are_found(self) -> None:
-        assert {"API-async_request", "Predictions-async_create"} <= {each.id for each in twins()}
+        found = {(type(resource).__name__, name) for resource, name in twins()}
+        assert {("API", "request"), ("Predictions", "create")} <= found
 
-    @pytest.mark.parametrize(("kind", "name"), twins())
-    def test_a_twin_has_the_signature_of_its_coroutine(self, kind: type, name: str) -> None:
-        twin = inspect.signature(getattr(kind, name), eval_str=True)
-        coroutine = inspect.signature(getattr(kind, f"async_{name}"), eval_str=True)
-        assert [(each.name, each.kind, each.default) for each in twin.parameters.values()] == [
-            (each.name, each.kind, default_in_blocking_terms(each.default)) for each in coroutine.parameters.values()
-        ]
-        assert {key: inspect.formatannotation(each.annotation) for key, each in twin.parameters.items()} == {
-            key: in_blocking_terms(each.annotation) for key, each in coroutine.parameters.items()
-        }
-        assert inspect.formatannotation(twin.return_annotation) == in_blocking_terms(coroutine.return_annotation)
+    def test_twins_have_the_signatures_of_their_coroutines(self) -> None:
+        for resource, name in twins():
+            twin = inspect.signature(getattr(type(resource), name), eval_str=True)
+            coroutine = inspect.signature(getattr(type(resource), f"async_{name}"), eval_str=True)
+            assert [(each.name, each.kind, each.default) for each in twin.parameters.values()] == [
+                (each.name, each.kind, default_in_blocking_terms(each.default))
+                for each in coroutine.parameters.values()
+            ], name
+            assert {key: inspect.formatannotation(each.annotation) for key, each in twin.parameters.items()} == {
+                key: in_blocking_terms(each.annotation) for key, each in coroutine.parameters.items()
+            }, name
+            returned = inspect.formatannotation(twin.return_annotation)
+            assert returned == in_blocking_terms(coroutine.return_annotation), name
 
-    @pytest.mark.parametrize(("kind", "name"), twins())
-    def test_a_twin_has_the_docstring_of_its_coroutine_in_blocking_terms(self, kind: type, name: str) -> None:
-        first_line, _, rest = (inspect.getdoc(getattr(kind, name)) or "").partition("\n")
-        of_coroutine, _, _ = (inspect.getdoc(getattr(kind, f"async_{name}")) or "").partition("\n")
-        assert first_line == of_coroutine.replace("async_", "")
-        assert first_line.endswith(".")
-        assert not re.search(r"\bawait |\basync |\basync_|\bAsync[A-Z]", rest)
+    def test_twins_have_the_docstrings_of_their_coroutines_in_blocking_terms(self) -> None:
+        for resource, name in twins():
+            first_line, _, rest = (inspect.getdoc(getattr(resource, name)) or "").partition("\n")
+            of_coroutine, _, _ = (inspect.getdoc(getattr(resource, f"async_{name}")) or "").partition("\n")
+            assert first_line == of_coroutine.replace("async_", ""), name
+            assert first_line.endswith("."), name
+            assert not re.search(r"\bawait |\basync |\basync_|\bAsync[A-Z]", rest), name
 
-    @pytest.mark.parametrize(("kind", "name"), twins())
-    def test_a_twin_inside_an_event_loop_names_its_coroutine(
-        self, kind: type[Resource] | type[API], name: str, backend: str
-    ) -> None:
-        (resource,) = [each for each in resources() if type(each) is kind]
-        twin = getattr(resource, name)
-        required = [each for each in inspect.signature(twin).parameters.values() if each.default is each.empty]
+    def test_twins_inside_an_event_loop_name_their_coroutines(self, backend: str) -> None:
+        async def call_all() -> None:
+            for resource, name in twins():
+                with pytest.raises(RuntimeError, match=r"`(await|async with|async for … in) …async_\w+\(…\)"):
+                    call(getattr(resource, name))
 
-        async def call() -> None:
-            given: dict[str, object] = {"params": {"input": 1}, "inputs": ["o/n"]}
-            result = twin(*[given.get(each.name, "o/n") for each in required])
-            if hasattr(result, "__enter__"):
-                result.__enter__()
-            if isinstance(result, Iterator):
-                next(result)
-
-        with pytest.raises(RuntimeError, match=r"`(await|async with|async for … in) …async_\w+\(…\)"):
-            run_on(backend, call)
+        run_on(backend, call_all)
 
 
 class TestThreads:

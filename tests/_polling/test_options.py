@@ -18,10 +18,10 @@ both = pytest.mark.parametrize("kind", [WaitOptions, AsyncWaitOptions])
 
 @both
 @pytest.mark.parametrize("name", ["poll_interval", "timeout", "duration"])
-@pytest.mark.parametrize("value", ["30", b"30", [1], {}, True, -1, -0.5, math.nan, math.inf, 10**400, Decimal(1), 1j])
-def test_what_is_no_number_of_seconds_is_refused(kind: Any, name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be a number of seconds"):
-        kind(**{name: value})
+def test_what_is_no_number_of_seconds_is_refused(kind: Any, name: str) -> None:
+    for value in ("30", b"30", [1], {}, True, -1, -0.5, math.nan, math.inf, 10**400, Decimal(1), 1j):
+        with pytest.raises(ValueError, match=f"{name} must be a number of seconds"):
+            kind(**{name: value})
 
 
 @both

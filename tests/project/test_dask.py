@@ -6,16 +6,17 @@ import runpy
 import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import distributed
 import pytest
-from distributed import LocalCluster
 
 from tests.support.subprocesses import CHECKOUT
 from wriftai_anyio import Client
 from wriftai_anyio.api import API
 from wriftai_anyio.sandbox import RateLimits, Sandbox
+
+if TYPE_CHECKING:
+    import distributed  # a second, which workers of pytest that run other tests need not spend
 
 LONGEST_TEST = 30.0
 """Seconds."""
@@ -37,9 +38,13 @@ def bounded() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[distributed.Client]:
+def cluster() -> "Iterator[distributed.Client]":
+    import distributed
+
     with (
-        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0") as workers,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0"
+        ) as workers,
         distributed.Client(workers) as cluster,
     ):
         yield cluster
@@ -69,7 +74,7 @@ def live_apis(base_url: str) -> int:
     return sum(isinstance(each, API) and each.config.base_url == base_url for each in gc.get_objects())
 
 
-def test_results_stream_back_and_each_worker_keeps_one_client(cluster: distributed.Client, run: Run) -> None:
+def test_results_stream_back_and_each_worker_keeps_one_client(cluster: "distributed.Client", run: Run) -> None:
     with Sandbox(setup_time=0.2) as sandbox, client_of(sandbox) as client:
         results = run(client, cluster, words(30))
         first = [next(results) for _ in range(15)]
@@ -78,7 +83,7 @@ def test_results_stream_back_and_each_worker_keeps_one_client(cluster: distribut
         assert len(sandbox.predictions) == 30
 
 
-def test_a_killed_worker_loses_nothing_and_nothing_is_created_twice(cluster: distributed.Client, run: Run) -> None:
+def test_a_killed_worker_loses_nothing_and_nothing_is_created_twice(cluster: "distributed.Client", run: Run) -> None:
     with Sandbox(setup_time=1.0) as sandbox, client_of(sandbox) as client:
         results = run(client, cluster, words(24))
         first = next(results)
@@ -89,7 +94,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_created_twice(cluster: dis
         assert len(sandbox.predictions) == 24
 
 
-def test_the_limits_of_the_account_hold_for_all_workers(cluster: distributed.Client, run: Run) -> None:
+def test_the_limits_of_the_account_hold_for_all_workers(cluster: "distributed.Client", run: Run) -> None:
     with Sandbox(rate_limits=RateLimits(100, 50)) as sandbox, client_of(sandbox) as client:
         assert dict(run(client, cluster, words(24))) == expected(24)
         assert len(sandbox.predictions) == 24
@@ -98,7 +103,7 @@ def test_the_limits_of_the_account_hold_for_all_workers(cluster: distributed.Cli
 
 
 def test_failures_have_the_index_of_their_input_and_do_not_stop_the_others(
-    cluster: distributed.Client, run: Run
+    cluster: "distributed.Client", run: Run
 ) -> None:
     inputs = words(6)
     inputs[2] = {"input": {"text": 7}}
@@ -111,7 +116,7 @@ def test_failures_have_the_index_of_their_input_and_do_not_stop_the_others(
     assert results == {number: number + 1 for number in (0, 1, 3, 5)}
 
 
-def test_with_a_journal_it_goes_on_where_it_was_left(cluster: distributed.Client, run: Run, tmp_path: Path) -> None:
+def test_with_a_journal_it_goes_on_where_it_was_left(cluster: "distributed.Client", run: Run, tmp_path: Path) -> None:
     journal = str(tmp_path / "journal")
     with Sandbox() as sandbox, client_of(sandbox) as client:
         stopped = run(client, cluster, words(30), journal)
@@ -122,7 +127,7 @@ def test_with_a_journal_it_goes_on_where_it_was_left(cluster: distributed.Client
         assert len(sandbox.predictions) == 30
 
 
-def test_a_client_captured_by_a_closure_works_on_every_worker(cluster: distributed.Client) -> None:
+def test_a_client_captured_by_a_closure_works_on_every_worker(cluster: "distributed.Client") -> None:
     with Sandbox() as sandbox, client_of(sandbox) as client:
 
         def echo(value: int) -> Any:

@@ -49,19 +49,19 @@ def unsaid(function: Callable[..., object]) -> Iterator[str]:
         yield "what it returns"
 
 
-@pytest.mark.parametrize("module", list(public_modules()))
+@pytest.mark.parametrize("module", public_modules())
 def test_functions_say_what_they_take_and_give(module: str) -> None:
     complaints = {name: list(unsaid(function)) for name, function in public_functions(module)}
     assert {name: left_out for name, left_out in complaints.items() if left_out} == {}
 
 
-@pytest.mark.parametrize("module", list(public_modules()))
+@pytest.mark.parametrize("module", public_modules())
 def test_classes_say_what_they_are_for(module: str) -> None:
     classes = {name: value for name, value in exported(module).items() if is_class(value)}
     assert [name for name, value in classes.items() if not value.__dict__["__doc__"]] == []
 
 
-@pytest.mark.parametrize("module", list(public_modules()))
+@pytest.mark.parametrize("module", public_modules())
 def test_examples_are_python(module: str) -> None:
     documented = [function for _, function in public_functions(module)]
     texts = [inspect.getdoc(value) or "" for value in [*documented, *exported(module).values()]]
@@ -87,7 +87,7 @@ def literal_docstrings(kind: type) -> dict[str, str | None]:
     return {"": ast.get_docstring(found), **methods}
 
 
-@pytest.mark.parametrize("module", list(public_modules()))
+@pytest.mark.parametrize("module", public_modules())
 def test_docstrings_stand_in_the_source_as_help_shows_them(module: str) -> None:
     classes = [value for value in exported(module).values() if is_class(value) and value.__module__.startswith(PACKAGE)]
     for kind in (each for value in classes for each in value.__mro__ if each.__module__.startswith(PACKAGE)):

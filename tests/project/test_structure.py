@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.subprocesses import CHECKOUT
+from tests.support.twins import docstring_of, generated_lines
 
 PACKAGE = CHECKOUT / "wriftai_anyio"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -22,33 +23,29 @@ def name(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-def docstring_lines(node: ast.AST) -> int:
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
-        return (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
-    return 0
+def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    docstring = docstring_of(node)
+    return (docstring.end_lineno or 0) - docstring.lineno + 1 if docstring else 0
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1 - docstring_lines(node)
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_files_and_functions_are_short(path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    spelled_twice = {each.name.removeprefix("async_") for each in functions(tree) if each.name.startswith("async_")}
-    generated = sum(
-        docstring_lines(function)
-        for function in functions(tree)
-        if isinstance(function, ast.FunctionDef) and function.name in spelled_twice
-    )
-    assert source.count("\n") - generated <= LONGEST_FILE
-    too_long = {
-        function.name: length
-        for function in functions(tree)
-        if (length := (function.end_lineno or 0) - function.lineno + 1 - docstring_lines(function)) > LONGEST_FUNCTION
-    }
-    assert too_long == {}
+def test_files_are_short() -> None:
+    sources = {name(path): path.read_text(encoding="utf-8") for path in MODULES}
+    lengths = {module: source.count("\n") - generated_lines(source) for module, source in sources.items()}
+    assert {module: lines for module, lines in lengths.items() if lines > LONGEST_FILE} == {}
+
+
+def test_functions_are_short() -> None:
+    trees = {name(path): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+    lengths = {(module, each.name): length(each) for module, tree in trees.items() for each in functions(tree)}
+    assert {function: lines for function, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name)
@@ -58,15 +55,16 @@ def test_a_folder_of_internals_has_few_modules_and_an_empty_front(folder: Path) 
     assert (folder / "__init__.py").read_text(encoding="utf-8") == ""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_no_module_reaches_for_the_private_names_of_another(path: Path) -> None:
-    imports = (
-        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
-    )
-    reached = [
+def private_imports(path: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [
         f"{node.module}.{alias.name}"
-        for node in imports
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
-        if node.module and alias.name.startswith("_") and not alias.name.startswith("__")
+        if alias.name.startswith("_") and not alias.name.startswith("__")
     ]
-    assert reached == []
+
+
+def test_no_module_reaches_for_the_private_names_of_another() -> None:
+    assert {name(path): reached for path in MODULES if (reached := private_imports(path))} == {}

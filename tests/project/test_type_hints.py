@@ -5,35 +5,38 @@ import inspect
 import types
 import typing
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
 from tests.support.public_modules import PACKAGE, public_modules
 
-MODULES = {name: importlib.import_module(name) for name in public_modules()}
-PUBLIC = {id(getattr(module, name)) for module in MODULES.values() for name in module.__all__}
+
+def exported(module_name: str) -> dict[str, object]:
+    module = importlib.import_module(module_name)
+    return {name: getattr(module, name) for name in module.__all__}
 
 
-def public_things() -> Iterator[tuple[str, object]]:
-    for module_name, module in MODULES.items():
-        for name in module.__all__:
-            value = getattr(module, name)
-            if isinstance(value, type) and not isinstance(value, types.GenericAlias):
-                yield f"{module_name}.{name}", value
-                for method_name, method in inspect.getmembers(value):
-                    function = method.fget if isinstance(method, property) else inspect.unwrap(method)
-                    named = not method_name.startswith("_") or method_name in {"__init__", "__call__"}
-                    if (
-                        named
-                        and inspect.isroutine(function)
-                        and (getattr(function, "__module__", None) or "").startswith(PACKAGE)
-                    ):
-                        yield f"{module_name}.{name}.{method_name}", getattr(function, "__func__", function)
-            elif inspect.isfunction(value):
-                yield f"{module_name}.{name}", value
+@cache
+def public_ids() -> set[int]:
+    return {id(value) for module in public_modules() for value in exported(module).values()}
 
 
-THINGS = dict(public_things())
+def public_things(module: str) -> Iterator[tuple[str, object]]:
+    for name, value in exported(module).items():
+        if isinstance(value, type) and not isinstance(value, types.GenericAlias):
+            yield name, value
+            yield from public_methods(name, value)
+        elif inspect.isfunction(value):
+            yield name, value
+
+
+def public_methods(name: str, kind: type) -> Iterator[tuple[str, object]]:
+    for method_name, method in inspect.getmembers(kind):
+        function = method.fget if isinstance(method, property) else inspect.unwrap(method)
+        named = not method_name.startswith("_") or method_name in {"__init__", "__call__"}
+        if named and inspect.isroutine(function) and (getattr(function, "__module__", None) or "").startswith(PACKAGE):
+            yield f"{name}.{method_name}", getattr(function, "__func__", function)
 
 
 def named(annotation: object) -> Iterator[object]:
@@ -44,9 +47,16 @@ def named(annotation: object) -> Iterator[object]:
     yield typing.get_origin(annotation) or annotation
 
 
-@pytest.mark.parametrize("name", THINGS)
-def test_hints_resolve(name: str) -> None:
-    typing.get_type_hints(THINGS[name])
+def test_public_things_are_found() -> None:
+    found = dict(public_things(f"{PACKAGE}.predictions"))
+    assert {"Predictions", "Predictions.async_create", "Predictions.create", "PredictionWithIO"} <= set(found)
+    assert sum(1 for module in public_modules() for _ in public_things(module)) > 400
+
+
+@pytest.mark.parametrize("module", public_modules())
+def test_hints_resolve(module: str) -> None:
+    for _, thing in public_things(module):
+        typing.get_type_hints(thing)
 
 
 MADE_BY_THE_CLIENT = {
@@ -70,10 +80,11 @@ def private_types(thing: object) -> set[str]:
         f"{each.__module__}.{each.__qualname__}"
         for hint in hints.values()
         for each in named(hint)
-        if isinstance(each, type) and each.__module__.startswith(PACKAGE) and id(each) not in PUBLIC
+        if isinstance(each, type) and each.__module__.startswith(PACKAGE) and id(each) not in public_ids()
     }
 
 
-@pytest.mark.parametrize("name", [name for name in THINGS if ".".join(name.split(".")[-2:]) not in INTERNAL])
-def test_signatures_name_public_types(name: str) -> None:
-    assert private_types(THINGS[name]) == set()
+@pytest.mark.parametrize("module", public_modules())
+def test_signatures_name_public_types(module: str) -> None:
+    named_privately = {name: private_types(thing) for name, thing in public_things(module) if name not in INTERNAL}
+    assert {name: private for name, private in named_privately.items() if private} == {}
