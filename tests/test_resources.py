@@ -178,7 +178,8 @@ def test_beside_each_list_there_is_an_iteration_over_all_its_pages(spelling: Spe
 
 @pytest.mark.parametrize("call", [*GETS, *CHANGES, *LISTS], ids=str)
 def test_answers_of_another_shape_are_errors(call: Call) -> None:
-    for wrong in ({}, [], "text", None, {"items": [{}]}):
+    wrong_ones: list[object] = [{}, [], "text", None, {"items": [{}]}]
+    for wrong in wrong_ones:
         with pytest.raises(APIResponseError):
             run(Spelling("async-asyncio"), call, Script(httpx.Response(200, json=wrong)))
 

@@ -16,12 +16,13 @@ import anyio
 import httpx
 import pytest
 from anyio import fail_after
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import clients as support
 from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
 from tests.support.clients import TOKEN, until
+from tests.support.fuzzing import fuzzed
 from tests.support.subprocesses import run_python
 from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
 from wriftai_anyio._batch.digest import digest
@@ -434,14 +435,14 @@ JSON = st.recursive(
 
 
 class TestDigests:
-    @settings(deadline=None)
+    @fuzzed(25)
     @given(JSON, st.booleans() | st.none())
     def test_those_of_plain_json_are_those_of_the_first_version(self, value: Any, validate: bool | None) -> None:
         params = {"validate_input": validate, "input": value} if validate is not None else {"input": value}
         of_the_first = hashlib.sha256(json.dumps([MODEL, params], sort_keys=True).encode()).digest()
         assert digest(taken(params).value, MODEL) == of_the_first
 
-    @settings(deadline=None)
+    @fuzzed(25)
     @given(st.dictionaries(st.text(), JSON, max_size=5))
     def test_equal_inputs_have_equal_ones_whatever_they_are_made_of(self, fields: dict[str, Any]) -> None:
         reordered = MappingProxyType(dict(reversed(fields.items())))
@@ -449,7 +450,7 @@ class TestDigests:
         digests = {digest(taken({"input": each}).value, MODEL) for each in (fields, reordered, lists)}
         assert len(digests) == 1
 
-    @settings(deadline=None)
+    @fuzzed(25)
     @given(JSON, JSON)
     def test_other_inputs_have_others(self, one: Any, other: Any) -> None:
         written = [json.dumps(each, sort_keys=True) for each in (one, other)]

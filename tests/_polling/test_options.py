@@ -19,7 +19,8 @@ both = pytest.mark.parametrize("kind", [WaitOptions, AsyncWaitOptions])
 @both
 @pytest.mark.parametrize("name", ["poll_interval", "timeout", "duration"])
 def test_what_is_no_number_of_seconds_is_refused(kind: Any, name: str) -> None:
-    for value in ("30", b"30", [1], {}, True, -1, -0.5, math.nan, math.inf, 10**400, Decimal(1), 1j):
+    wrong: list[object] = ["30", b"30", [1], {}, True, -1, -0.5, math.nan, math.inf, 10**400, Decimal(1), 1j]
+    for value in wrong:
         with pytest.raises(ValueError, match=f"{name} must be a number of seconds"):
             kind(**{name: value})
 

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fuzzing import fuzzed
 from wriftai_anyio.json_codec import encode_json
 from wriftai_anyio.sandbox import Model, Sandbox
 
@@ -92,19 +93,14 @@ def check(ended: Ended) -> None:
     assert not any(line.startswith("Error: all is well") for line in ended.err.splitlines())
 
 
-few = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
 class TestShapes:
-    @few
+    @fuzzed(12)
     @given(answer=damaged(PREDICTION))
     @pytest.mark.parametrize("command", [["get", ID], ["run", "o/m", "--no-wait"], ["wait", ID, "--timeout", "0"]])
     def test_of_a_prediction(self, against: Run, command: list[str], answer: Any) -> None:
         check(against(answer, *command))
 
-    @few
+    @fuzzed(12)
     @given(
         items=st.lists(
             damaged(PREDICTION, 0.1) | damaged({**PREDICTION, "id": ID, "status": "failed"}, 0.3), max_size=3
@@ -113,18 +109,18 @@ class TestShapes:
     def test_of_a_list(self, against: Run, items: Any) -> None:
         check(against({"items": items, "next_cursor": None}, "list"))
 
-    @few
+    @fuzzed(12)
     @given(answer=damaged(MODEL))
     @pytest.mark.parametrize("command", [["model", "o/m"], ["run", "o/m", "--timeout", "0"]])
     def test_of_a_model(self, against: Run, command: list[str], answer: Any) -> None:
         check(against(answer, *command))
 
-    @few
+    @fuzzed(12)
     @given(answer=damaged(VERSION))
     def test_of_a_version(self, against: Run, answer: Any) -> None:
         check(against(answer, "model", "o/m:1"))
 
-    @few
+    @fuzzed(12)
     @given(answer=damaged({"items": [MODEL, MODEL], "next_cursor": None}))
     def test_of_models(self, against: Run, answer: Any) -> None:
         check(against(answer, "models"))
@@ -198,7 +194,7 @@ def test_schema_that_explodes_is_a_short_table(run: Run, sandbox: Sandbox) -> No
     schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}, "$defs": {"n": node}}
     sandbox.models["me/many"] = Model(lambda given: given, schema)
     assert len(run("model", "me/many").out.splitlines()) == 5 + 61
-    wide = {"properties": {f"f{number}": {"enum": list(range(5000))} for number in range(500)}}
+    wide = {"properties": {f"f{number}": {"enum": list(range(500))} for number in range(250)}}
     sandbox.models["me/wide"] = Model(lambda given: given, wide)
     ended = run("model", "me/wide")
     assert "more than 200 fields: see --json" in ended.out
