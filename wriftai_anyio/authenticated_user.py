@@ -46,7 +46,7 @@ class AuthenticatedUser(Resource):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
         """
-        return await self._api.ask("GET", "/user", user_with_details)
+        return await self._api.pipeline.ask("GET", "/user", user_with_details)
 
     def get(self) -> UserWithDetails:
         """Get the authenticated user.
@@ -75,7 +75,9 @@ class AuthenticatedUser(Resource):
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
-        return await self._api.ask("PATCH", "/user", user_with_details, json=fields_of(params, UpdateUserParams))
+        return await self._api.pipeline.ask(
+            "PATCH", "/user", user_with_details, json=fields_of(params, UpdateUserParams)
+        )
 
     def update(self, params: UpdateUserParams) -> UserWithDetails:
         """Update the authenticated user.

@@ -186,7 +186,7 @@ class ModelVersions(Resource):
             print(version["schemas"]["prediction"]["input"])
             ```
         """
-        return await self._api.ask("GET", version_path(identifier), _version_with_details)
+        return await self._api.pipeline.ask("GET", version_path(identifier), _version_with_details)
 
     def get(self, identifier: str) -> ModelVersionWithDetails:
         """Get a model version, with the schemas of its input and output.
@@ -230,7 +230,7 @@ class ModelVersions(Resource):
             APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
         path = f"{model_path(identifier)}/versions"
-        return await self._api.ask(
+        return await self._api.pipeline.ask(
             "POST", path, _created_version, json=fields_of(options, CreateModelVersionParams, "options")
         )
 
@@ -264,7 +264,7 @@ class ModelVersions(Resource):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
         """
-        await self._api.ask("DELETE", version_path(identifier), nothing)
+        await self._api.pipeline.ask("DELETE", version_path(identifier), nothing)
 
     def delete(self, identifier: str) -> None:
         """Delete a model version.
@@ -295,7 +295,7 @@ class ModelVersions(Resource):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
         """
-        return await self._api.ask("GET", f"{version_path(identifier)}/configuration", _configuration)
+        return await self._api.pipeline.ask("GET", f"{version_path(identifier)}/configuration", _configuration)
 
     def get_configuration(self, identifier: str) -> ModelVersionConfiguration:
         """Get the configuration of a model version.
@@ -333,7 +333,7 @@ class ModelVersions(Resource):
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         path = f"{version_path(identifier)}/configuration"
-        return await self._api.ask(
+        return await self._api.pipeline.ask(
             "PATCH", path, _configuration, json=fields_of(params, UpdateModelVersionConfigurationParams)
         )
 

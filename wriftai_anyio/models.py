@@ -210,7 +210,7 @@ class ModelsResource(SearchedResource[Model]):
             print(model["description"], model["latest_version"])
             ```
         """
-        return await self._api.ask("GET", model_path(identifier), _model_with_details)
+        return await self._api.pipeline.ask("GET", model_path(identifier), _model_with_details)
 
     def get(self, identifier: str) -> ModelWithDetails:
         """Get a model, with its latest version.
@@ -249,7 +249,9 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
-        return await self._api.ask("POST", "/models", _model_with_details, json=fields_of(params, CreateModelParams))
+        return await self._api.pipeline.ask(
+            "POST", "/models", _model_with_details, json=fields_of(params, CreateModelParams)
+        )
 
     def create(self, params: CreateModelParams) -> ModelWithDetails:
         """Create a model.
@@ -283,7 +285,7 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
-        return await self._api.ask(
+        return await self._api.pipeline.ask(
             "PATCH", model_path(identifier), _model_with_details, json=fields_of(params, UpdateModelParams)
         )
 
@@ -317,7 +319,7 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
         """
-        await self._api.ask("DELETE", model_path(identifier), nothing)
+        await self._api.pipeline.ask("DELETE", model_path(identifier), nothing)
 
     def delete(self, identifier: str) -> None:
         """Delete a model.

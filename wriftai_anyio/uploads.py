@@ -68,7 +68,7 @@ class Uploads(Resource):
         size = fields.get("size")
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise ValueError(f"size must be a number of bytes, not {size!r}.")
-        return await self._api.ask("POST", "/uploads", _upload_of(size), json=fields)
+        return await self._api.pipeline.ask("POST", "/uploads", _upload_of(size), json=fields)
 
     def create(self, params: CreateUploadParams) -> Upload:
         """Prepare the upload of a file.
@@ -106,7 +106,7 @@ class Uploads(Resource):
             APIConnectionError: If there was no answer.
         """
         path = f"/uploads/{segment(upload_id, 'upload_id')}/complete"
-        return await self._api.ask(
+        return await self._api.pipeline.ask(
             "POST", path, _completed, json=fields_of(params, CompleteUploadParams), repeatable=True
         )
 

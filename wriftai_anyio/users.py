@@ -50,7 +50,7 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
         """
-        return await self._api.ask("GET", f"/users/{segment(name, 'name')}", user_with_details)
+        return await self._api.pipeline.ask("GET", f"/users/{segment(name, 'name')}", user_with_details)
 
     def get(self, name: str) -> UserWithDetails:
         """Get a user by name.

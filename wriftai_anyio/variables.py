@@ -72,7 +72,9 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
-        return await self._api.ask("POST", "/variables", _variable, json=fields_of(params, CreateVariableParams))
+        return await self._api.pipeline.ask(
+            "POST", "/variables", _variable, json=fields_of(params, CreateVariableParams)
+        )
 
     def create(self, params: CreateVariableParams) -> Variable:
         """Create a variable.
@@ -106,7 +108,9 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
-        return await self._api.ask("PATCH", _path(name), _variable, json=fields_of(params, UpdateVariableParams))
+        return await self._api.pipeline.ask(
+            "PATCH", _path(name), _variable, json=fields_of(params, UpdateVariableParams)
+        )
 
     def update(self, name: str, params: UpdateVariableParams) -> Variable:
         """Update a variable.
@@ -138,7 +142,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer.
         """
-        await self._api.ask("DELETE", _path(name), nothing)
+        await self._api.pipeline.ask("DELETE", _path(name), nothing)
 
     def delete(self, name: str) -> None:
         """Delete a variable.

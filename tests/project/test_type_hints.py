@@ -71,7 +71,7 @@ MADE_BY_THE_CLIENT = {
     "PredictionStream",
 }
 """Classes whose instances users are given: their constructors are the package's own."""
-INTERNAL = {"API.ask", "API.open"} | {f"{kind}.__init__" for kind in MADE_BY_THE_CLIENT}
+INTERNAL = {f"{kind}.__init__" for kind in MADE_BY_THE_CLIENT}
 
 
 def private_types(thing: object) -> set[str]:

@@ -6,9 +6,9 @@ retry loop ── attempt ── rate limit ── redirects ── hooks and lo
 """
 
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 import httpx
@@ -16,6 +16,7 @@ import httpx
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.cancellation import SendShield
 from wriftai_anyio._concurrency.time_scale import scaled
+from wriftai_anyio._concurrency.tracebacks import without_internals
 from wriftai_anyio._config import Config
 from wriftai_anyio._instrumentation.event_hooks import Watch
 from wriftai_anyio._instrumentation.log import NOTICEABLE_WAIT, logger, reason
@@ -24,14 +25,17 @@ from wriftai_anyio._rate_limits.bucket import Bucket
 from wriftai_anyio._rate_limits.budget import Slot
 from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.connections import Http
-from wriftai_anyio.errors import RateLimitError
+from wriftai_anyio._types.json import JsonValue
+from wriftai_anyio.errors import RateLimitError, WriftAIError
 from wriftai_anyio.hooks import RequestEvent
 
 from .attempt_hooks import AttemptHooks
 from .redirects import follow_redirects
-from .request import APIRequest, base_headers
-from .responses import refusal
+from .request import APIRequest, Query, base_headers
+from .responses import refusal, shaped
 from .retry_loop import Failure, try_until_done
+
+T = TypeVar("T")
 
 MOST_REDIRECTS: Final = 3
 
@@ -47,11 +51,104 @@ class Pipeline:
     """
 
     def __init__(self, config: Config, http: Http, rate_limits: SharedLimits, watch: Watch) -> None:
-        self._max_retries = config.max_retries
+        self._config = config
         self._headers = base_headers(config)
         self._http = http
         self._rate_limits = rate_limits
         self._watch = watch
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        shape: Callable[[JsonValue], T],
+        *,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Query | None = None,
+        hold: str | None = None,
+        timeout: httpx.Timeout | None = None,
+        repeatable: bool | None = None,
+        shield: SendShield | None = None,
+        hooks: AttemptHooks | None = None,
+        urgent: bool = False,
+    ) -> T:
+        """Sends a request and checks the shape of its answer; see `API.async_request`.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL.
+            shape: Returns the result for the decoded answer; raises `ShapeError` where it is not as promised.
+            json: The body, if there is one.
+            headers: More headers, for this request alone.
+            params: Query parameters.
+            hold: The value of the header `Prefer`, by which the server is asked to answer late.
+            timeout: Instead of the client's.
+            repeatable: Whether it is safe to repeat. By default GET, HEAD, PUT and DELETE are.
+            shield: Entered while an attempt is under way, which is then let finish.
+            hooks: Awaited around each attempt.
+            urgent: Whether it goes before the requests that wait for the rate limit already.
+
+        Returns:
+            What `shape` returned.
+
+        Raises:
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
+            APIResponseError: If the answer is not what the API promises.
+        """
+        request = APIRequest.checked(
+            self._config,
+            method,
+            path,
+            json=json,
+            headers=headers,
+            params=params,
+            timeout=timeout,
+            repeatable=repeatable,
+        )
+        if hold or shield or hooks or urgent:
+            request = request._replace(hold=hold, shield=shield, hooks=hooks, urgent=urgent)
+        try:
+            return shaped(await self.answer(request), shape)
+        except WriftAIError as error:
+            raise without_internals(error)  # noqa: B904 -- the same error
+
+    async def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Query | None = None,
+        timeout: httpx.Timeout | None = None,
+    ) -> httpx.Response:
+        """Sends a request and returns as soon as its answer begins; see `ask`.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL.
+            json: The body, if there is one.
+            headers: More headers, for this request alone.
+            params: Query parameters.
+            timeout: Instead of the client's.
+
+        Returns:
+            The answer, a success, of which nothing is read. The caller closes it.
+
+        Raises:
+            APIStatusError: If the API refuses the request.
+            APIConnectionError: If there was no answer.
+            APIResponseError: If the answer is a redirect out of the API's origin.
+        """
+        request = APIRequest.checked(
+            self._config, method, path, json=json, headers=headers, params=params, timeout=timeout
+        )
+        try:
+            return await self.answer(request._replace(unread=True))
+        except WriftAIError as error:
+            raise without_internals(error)  # noqa: B904 -- the same error
 
     # What only passes on is not `async`: each frame between a caller and the socket is entered anew whenever the event
     # loop resumes the call, some six times for one answer.
@@ -68,7 +165,7 @@ class Pipeline:
             APIResponseError: If the answer is a redirect out of the API's origin.
         """
         bucket = self._rate_limits.get().bucket(request.method, request.path)
-        return try_until_done(_Sending(self, request, bucket, self._max_retries))
+        return try_until_done(_Sending(self, request, bucket, self._config.max_retries))
 
     async def attempt(
         self, request: APIRequest, bucket: Bucket, number: int, *, first_in_queue: bool

@@ -68,7 +68,7 @@ class Poller:
                 raise ShapeError(f"it is another prediction, {prediction['id']!r}")
             return prediction
 
-        prediction = await self._api.ask("GET", path, asked_for, hooks=hooks)
+        prediction = await self._api.pipeline.ask("GET", path, asked_for, hooks=hooks)
         self._api.observer.seen(prediction)
         return prediction
 

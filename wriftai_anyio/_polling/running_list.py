@@ -75,7 +75,7 @@ class RunningList:
             query["page_size"] = str(LARGEST_PAGE)
         if cursor is not None:
             query["cursor"] = cursor
-        page = await self._api.ask("GET", "/predictions", self._page_shape, params=query)
+        page = await self._api.pipeline.ask("GET", "/predictions", self._page_shape, params=query)
         for prediction in page.items:
             self._api.observer.seen(prediction)
         return page

@@ -403,7 +403,7 @@ class EventReader:
         path = prediction_path(prediction_id, "/stream")
         params = None if self._last_id is None else {"after_id": self._last_id}
         headers = _HEADERS if self._wait is None else {**_HEADERS, "prefer": Hold(self._wait).preference}
-        response = await self._api.open("GET", path, headers=headers, params=params, timeout=self._timeout)
+        response = await self._api.pipeline.open("GET", path, headers=headers, params=params, timeout=self._timeout)
         if not is_event_stream(response.headers.get("content-type")):
             raise response_error(await self._api.http.read(response), "it is not an event stream")
         self._accepted = True

@@ -139,7 +139,7 @@ class Operations:
             APIConnectionError: If it certainly did not reach the server.
         """
         with outcome_told():
-            response = await self._api.open(
+            response = await self._api.pipeline.open(
                 "POST", "/predictions", json=create.body, headers={**create.headers, **headers}, timeout=timeout
             )
             if is_event_stream(response.headers.get("content-type")):
@@ -156,7 +156,7 @@ class Operations:
     ) -> PredictionWithIO:
         """Sends a create, and tells the observer and the poller what it made."""
         with outcome_told():
-            prediction = await self._api.ask(
+            prediction = await self._api.pipeline.ask(
                 "POST",
                 "/predictions",
                 self._parser.detailed,
@@ -191,7 +191,7 @@ class Operations:
     async def cancel(self, prediction_id: str) -> None:
         """Asks the server to cancel a prediction; asking again is safe."""
         path = prediction_path(prediction_id, "/cancel")
-        await self._api.ask("POST", path, nothing, repeatable=True, urgent=True)
+        await self._api.pipeline.ask("POST", path, nothing, repeatable=True, urgent=True)
 
     async def _create(
         self,

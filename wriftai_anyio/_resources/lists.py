@@ -64,7 +64,7 @@ class Listing(Generic[T]):
         return Items(Pages(self._fetch, self._parameters(options)), partial(self._api.blocking.start, async_name))
 
     async def _fetch(self, query: Mapping[str, QueryValue]) -> PaginatedResponse[T]:
-        page = await self._api.ask("GET", self._path, self._page, params=query)
+        page = await self._api.pipeline.ask("GET", self._path, self._page, params=query)
         if self._seen is not None:
             for item in page.items:
                 self._seen(item)
