@@ -44,7 +44,7 @@ class API:
         headers: Mapping[str, str] | None = None,
         params: Query | None = None,
     ) -> JsonValue:
-        """Sends a request of your own, again where that is safe, and returns its decoded answer.
+        """Send a request of your own, again where that is safe, and return its decoded answer.
 
         Args:
             method: The HTTP method.
@@ -72,7 +72,7 @@ class API:
         headers: Mapping[str, str] | None = None,
         params: Query | None = None,
     ) -> JsonValue:
-        """Sends a request of your own, again where that is safe, and returns its decoded answer.
+        """Send a request of your own, again where that is safe, and return its decoded answer.
 
         Args:
             method: The HTTP method.
@@ -93,13 +93,13 @@ class API:
         return self.blocking.call(self.async_request, method, path, json, headers, params)
 
     async def aclose(self) -> None:
-        """Closes the connections of this event loop, and the thread of the blocking calls."""
+        """Close the connections of this event loop, and the thread of the blocking calls."""
         await self.blocking.aclose()
         await self.http.aclose()
         self.observer.close()
 
     def close(self) -> None:
-        """Closes the thread of the blocking calls, and refuses further requests on any event loop."""
+        """Close the thread of the blocking calls, and refuse further requests on any event loop."""
         self.blocking.close()
         self.http.refuse()
         self.observer.close()

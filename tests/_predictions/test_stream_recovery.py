@@ -128,7 +128,7 @@ async def test_a_compressed_stream_is_decoded() -> None:
 
 
 async def test_an_answer_that_is_no_event_stream_is_an_error() -> None:
-    with pytest.raises(APIResponseError, match="no event stream"):
+    with pytest.raises(APIResponseError, match="not an event stream"):
         await ids(Script(httpx.Response(200, html="<html>")))
 
 
