@@ -12,8 +12,8 @@ import anyio
 from anyio import CancelScope, NoEventLoopError, from_thread
 
 from wriftai_anyio._concurrency.call_soon import CallSoon
+from wriftai_anyio._concurrency.causes import without_internals
 from wriftai_anyio._concurrency.outcome import Outcome
-from wriftai_anyio._concurrency.tracebacks import without_internals
 from wriftai_anyio.errors import WriftAIError
 
 from .guard import closed_error

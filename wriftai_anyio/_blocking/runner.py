@@ -4,9 +4,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
+from wriftai_anyio._concurrency.causes import without_internals
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.threads import run_in_thread
-from wriftai_anyio._concurrency.tracebacks import without_internals
 from wriftai_anyio.errors import WriftAIError
 
 from .calls import Caller, Started

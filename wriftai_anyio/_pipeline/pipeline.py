@@ -15,8 +15,8 @@ import httpx
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.cancellation import SendShield
+from wriftai_anyio._concurrency.causes import without_internals
 from wriftai_anyio._concurrency.time_scale import scaled
-from wriftai_anyio._concurrency.tracebacks import without_internals
 from wriftai_anyio._config import Config
 from wriftai_anyio._instrumentation.event_hooks import Watch
 from wriftai_anyio._instrumentation.log import NOTICEABLE_WAIT, logger, reason
