@@ -97,9 +97,13 @@ def in_a_thread(function: Callable[[], object]) -> Iterator[Callable[[], BaseExc
     outcome()
 
 
+GIVEN: dict[str, object] = {"params": {"input": 1}, "inputs": [{"input": 1}]}
+"""Arguments of twins that are not a string."""
+
+
 def call(twin: Callable[..., Any]) -> None:
     required = [each for each in inspect.signature(twin).parameters.values() if each.default is each.empty]
-    result = twin(*[{"input": 1} if each.name == "params" else "o/n" for each in required])
+    result = twin(*[GIVEN.get(each.name, "o/n") for each in required])
     if hasattr(result, "__enter__"):
         result.__enter__()
     if isinstance(result, Iterator):
