@@ -84,7 +84,8 @@ def names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, A
         created = client.predictions.create(params, "sandbox/word-count", stream=True)
         prediction = client.predictions.create({"input": {}}, "me/draw", wait=True)
         shown = BatchResult(0, params, prediction, None)
-        public = {name: getattr(module, name) for module in public_modules().values() for name in module.__all__}
+        modules = map(importlib.import_module, public_modules())
+        public = {name: getattr(module, name) for module in modules for name in module.__all__}
         yield public | {
             "Path": Path,
             "os": os,
