@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.clients import ID, Script, Spelling
 from wriftai_anyio import Client
+from wriftai_anyio._polling.options import for_coroutine
 from wriftai_anyio.predictions import AsyncWaitOptions, WaitOptions
 
 both = pytest.mark.parametrize("kind", [WaitOptions, AsyncWaitOptions])
@@ -90,3 +91,43 @@ def test_what_is_no_options_is_refused_before_anything_is_sent(spelling: Spellin
         spelling.call(client.predictions, "wait", ID, options)
     assert script.requests == []
     client.close()
+
+
+@both
+def test_the_message_says_what_is_allowed_what_was_given_and_what_to_give(kind: Any) -> None:
+    with pytest.raises(ValueError, match="a number of seconds") as of_interval:
+        kind(poll_interval="30")
+    assert str(of_interval.value) == "poll_interval must be a number of seconds, 0 or more, not '30'."
+    with pytest.raises(ValueError, match="a number of seconds") as of_timeout:
+        kind(timeout=timedelta(seconds=5))
+    assert str(of_timeout.value) == (
+        "timeout must be a number of seconds, 0 or more, or None, not datetime.timedelta(seconds=5). "
+        "Give its total_seconds()."
+    )
+
+
+ALL: dict[str, Any] = {"poll_interval": 2.0, "timeout": 3.0, "cancel_on_exit": True, "duration": 4.0, "poll": False}
+
+
+@both
+def test_a_coroutine_is_given_all_of_them(kind: Any) -> None:
+    caller: Any = object()
+    for callback in (None, nothing_done):
+        assert for_coroutine(kind(on_poll=callback, **ALL)) == AsyncWaitOptions(on_poll=callback, **ALL)
+    assert for_coroutine(kind(**ALL), caller) == AsyncWaitOptions(**ALL)
+
+
+@both
+def test_a_plain_callback_of_a_blocking_caller_runs_in_its_thread(kind: Any) -> None:
+    caller: Any = object()
+    given = for_coroutine(kind(on_poll=nothing_done, **ALL), caller)
+    assert given == AsyncWaitOptions(on_poll=given.on_poll, **ALL)
+    assert given.on_poll is not nothing_done
+
+
+def nothing_done(_: object) -> None: ...
+
+
+def test_options_for_a_coroutine_are_not_copied() -> None:
+    options = AsyncWaitOptions(**ALL)
+    assert for_coroutine(options) is options
