@@ -45,8 +45,8 @@ class Followed:
     def __init__(self, prediction_id: str | None = None, create: Create | None = None) -> None:
         self.prediction_id = prediction_id
         self.last: PredictionWithIO | None = None
-        self.shield = SendShield()
-        self.grace = GracePeriod()
+        self.shield: SendShield = SendShield()
+        self.grace: GracePeriod = GracePeriod()
         self._create = create
         self._began = system.wall_time()
         self._unknown = False
