@@ -25,7 +25,7 @@ TESTS: Final = {
     "_polling/shared_polls": "_polling",
     "_polling/wait": "_polling",
     "_polling/webhook_hints": "_polling",
-    "_concurrency/cancellation": "_polling/test_leaving.py _predictions/test_operations.py",
+    "_concurrency/cancellation": "_concurrency/test_cancellation.py _polling/test_leaving.py",
     "_batch/journal": "_batch/test_journal.py test_batch.py",
     "_batch/journaled_job": "_batch test_batch.py",
     "_batch/lost_creates": "_batch/test_lost_creates.py",
