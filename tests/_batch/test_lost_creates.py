@@ -2,13 +2,17 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anyio import fail_after
 
 from tests.support.batches import MODEL, client_of, collected, texts, upper
 from wriftai_anyio import CreateOutcomeUnknown
+from wriftai_anyio._batch import lost_creates
+from wriftai_anyio._batch.lost_creates import find_lost_creates
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import CreatePredictionParams
 from wriftai_anyio.sandbox import FaultKind, Sandbox
@@ -123,3 +127,51 @@ async def test_api_that_refuses_to_tell_leaves_it_unknown(
         assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
         assert "could not be looked for" in caplog.text
         assert await resume(sandbox, journal, texts(1)) == ["T0"]
+
+
+class Listed:
+    """A list of predictions of another model, each created a second before the one above it."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.read = 0
+        self.asked: object = None
+
+    def items(self, options: object) -> "Listed":
+        self.asked = options
+        return self
+
+    def __aiter__(self) -> "Listed":
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        if self.read == self.count:
+            raise StopAsyncIteration
+        self.read += 1
+        created_at = (NOW - timedelta(seconds=self.read - 1)).isoformat()
+        return {"id": str(self.read), "created_at": created_at, "model": None}
+
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+
+
+async def searched(listed: Listed, since: datetime) -> None:
+    async def never(_: str) -> Any:
+        raise AssertionError
+
+    listing: Any = listed
+    await find_lost_creates(listing, never, never, MODEL, since)
+
+
+async def test_the_search_reads_the_newest_thousands_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_creates, "MOST_LISTED", 10)
+    listed = Listed(30)
+    await searched(listed, NOW - timedelta(days=1))
+    assert listed.read == 11
+    assert listed.asked == {"page_size": 50}
+
+
+async def test_the_search_ends_before_the_first_unknown_create_and_the_difference_of_clocks() -> None:
+    listed = Listed(1000)
+    await searched(listed, NOW - timedelta(seconds=5))
+    assert listed.read == 5 + lost_creates.CLOCKS_APART.total_seconds() + 2
