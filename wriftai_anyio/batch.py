@@ -32,7 +32,7 @@ from ._blocking.guard import refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
 from ._parsing.arguments import check_flags, checked_path, checked_whole
-from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO
+from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO, told_error
 from .api import API
 from .common_types import seconds
 from .errors import BatchJournalError
@@ -82,15 +82,12 @@ class BatchResult:
             `error` (its message), `setup_time` and `execution_time` (in seconds).
         """
         prediction: Mapping[str, Any] = self.prediction or {}
-        output, failure = prediction.get("output"), prediction.get("error") or {}
-        if isinstance(output, (list, Mapping)) or (isinstance(output, int) and output.bit_length() > _MOST_BITS):
-            output = encode_json(prediction.get("output"), ensure_ascii=False)
         return {
             "index": self.index,
             "id": prediction.get("id"),
             "status": str(prediction.get("status", "error")),
-            "output": output,
-            "error": failure.get("message") if self.error is None else str(self.error),
+            "output": _cell(prediction.get("output")),
+            "error": _cell(told_error(prediction).get("message")) if self.error is None else str(self.error),
             "setup_time": _seconds(prediction.get("setup_time")),
             "execution_time": _seconds(prediction.get("execution_time")),
         }
@@ -98,6 +95,13 @@ class BatchResult:
 
 _MOST_BITS: Final = 14_000
 """Of an integer that is a number in a row: Python refuses to write one of more than 4,300 digits."""
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    is_long = isinstance(value, int) and value.bit_length() > _MOST_BITS
+    if value is None or (isinstance(value, (str, int, float)) and not is_long):
+        return value
+    return encode_json(value, ensure_ascii=False)
 
 
 def _seconds(duration: str | None) -> float | None:

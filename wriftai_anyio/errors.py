@@ -30,7 +30,7 @@ from typing import Any
 import httpx
 
 from ._types.json import JsonValue
-from ._types.prediction import PredictionWithIO
+from ._types.prediction import PredictionWithIO, told_error
 from .plain_text import one_line
 
 __all__ = [
@@ -256,11 +256,12 @@ class PredictionFailedError(WriftAIError):
     detail: JsonValue
 
     def __init__(self, prediction: PredictionWithIO) -> None:
-        error: Mapping[str, Any] = prediction.get("error") or {}
+        error = told_error(prediction)
+        source = error.get("source")
         self.prediction = prediction
         self.prediction_id = prediction["id"]
         self.status = prediction["status"]
-        self.source = error.get("source")
+        self.source = source if isinstance(source, str) else None
         self.detail = error.get("detail")
         ending = "failed" if self.status == "failed" else f"was {self.status}"
         said = error.get("message")

@@ -75,10 +75,11 @@ INTERNAL = {f"{kind}.__init__" for kind in MADE_BY_THE_CLIENT}
 
 
 def private_types(thing: object) -> set[str]:
-    hints = typing.get_type_hints(thing)
+    """Names the types that only the package knows; of private attributes too, Sphinx adds annotations to classes."""
     return {
         f"{each.__module__}.{each.__qualname__}"
-        for hint in hints.values()
+        for name, hint in typing.get_type_hints(thing).items()
+        if not name.startswith("_")
         for each in named(hint)
         if isinstance(each, type) and each.__module__.startswith(PACKAGE) and id(each) not in public_ids()
     }

@@ -4,9 +4,8 @@ import importlib
 import os
 import socket
 import sys
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -79,14 +78,14 @@ class _Transport(httpx.AsyncBaseTransport):
         self._proxies = proxies
         self._ways: dict[tuple[Proxy | None, bool], httpx.AsyncHTTPTransport] = {}
 
-    def handle_async_request(self, request: httpx.Request) -> Coroutine[Any, Any, httpx.Response]:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         proxy = self._proxies.way_to(request.url)
         if proxy is not None:
             request.extensions[PROXY] = proxy.label
         way = proxy, request.url.scheme == "https"
         if way not in self._ways:
             self._ways[way] = _opened(*way)
-        return self._ways[way].handle_async_request(request)
+        return await self._ways[way].handle_async_request(request)
 
     async def aclose(self) -> None:
         for transport in self._ways.values():

@@ -1,7 +1,7 @@
 """Predictions as the API describes them: their statuses, their fields, and when they have ended."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from .json import JsonValue
 from .str_enum import OpenStrEnum
@@ -97,3 +97,14 @@ class PredictionWithIO(Prediction):
 def is_terminal(prediction: Prediction) -> bool:
     """Returns whether a prediction has ended, successfully or not."""
     return prediction["status"] in TERMINAL_STATUSES
+
+
+def told_error(prediction: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns what a prediction says of its failure: nothing where that is not an object, or a string for the message.
+
+    Whatever it holds may be of another type than `TaskError` says: the server is not to break a caller.
+    """
+    error: Mapping[str, Any] | str | float | list[object] | None = prediction.get("error")
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, Mapping) else {}

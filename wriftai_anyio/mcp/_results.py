@@ -118,12 +118,15 @@ def details(prediction: PredictionWithIO, offset: int = 0) -> dict[str, Any]:
     """
     shown: dict[str, Any] = summary(prediction)
     error, output = prediction.get("error"), prediction.get("output")
-    if error:
+    if isinstance(error, Mapping):
+        message, source = error.get("message"), error.get("source")
         shown["error"] = {
-            "message": readable(str(error.get("message")), LONGEST_MESSAGE),
-            "source": error.get("source"),
+            "message": readable(message if isinstance(message, str) else _json(message), LONGEST_MESSAGE),
+            "source": readable(source) if isinstance(source, str) else None,
             "detail": _short(error.get("detail")),
         }
+    elif error:
+        shown["error"] = {"message": readable(_json(error), LONGEST_MESSAGE)}
     text = output if isinstance(output, str) else _json(output)
     if offset == 0 and len(text) <= LONGEST_OUTPUT:
         return {**shown, "output": output}
