@@ -1,13 +1,13 @@
-"""Types shared by the resources, and what reads them."""
+"""Types that several resources share, and `seconds`, which reads the durations in them."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, Final, overload
 
-from ._types.file import File
+from ._types.file import JsonValueWithFile
 from ._types.json import JsonValue
 from ._types.str_enum import OpenStrEnum, StrEnum
-from ._types.typing_backports import TypeAliasType, TypedDict
+from ._types.typing_backports import TypedDict
 
 __all__ = [
     "BaseUser",
@@ -28,13 +28,6 @@ __all__ = [
     "UserWithDetails",
     "seconds",
 ]
-
-JsonValueWithFile = TypeAliasType(
-    "JsonValueWithFile",
-    "list[JsonValueWithFile] | Mapping[str, JsonValueWithFile] | str | bool | int | float | File | None",
-)
-"""A value that JSON can express, with files anywhere in it."""
-
 
 _DURATION: Final = re.compile(
     r"(?P<sign>[+-]?)P(?:(?P<w>\d+(?:[.,]\d+)?)W)?(?:(?P<d>\d+(?:[.,]\d+)?)D)?"

@@ -12,7 +12,7 @@ from typing_extensions import is_typeddict
 from tests.support.clients import ID, Script, answer, client_of
 from tests.support.public_modules import public_modules
 from wriftai_anyio import File
-from wriftai_anyio.common_types import JsonValue, ModelVisibility
+from wriftai_anyio.common_types import JsonValue, JsonValueWithFile, ModelVisibility
 from wriftai_anyio.pagination import PaginatedResponse
 from wriftai_anyio.predictions import CreatePredictionParams, ErrorSource, Prediction, PredictionWithIO, Status
 
@@ -47,6 +47,14 @@ def test_every_typed_dict_can_be_a_field_and_has_a_json_schema() -> None:
 def test_a_json_value_of_any_depth_is_validated() -> None:
     adapter = pydantic.TypeAdapter(JsonValue)
     value = {"a": [1, 2.5, None, {"b": [True, "c"]}]}
+    assert adapter.validate_python(value) == value
+    with pytest.raises(pydantic.ValidationError):
+        adapter.validate_python({"a": [object()]})
+
+
+def test_a_json_value_with_files_at_any_depth_is_validated() -> None:
+    adapter = pydantic.TypeAdapter(JsonValueWithFile)
+    value = {"a": [1, None, {"b": [File(b"picture"), "c"]}]}
     assert adapter.validate_python(value) == value
     with pytest.raises(pydantic.ValidationError):
         adapter.validate_python({"a": [object()]})
