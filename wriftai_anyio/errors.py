@@ -414,7 +414,7 @@ def status_error(response: httpx.Response, body: JsonValue) -> APIStatusError:
 
 
 def request_id_of(response: httpx.Response) -> str | None:
-    """Returns the server's id of a request, where its answer tells it."""
+    """Returns the server's id of a request, if its answer contains it."""
     request_id: str | None = response.headers.get("x-request-id") or response.headers.get("request-id")
     return request_id
 

@@ -117,7 +117,7 @@ class OutputMap(_Outputs, Generic[T]):
         try:
             result = next(self._batch)
         except BaseException:
-            # At its end, too: then nobody need leave a block.
+            # At its end, too: then no block needs to be left.
             self.close()
             raise
         return cast("T", self._output(result))

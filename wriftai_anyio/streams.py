@@ -290,13 +290,13 @@ class _Pieces:
 
     @property
     def prediction(self) -> PredictionWithIO | None:
-        """The prediction as it was last told whole; `None` before that."""
+        """The prediction as it was last received whole; `None` before that."""
         return self._events.prediction
 
     def _told(self) -> PredictionWithIO | None:
-        """Returns the ended prediction, as far as its events told it; `None` if they did not.
+        """Returns the ended prediction, as far as its events described it; `None` if they did not.
 
-        An `error` event brings the error alone: then the rest is what an earlier event told.
+        An `error` event brings the error alone: the rest is what an earlier event said.
         """
         failure, known = self._reader.failure, self._events.prediction
         if failure is not None:

@@ -94,7 +94,7 @@ class _Trace:
         self.span.end(self._seen_at)
 
     def leave(self, error: BaseException) -> None:
-        """Ends the span with why its prediction is followed no longer."""
+        """Ends the span, with the reason why its prediction is no longer followed."""
         if isinstance(error, WaitTimeoutError):
             self.span.add_event("left", {"wriftai.left.by": "timeout"})
         elif not isinstance(error, Exception):

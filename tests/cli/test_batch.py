@@ -186,7 +186,7 @@ class TestRefusals:
         assert run(*command(), "--journal", "jobs").code == 0
         Path("out.jsonl").write_text("precious\n")
         ended = run(*command(), "--journal", "jobs")
-        assert (ended.code, "holds something else than results" in ended.err) == (2, True)
+        assert (ended.code, "holds something other than results" in ended.err) == (2, True)
         assert Path("out.jsonl").read_text() == "precious\n"
 
 

@@ -59,7 +59,7 @@ def test_line_that_a_kill_cut_off_is_taken_away_wherever_it_was_cut(tmp_path: Pa
 def test_file_of_something_else_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "out"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="something else than results"):
+    with pytest.raises(ValueError, match="something other than results"):
         ResultsFile(path)
     assert path.read_bytes() == content
 

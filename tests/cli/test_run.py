@@ -86,10 +86,10 @@ class TestInput:
             (["--file", "poem.txt"], "Error: Write --file key=PATH, not 'poem.txt'."),
             (["--input", "missing.json"], "Error: missing.json: No such file or directory"),
             (["--input", "poem.txt"], "Error: poem.txt is not JSON: Expecting value: line 1 column 1 (char 0)."),
-            (["--input", "list.json", "a=1"], "Error: list.json holds no JSON object, which a could be added to."),
+            (["--input", "list.json", "a=1"], "Error: list.json is not a JSON object, which a could be added to."),
             (
                 ["a=@missing.txt"],
-                "There is no file missing.txt. A text that begins with @ is written with two: a=@@missing",
+                "There is no file missing.txt. If the text itself begins with @, write two: a=@@missing",
             ),
             (["a=@cat.png"], "Error: cat.png is not text in UTF-8. To upload it as a file, write --file a=cat.png"),
             (["--input", "cat.png"], "Error: cat.png is not text in UTF-8"),

@@ -51,7 +51,7 @@ NO_TEXT = 'The input has no field \'text\', which this model needs: {"text": "to
             f"{NO_TEXT} It has 'txt'.",
         ),
         ("word-count", {}, 'The input has no field \'text\', which this model needs: {"text": "to be"}. It is empty.'),
-        ("word-count", {"text": 1}, "The field 'text' must be a text, and is 1."),
+        ("word-count", {"text": 1}, "The field 'text' must be a string, and is 1."),
         ("word-count", "to be", 'The input must be an object such as {"text": "to be"}, and is \'to be\'.'),
         ("sleep", {}, "The input has no field 'seconds', which this model needs: {\"seconds\": 1.5}. It is empty."),
         ("sleep", {"seconds": "1"}, "The field 'seconds' must be a number from 0, and is '1'."),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 _INCOMPLETE = "incomplete"
-"""How results are counted of which some files are gone."""
+"""How results are counted that lack some of their files."""
 
 Inputs: TypeAlias = Annotated[
     Path,
@@ -48,7 +48,9 @@ Out: TypeAlias = Annotated[
 JournalFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="By what later runs go on; by default the name of --out and .journal.", show_default=False
+        metavar="FILE",
+        help="The file that lets later runs go on; by default --out with .journal added.",
+        show_default=False,
     ),
 ]
 SaveEach: TypeAlias = Annotated[
@@ -134,7 +136,7 @@ def batch(
 def _checked(session: Session, inputs: Path, out: Path, journal: Path | None) -> int:
     """Reads all inputs, so that a mistake is found before anything is created; returns their number."""
     if not inputs.is_file():
-        raise ValueError(f"There is no file {inputs}; a pipe will not do, since it is read twice.")
+        raise ValueError(f"There is no file {inputs}. A pipe cannot be used, since the inputs are read twice.")
     if out.is_dir():
         raise ValueError(f"--out {out} is a folder: give a file, such as {out / 'results.jsonl'}.")
     if not out.parent.is_dir():
@@ -275,7 +277,7 @@ def _saved_for_good(error: "WriftAIError") -> object:
 
 
 def _raise_if_all_would_end_so(error: Exception) -> None:
-    """Raises what the API says of a create whatever its input, so that not all inputs are tried in vain."""
+    """Raises an error that every create would end in, whatever its input, so that not all inputs are tried in vain."""
     from wriftai_anyio import AuthenticationError, NotFoundError, PermissionDeniedError
 
     if (

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """The exit codes; a program that is stopped exits with 128 and the signal's number, as is the custom."""
+    """The exit codes; a program that is stopped exits with 128 and the signal's number, as is usual."""
 
     DONE = 0
     PREDICTION_FAILED = 1

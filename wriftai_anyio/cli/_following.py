@@ -173,7 +173,7 @@ class Follower:
         if self._has_ended:
             self._say_how_to_go_on()
         elif isinstance(error, NotFoundError):
-            return  # it cannot be gone on with
+            return  # there is nothing to go on with
         elif self._how.cancel_on_exit:
             self._cancel()
         else:

@@ -29,7 +29,7 @@ def read_inputs(
     Args:
         path: A file of JSON lines; or, if its name ends in `.csv`, of rows below the names of their fields. An empty
             cell leaves the field out; any other is text in a field of `texts`, and elsewhere JSON if it is JSON. A row
-            of empty cells alone, as spreadsheets add them at the end, is no input.
+            of empty cells alone, as spreadsheets add them at the end, is not an input.
         texts: The fields of a CSV file whose cells are text whatever they look like: `007`, `true`, `1.10`.
         on_empty: Called with the number of the line of each such row.
 

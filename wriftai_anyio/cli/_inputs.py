@@ -1,4 +1,4 @@
-"""A prediction's input out of what is on the command line."""
+"""A prediction's input, made of the arguments on the command line."""
 
 import json
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ def given_input(
         return base, paths
     if not isinstance(base, dict):
         raise ValueError(  # noqa: TRY004 -- it is what was given that is wrong
-            f"{source_name(source or '')} holds no JSON object, which "
+            f"{source_name(source or '')} is not a JSON object, which "
             f"{' and '.join([*texts, *paths])} could be added to."
         )
     return {**base, **{key: _field(key, text) for key, text in texts.items()}}, paths
@@ -76,7 +76,7 @@ def _field(key: str, text: str) -> "JsonValueWithFile":
         return json_or_text(argument_text(text))
     path = text[1:]
     if not Path(path).is_file():
-        raise ValueError(f"There is no file {path}. A text that begins with @ is written with two: {key}=@{text}")
+        raise ValueError(f"There is no file {path}. If the text itself begins with @, write two: {key}=@{text}")
     content = Path(path).read_bytes()
     try:
         return json_or_text(decoded(content, path))
@@ -88,7 +88,7 @@ def parse_json(text: str) -> "JsonValueWithFile":
     """Decodes JSON proper, without Python's `NaN` and `Infinity`.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not JSON.
     """
     try:
         value: JsonValueWithFile = json.loads(text, parse_constant=_refuse)

@@ -19,7 +19,7 @@ commands = typer.Typer(rich_markup_mode=None)
 
 SITE: Final = "https://wrift.ai"
 SITE_VARIABLE: Final = "WRIFTAI_SITE_URL"
-# A server's word reaches a browser: no scheme but the web's, nothing that needs a closer look.
+# A server's answer reaches a browser: only the web's schemes, and no characters that could mean anything else.
 _WEB_ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+", re.IGNORECASE)
 
 

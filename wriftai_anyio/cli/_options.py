@@ -19,7 +19,7 @@ def _recent_predictions(incomplete: str) -> list[str]:
 
 
 def recent_names(incomplete: str) -> list[str]:
-    """Returns the names of models and the ids of predictions that were seen lately and begin so."""
+    """Returns the names of models and the ids of predictions that were seen lately and begin with `incomplete`."""
     return [*_recent_models(incomplete), *_recent_predictions(incomplete)]
 
 

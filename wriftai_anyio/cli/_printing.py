@@ -36,7 +36,7 @@ def print_json(value: object) -> None:
 
 
 def print_value(value: object) -> None:
-    """Prints a value for people: a text as it is, `None` not at all, all else as indented JSON."""
+    """Prints a value for people: a string as is, `None` not at all, all else as indented JSON."""
     if value is None:
         return
     text = value if isinstance(value, str) else encoded(value, 2)
@@ -44,7 +44,7 @@ def print_value(value: object) -> None:
 
 
 def print_text(text: str) -> None:
-    """Prints a text at once, as it is; a terminal gets it without control characters, which could do anything."""
+    """Prints a string at once, as is; a terminal gets it without control characters, which could do anything."""
     _write(printable(text) if sys.stdout.isatty() else text)
 
 

@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         with session.stops:
             typer.main.get_command(app)(session.arguments, prog_name=PROGRAM, obj=session)
-    except (Stopped, Exception) as error:  # noqa: BLE001 -- told in a sentence; the exit code says of which kind it is
+    except (Stopped, Exception) as error:  # noqa: BLE001 -- shown as a sentence; the exit code says which kind it is
         sys.exit(_tell(session, error))
     sys.exit(0)
 

@@ -49,7 +49,7 @@ class Format(ABC):
         """Reads a line.
 
         Raises:
-            ValueError: If it is none of a result.
+            ValueError: If it is not a line of a result.
         """
 
     @abstractmethod
@@ -187,7 +187,7 @@ class ResultsFile:
             self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise ValueError(f"{self._path} holds something else than results: give another --out. It was left as it is.")
+        raise ValueError(f"{self._path} holds something other than results: give another --out. It was left as it is.")
 
     def _drop_failed(self) -> None:
         """Puts a file of those that succeeded in the place of this one."""

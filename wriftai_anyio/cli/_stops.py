@@ -1,4 +1,4 @@
-"""Being told to stop, as an exception in the main thread: Ctrl-C, SIGTERM, SIGHUP, and deadlines."""
+"""Requests to stop, as an exception in the main thread: Ctrl-C, SIGTERM, SIGHUP, and deadlines."""
 
 import signal
 import threading

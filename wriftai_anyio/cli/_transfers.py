@@ -82,6 +82,6 @@ def upload_shown(session: Session, client: "Client", path: Path) -> "UploadCompl
     """
     from wriftai_anyio.files import File
 
-    path.stat()  # what is not there is told of before there is a bar
+    path.stat()  # a missing file is an error before there is a bar
     with session.progress() as progress:
         return client.files.upload(File(path), progress.transfer(path.name))

@@ -50,7 +50,7 @@ class Calls:
         Args:
             tool: Its name.
             arguments: Its arguments.
-            progress: Is told each status of a prediction, if the agent wants to know.
+            progress: Called with each status of a prediction, if the agent asked for it.
         """
         if tool == "run_model":
             timeout = arguments.get("timeout")
@@ -66,7 +66,7 @@ class Calls:
             model: The model's reference.
             given: Its input.
             timeout: Seconds to wait at most.
-            progress: Is told each new status.
+            progress: Called with each new status.
         """
         last: list[str] = []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ToolError(Exception):
-    """A call that the agent got wrong, or that its limits forbid; the agent reads the message."""
+    """A wrong call of the agent, or one that its limits forbid; the agent reads the message."""
 
 
 @dataclass

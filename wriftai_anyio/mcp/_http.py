@@ -1,4 +1,4 @@
-"""What stands before the SDK's application over HTTP: the bearer token, and the end of calls whose agent is gone."""
+"""What wraps the SDK's application over HTTP: the bearer token, and the end of calls whose agent is gone."""
 
 import hmac
 import json
@@ -70,7 +70,7 @@ class Guarded:
             await self._cancel(scope, bytes(body))
 
     async def _cancel(self, scope: Message, body: bytes) -> None:
-        """Says to the SDK what the agent would have said."""
+        """Sends the SDK the message that the agent would have sent."""
         call: object = None
         with suppress(ValueError, RecursionError):
             call = json.loads(body)

@@ -82,7 +82,7 @@ def readable(text: str, longest: int | None = None) -> str:
 
     Args:
         text: The text.
-        longest: The characters to keep of a text of several lines; by default it is one line, such as a name.
+        longest: The characters to keep, of several lines; by default the result is one line, such as a name.
     """
     return one_line(text, LONGEST_LINE) if longest is None else printable(text.strip())[:longest]
 

@@ -84,7 +84,7 @@ def has_references(schema: object) -> bool:
 
 
 def validator_of(schema: Mapping[str, Any]) -> Validator | None:
-    """Returns what checks arguments before they are sent; nothing if that could take for ever.
+    """Returns what checks arguments before they are sent; `None` if that could take forever.
 
     A few references to one another double the work with each, and a regular expression can take as long as it likes.
     Both are left to the API.
@@ -116,7 +116,7 @@ def check(validator: Validator | None, arguments: Mapping[str, Any]) -> None:
 
 
 def input_fields(schema: object) -> list[dict[str, Any]]:
-    """Returns the fields of an object's JSON schema: name, type, whether it is required, default, description.
+    """Returns the fields of an object's JSON Schema: name, type, whether it is required, default, description.
 
     Args:
         schema: The schema, which is a stranger's: what is not as it should be is left out.

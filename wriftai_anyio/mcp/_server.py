@@ -34,7 +34,7 @@ async def build_server(client: Client, guards: Guards, models: Sequence[str] = (
         models: References of the models that are offered as tools of their own.
 
     Raises:
-        WriftAIError: If the API does not tell the schema of one of them.
+        WriftAIError: If the API does not return the schema of one of them.
         ToolError: If one of them is not allowed, or has no version.
     """
     calls = Calls(client, guards)

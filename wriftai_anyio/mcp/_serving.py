@@ -35,7 +35,7 @@ async def serve_stdio(client: Client, guards: Guards, models: Sequence[str] = ()
         models: References of the models that are offered as tools of their own.
 
     Raises:
-        WriftAIError: If the API does not tell the schema of one of the models.
+        WriftAIError: If the API does not return the schema of one of the models.
     """
     server = await build_server(client, guards, models)
     try:
@@ -72,7 +72,7 @@ async def _serve_stdio(server: Server[Any], client: Client) -> None:
         if stopped:
             with CancelScope(shield=True):
                 await client.aclose()
-            # The SDK reads standard input in a thread that nothing ends but its sender, who may not.
+            # The SDK reads standard input in a thread that ends only when the sender closes it, which may never happen.
             os._exit(0)
 
 
@@ -97,7 +97,7 @@ async def serve_http(
         announce: Is called with the lines that say how to reach it.
 
     Raises:
-        WriftAIError: If the API does not tell the schema of one of the models.
+        WriftAIError: If the API does not return the schema of one of the models.
         OSError: If the port is in use.
         ImportError: On trio, if `hypercorn` is not installed.
     """

@@ -42,7 +42,7 @@ def _word_count(given: object) -> Generator[str, None, dict[str, int]]:
 def _text(given: object) -> str:
     value = _field(given, "text", '{"text": "to be"}')
     if not isinstance(value, str):
-        raise ModelError(f"The field 'text' must be a text, and is {_shown(value)}.")
+        raise ModelError(f"The field 'text' must be a string, and is {_shown(value)}.")
     return value
 
 
@@ -54,10 +54,10 @@ def _seconds(given: object) -> int | float:
 
 
 def _field(given: object, name: str, example: str) -> object:
-    """Return a field of an input, or say what is wrong with it to whoever wrote it.
+    """Return a field of an input, or say what is wrong with the input.
 
     Raises:
-        ModelError: Where there is no such field.
+        ModelError: If there is no such field.
     """
     if not isinstance(given, Mapping):
         raise ModelError(f"The input must be an object such as {example}, and is {_shown(given)}.")
@@ -82,7 +82,7 @@ def built_in_models(scaled: Callable[[float], float]) -> Mapping[str, Model]:
     """Return the models by name.
 
     Args:
-        scaled: How many seconds something takes that is asked to take so many.
+        scaled: Turns seconds into the seconds that they take in the sandbox.
     """
 
     async def sleep(given: object) -> dict[str, float]:

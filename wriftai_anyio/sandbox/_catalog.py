@@ -1,4 +1,4 @@
-"""The models and their versions: what is told of each, and the function that runs it."""
+"""The models and their versions: what the API says about each, and the function that runs it."""
 
 import itertools
 import uuid
@@ -94,7 +94,7 @@ class ModelRecord(Record):
                 without, it has that of the version before.
 
         Raises:
-            ValueError: Where the input's schema is not a JSON Schema.
+            ValueError: If the input's schema is not a JSON Schema.
         """
         before = _FIRST_CONFIGURATION if self.latest is None else self.latest.configuration
         version = Version(
@@ -109,7 +109,7 @@ class ModelRecord(Record):
         return version
 
     def attach(self, function: Model) -> None:
-        """Have it run by a function, which is a version of its own where there is no other."""
+        """Let a function run it; without another version, the function becomes one."""
         self.function = function
         if not self.versions:
             self.function_version = next(self._numbers)
@@ -142,7 +142,7 @@ class Catalog:
         """Add a model without versions.
 
         Raises:
-            ApiError: 409, where there is one of that name.
+            ApiError: 409, if there is one of that name.
         """
         self._refuse_taken(f"{owner}/{fields['name']}")
         return self._add(owner, fields)
@@ -164,7 +164,7 @@ class Catalog:
         """Return the model ``owner/name``.
 
         Raises:
-            ApiError: 404, where there is none.
+            ApiError: 404, if there is none.
         """
         record = self.get(reference)
         if record is None:
@@ -175,7 +175,7 @@ class Catalog:
         """Return the model and the version that a prediction's ``model`` names.
 
         Raises:
-            ApiError: 422 where it is not a reference; 404 where there is no such version.
+            ApiError: 422 if it is not a reference; 404 if there is no such version.
         """
         try:
             name, number = parse_reference(reference)
@@ -201,7 +201,7 @@ class Catalog:
         """Change some fields of a model, its name perhaps.
 
         Raises:
-            ApiError: 409, where the new name is taken.
+            ApiError: 409, if the new name is taken.
         """
         old = record.reference
         new = f"{record.owner}/{changes.get('name', record.fields['name'])}"
@@ -278,7 +278,7 @@ def categories(slugs: list[str]) -> list[dict[str, Any]]:
     """Return the categories of these slugs, as a model shows them.
 
     Raises:
-        ApiError: 422, where there is no such category.
+        ApiError: 422, if there is no such category.
     """
     for index, slug in enumerate(slugs):
         if slug not in CATEGORIES_BY_SLUG:

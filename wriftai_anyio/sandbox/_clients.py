@@ -1,4 +1,4 @@
-"""The other end of a connection: is it still there, and how to break off."""
+"""The other end of a connection: whether it is still there, and how to break it off."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol

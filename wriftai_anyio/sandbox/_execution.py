@@ -87,6 +87,6 @@ async def _exhaust(generator: Iterator[object], emit: Emit, threads: anyio.Capac
 
 
 def _joined(parts: list[object]) -> object:
-    """Return the output that the parts make up: a text where all are text, else the list of them."""
+    """Return the output that the parts make up: one string if all are strings, else the list of them."""
     texts = [part for part in parts if isinstance(part, str)]
     return "".join(texts) if len(texts) == len(parts) else parts

@@ -55,14 +55,14 @@ class Fault:
             raise ValueError(f"kind must be a status or one of {', '.join(sorted(KINDS))}")
 
     def matches(self, method: str, path: str) -> bool:
-        """Tells whether a request is one that this is meant for.
+        """Returns whether this fault is meant for a request.
 
         Args:
             method: The request's HTTP method, in upper case.
             path: Its path, from the host on.
 
         Returns:
-            Whether both are as the fault says.
+            Whether both match.
         """
         if self.method is not None and self.method.upper() != method:
             return False
@@ -92,7 +92,7 @@ class FaultPlan:
         return None
 
     def describe(self) -> list[str]:
-        """Return a few words for each fault that is to come, equal ones together."""
+        """Return a few words about each planned fault, equal ones together."""
         with self._lock:
             counted = Counter(
                 (fault.kind, fault.method or "any method", fault.path or "any path") for fault in self._faults

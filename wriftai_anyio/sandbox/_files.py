@@ -18,7 +18,7 @@ from ._answers import not_found, refusal
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file whose bytes are on disk, and what it takes to reach it."""
+    """A file whose bytes are on disk, and what a client needs to reach it."""
 
     id: str
     path: Path
@@ -61,8 +61,8 @@ class FileStore:
         """Return the file that a presigned request is for.
 
         Raises:
-            ApiError: 400 where it carries a token, which is none of the store's business; 403 where its
-                signature is wrong; 404 where there is no such file.
+            ApiError: 400 if it carries a token, which the store must not see; 403 if its
+                signature is wrong; 404 if there is no such file.
         """
         if "authorization" in request.headers:
             raise refusal(400, "unsupported_authorization", "a presigned request must carry no token")

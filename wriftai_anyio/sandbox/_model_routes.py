@@ -41,7 +41,7 @@ class ModelRoutes:
 
     Args:
         catalog: The models.
-        users: Their owners, and who holds the token.
+        users: Their owners, one of whom holds the token.
     """
 
     def __init__(self, catalog: Catalog, users: Users) -> None:
@@ -73,12 +73,12 @@ class ModelRoutes:
         return self._page(request, lambda record: record.owner == owner)
 
     async def list_of_authenticated(self, request: Request) -> Response:
-        """Answer with a page of the models of who holds the token."""
+        """Answer with a page of the models of the user who holds the token."""
         owner: str = self._users.authenticated.fields["name"]
         return self._page(request, lambda record: record.owner == owner)
 
     async def search(self, request: Request) -> Response:
-        """Answer with a page of the models that a text occurs in."""
+        """Answer with a page of the models that contain a string."""
         sought = search_text(request)
         return self._page(
             request,
@@ -90,7 +90,7 @@ class ModelRoutes:
         return JsonAnswer(self._catalog.details(find_model(self._catalog, request)))
 
     async def create(self, request: Request) -> Response:
-        """Create a model of who holds the token."""
+        """Create a model of the user who holds the token."""
         fields = _with_categories(await read_body(request, _CREATE))
         record = self._catalog.create(self._users.authenticated.fields["name"], fields)
         return JsonAnswer(self._catalog.details(record), status_code=201)
@@ -118,7 +118,7 @@ def find_model(catalog: Catalog, request: Request) -> ModelRecord:
     """Return the model that a path names.
 
     Raises:
-        ApiError: 404, where there is none.
+        ApiError: 404, if there is none.
     """
     return catalog.find("{owner}/{name}".format_map(request.path_params))
 
@@ -127,7 +127,7 @@ def search_text(request: Request) -> str:
     """Return what a search looks for, in lower case.
 
     Raises:
-        ApiError: 422, where it says nothing.
+        ApiError: 422, if it is empty.
     """
     sought = request.query_params.get("q")
     if sought is None:

@@ -40,7 +40,7 @@ class Model:
         input_schema: A JSON Schema of the input, for predictions which ask to have theirs validated.
 
     Raises:
-        ValueError: Where ``function`` is no function, or ``input_schema`` no JSON Schema.
+        ValueError: If ``function`` is not a function, or ``input_schema`` is not a JSON Schema.
     """
 
     def __init__(self, function: ModelFunction, input_schema: Mapping[str, Any] | None = None) -> None:
@@ -93,7 +93,7 @@ def parse_reference(reference: str) -> tuple[str, int | None]:
     """Split ``owner/name`` or ``owner/name:number``.
 
     Raises:
-        ValueError: Where it is neither.
+        ValueError: If it is neither.
     """
     match = _REFERENCE.fullmatch(reference)
     if match is None:

@@ -57,7 +57,7 @@ _FAULT: Final = object_schema(
 
 
 def is_of_page(path: str) -> bool:
-    """Returns whether a request is the page's own, which no log counts and no fault befalls."""
+    """Returns whether a request is the page's own, which is not recorded and gets no fault."""
     return path in _FILES or path.startswith("/inspect/")
 
 

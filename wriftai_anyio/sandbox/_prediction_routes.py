@@ -117,7 +117,7 @@ class PredictionRoutes:
         )
 
     async def cancel(self, request: Request) -> Response:
-        """Have a prediction cancelled a little later."""
+        """Cancel a prediction a little later."""
         prediction = self._find(request)
         if prediction.status in TERMINAL:
             raise refusal(409, "conflict", f"the prediction has already {prediction.status}")

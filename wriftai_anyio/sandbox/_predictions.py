@@ -1,4 +1,4 @@
-"""Predictions: what is known of each, and the store of all."""
+"""Predictions: what is known about each, and where all are stored."""
 
 import time
 import uuid
@@ -92,12 +92,12 @@ class Prediction:
         self.events.append(encode_event(len(self.events) + 1, kind, data), last=last)
 
     def cancel_after(self, seconds: float) -> None:
-        """Have it cancelled a little later; asked again, the first time counts."""
+        """Cancel it a little later; if it is asked again, the first time counts."""
         if self.scope is not None:
             self.scope.deadline = min(self.scope.deadline, anyio.current_time() + seconds)
 
     def end(self, status: Status) -> None:
-        """Have it end now, with a status that a person chose; what has ended already stays as it is."""
+        """End it now, with a status that a person chose; if it has ended already, it stays as it is."""
         if self.scope is not None and self.status not in TERMINAL:
             self.verdict = status
             self.error = dict(_FAILED_BY_HAND) if status == "failed" else None
@@ -129,7 +129,7 @@ class Prediction:
 
 
 class PredictionStore:
-    """All predictions; those under way are also kept apart, for they are what is listed most."""
+    """All predictions; those under way are also kept apart, since they are listed most often."""
 
     def __init__(self) -> None:
         self._all: dict[str, Prediction] = {}

@@ -54,7 +54,7 @@ class Records:
         """Add a record under the name in its fields.
 
         Raises:
-            ApiError: 409, where there is one of that name.
+            ApiError: 409, if there is one of that name.
         """
         name: str = fields["name"]
         self._refuse_taken(name)
@@ -71,7 +71,7 @@ class Records:
         """Change some fields of a record, its name perhaps.
 
         Raises:
-            ApiError: 409, where the new name is taken.
+            ApiError: 409, if the new name is taken.
         """
         old_name: str = record.fields["name"]
         new_name: str = changes.get("name", old_name)

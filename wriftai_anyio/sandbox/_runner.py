@@ -21,7 +21,7 @@ class Runner:
 
     Args:
         tasks: The task group that they run in.
-        store: The store to tell when one has ended.
+        store: The store, which notes when one has ended.
         settings: How long things take.
         sender: What sends webhooks.
     """

@@ -46,7 +46,7 @@ class Sandbox:
         sample_data: Whether it is filled with sample data: users, models, variables and past predictions.
 
     Raises:
-        ValueError: Where a duration is negative, the time scale not positive, a flag neither true nor false, or the
+        ValueError: If a duration is negative, the time scale not positive, a flag neither true nor false, or the
             models are not like ``{'owner/name': function}``.
     """
 
@@ -161,7 +161,7 @@ class Sandbox:
             The presigned URL that it can be had from until the sandbox is reset or stopped.
 
         Raises:
-            RuntimeError: Where the sandbox does not run.
+            RuntimeError: If the sandbox is not running.
         """
         if self._running is None:
             raise RuntimeError("the sandbox is not running")
@@ -172,8 +172,8 @@ class Sandbox:
         """Start serving; returns once requests are answered.
 
         Raises:
-            OSError: Where the port is in use.
-            RuntimeError: Where it runs already, or cannot start.
+            OSError: If the port is in use.
+            RuntimeError: If it is running already, or cannot start.
         """
         if self._running is not None:
             raise RuntimeError("the sandbox is running already")
@@ -181,10 +181,10 @@ class Sandbox:
         self._base_url = self._running.base_url
 
     def stop(self) -> None:
-        """Stop serving: drops all connections and ends all predictions; harmless where it does not run.
+        """Stop serving: drops all connections and ends all predictions; safe to call if it is not running.
 
         Raises:
-            RuntimeError: Where it does not stop in time.
+            RuntimeError: If it does not stop in time.
         """
         if self._running is not None:
             self._running.stop()
@@ -232,7 +232,7 @@ class Sandbox:
             delay: Seconds that pass before it happens.
 
         Raises:
-            ValueError: Where the kind is unknown or ``times`` less than 1.
+            ValueError: If the kind is unknown or ``times`` less than 1.
         """
         self._state.faults.add(Fault(kind, method, path, headers or {}, body, delay), times)
 
@@ -241,7 +241,7 @@ class Sandbox:
         self._call(self._state.fill)
 
     def reset(self) -> None:
-        """Make it what it was at first: no requests, files or faults, the first models, full rate limits."""
+        """Reset it to its first state: no requests, files or faults, the first models, full rate limits."""
         self._call(self._state.clear)
 
     def _call(self, function: Callable[[], None]) -> None:

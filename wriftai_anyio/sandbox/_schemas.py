@@ -22,18 +22,18 @@ class Schema:
         schema: The schema.
 
     Raises:
-        ValueError: Where it is none.
+        ValueError: If it is not a JSON Schema.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
-            raise ValueError(f"no JSON Schema: {error.message}") from None
+            raise ValueError(f"not a JSON Schema: {error.message}") from None
         self._validator: _Validator = Draft202012Validator(schema)
 
     def check(self, value: object, *location: str) -> None:
-        """Hold a value against the schema.
+        """Check a value against the schema.
 
         Args:
             value: The value.
@@ -51,15 +51,15 @@ class Schema:
 
 
 def object_schema(properties: Mapping[str, Any], required: Sequence[str] = ()) -> Schema:
-    """Return the schema of a JSON object with these properties; others are let pass."""
+    """Return the schema of a JSON object with these properties; others are allowed."""
     return Schema({"type": "object", "required": list(required), "properties": dict(properties)})
 
 
 async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
-    """Decode a request's JSON body and hold it against a schema of an object.
+    """Decode a request's JSON body and check it against the schema of an object.
 
     Raises:
-        ApiError: 422, where it is not JSON or not as the schema wants it.
+        ApiError: 422, if it is not JSON or not as the schema wants it.
     """
     try:
         body: dict[str, Any] = json.loads(await request.body(), parse_constant=_refuse_constant)

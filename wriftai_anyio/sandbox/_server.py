@@ -1,4 +1,4 @@
-"""uvicorn, told to start and stop at once and to let the application break off connections."""
+"""uvicorn, made to start and stop at once, and to let the application break off connections."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ def listen(port: int) -> socket.socket:
         port: The port, or 0 for a free one.
 
     Raises:
-        OSError: Where the port is in use.
+        OSError: If the port is in use.
     """
     # The protocol is named since asyncio sends without delay only over sockets that name it.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -88,11 +88,11 @@ class SandboxServer(uvicorn.Server):
         self._stopping = anyio.Event()
 
     def stop(self) -> None:
-        """Have it stop; to be called on its event loop."""
+        """Stop it; call this on its event loop."""
         self._stopping.set()
 
     async def main_loop(self) -> None:
-        """Serve until told to stop."""
+        """Serve until it is stopped."""
         self._on_ready()
         await self._stopping.wait()
 

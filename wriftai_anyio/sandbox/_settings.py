@@ -10,7 +10,7 @@ API_PREFIX: Final = "/v1"
 
 @dataclass(frozen=True)
 class Delivery:
-    """How a sandbox delivers webhooks: in order, each change once, unless told otherwise.
+    """How a sandbox delivers webhooks: in order, each change once, by default.
 
     Args:
         duplicates: How many times more each change is posted.
@@ -19,7 +19,7 @@ class Delivery:
         retry_delay: Seconds before the second attempt; doubled before each further one.
 
     Raises:
-        ValueError: Where a number is out of range.
+        ValueError: If a number is out of range.
     """
 
     duplicates: int = 0
@@ -34,7 +34,7 @@ class Delivery:
 
 @dataclass
 class Settings:
-    """What the constructor of `Sandbox` was told, and what can be changed later.
+    """What the constructor of `Sandbox` was given, and what can be changed later.
 
     Args:
         hold: Whether ``Prefer: wait`` is honoured.
@@ -63,5 +63,5 @@ class Settings:
             raise ValueError("time_scale and part_size must be positive")
 
     def scaled(self, seconds: float) -> float:
-        """Return how long something of so many seconds takes here."""
+        """Return how many seconds of real time a duration of the sandbox takes."""
         return seconds / self.time_scale

@@ -61,7 +61,7 @@ class State:
         fill(self.users, self.catalog, self.models, self.variables, self.predictions)
 
     def clear(self) -> None:
-        """Make it what it was at first; on the event loop, where predictions are under way."""
+        """Reset it to its first state; on the event loop, where predictions are under way."""
         for clear in (
             self.predictions.clear,
             self.files.clear,

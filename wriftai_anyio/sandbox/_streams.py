@@ -25,7 +25,7 @@ class Streaming:
             ``close_after_events``, or else the second.
 
     Raises:
-        ValueError: Where a number is out of range.
+        ValueError: If a number is out of range.
     """
 
     pace: float = 0.0
@@ -41,7 +41,7 @@ class Streaming:
             raise ValueError("close_after_events must be at least 1")
 
     def faster(self, time_scale: float) -> "Streaming":
-        """Makes the same with shorter durations.
+        """Returns the same settings with shorter durations.
 
         Args:
             time_scale: How many times as short they are.
@@ -73,7 +73,7 @@ def encode_event(number: int, kind: str, data: object) -> bytes:
         data: What it carries.
 
     Raises:
-        ValueError: Where the data is not JSON.
+        ValueError: If the data is not JSON.
         TypeError: Likewise.
     """
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, kind.encode(), _encode(data))

@@ -31,8 +31,8 @@ class ServerThread:
         port: The port of the API on loopback; 0 for a free one. The store always takes a free one.
 
     Raises:
-        OSError: Where the port is in use.
-        RuntimeError: Where it cannot start.
+        OSError: If the port is in use.
+        RuntimeError: If it cannot start.
     """
 
     def __init__(self, state: State, port: int) -> None:
@@ -54,7 +54,7 @@ class ServerThread:
         """Drop all connections and end the thread.
 
         Raises:
-            RuntimeError: Where it does not end in time.
+            RuntimeError: If it does not end in time.
         """
         self.call(self._server.stop)
         self._thread.join(STOP_SECONDS)
@@ -78,7 +78,7 @@ def _run(state: State, listeners: list[socket], ready: Future[tuple[SandboxServe
 
 
 def _webhook_client() -> httpx.AsyncClient:
-    # Receivers under test sign their own certificates, and loading those of the authorities takes its time.
+    # Receivers under test sign their own certificates, and loading those of the authorities takes long.
     return httpx.AsyncClient(
         verify=False,  # noqa: S501
         trust_env=False,

@@ -57,7 +57,7 @@ class UserRoutes:
         return JsonAnswer(page(users[::-1], lambda user: (user.serial,), summary, request.query_params))
 
     async def search(self, request: Request) -> Response:
-        """Answer with a page of the users in whose names a text occurs."""
+        """Answer with a page of the users whose names contain a string."""
         sought = search_text(request)
         found = [user for user in self._everyone().records.newest_first() if sought in _names(user)]
         return JsonAnswer(page(found, newest_first, summary, request.query_params))
@@ -67,11 +67,11 @@ class UserRoutes:
         return JsonAnswer(details(self._everyone().find(request.path_params["name"])))
 
     async def get_authenticated(self, _request: Request) -> Response:
-        """Answer with who holds the token."""
+        """Answer with the user who holds the token."""
         return JsonAnswer(details(self._users.authenticated))
 
     async def update_authenticated(self, request: Request) -> Response:
-        """Change some fields of who holds the token."""
+        """Change some fields of the user who holds the token."""
         body = await read_body(request, _UPDATE)
         user = self._users.authenticated
         owned = self._catalog.owned_by(user.fields["name"])
@@ -80,7 +80,7 @@ class UserRoutes:
         return JsonAnswer(details(user))
 
     def _everyone(self) -> Users:
-        # The owners of registered functions are users once the catalog has met those.
+        # The owners of registered functions are users once the catalog has seen those functions.
         self._catalog.all()
         return self._users
 

@@ -20,7 +20,7 @@ class Users:
         self.authenticated = self.named(AUTHENTICATED)
 
     def named(self, name: str, **fields: object) -> Record:
-        """Return the user of a name, who is created where there is none yet.
+        """Return the user of a name, who is created if there is none yet.
 
         Args:
             name: The name.
@@ -39,7 +39,7 @@ class Users:
         """Return the user of a name.
 
         Raises:
-            ApiError: 404, where there is none.
+            ApiError: 404, if there is none.
         """
         user = self.records.get(name)
         if user is None:
@@ -47,12 +47,12 @@ class Users:
         return user
 
     def owner(self, name: str) -> dict[str, Any]:
-        """Return what a model tells of its owner."""
+        """Return the fields of an owner that a model contains."""
         fields = self.named(name).fields
         return {field: fields[field] for field in PUBLIC_OWNER}
 
     def clear(self) -> None:
-        """Leave nobody but the one who holds the token, as they were at first."""
+        """Remove all but the user who holds the token, who is as at first."""
         self.records.clear()
         self.authenticated = self.named(AUTHENTICATED)
 
