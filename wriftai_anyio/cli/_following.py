@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -76,6 +77,8 @@ class Follower:
         Returns:
             The prediction as it is then.
         """
+        # Before the create: a signal in the middle of an import makes Python warn of the file that it reads.
+        import_module("wriftai_anyio.progress")
         params: CreatePredictionParams = {"input": given}
         if validate:
             params["validate_input"] = True
