@@ -32,6 +32,9 @@ SAME_WINDOW: Final = 1.5
 """Seconds by which two resets of one window may seem to differ: they are whole, and answers take time."""
 FEW: Final = 2
 """Requests under way until the first answer shows whether there are limits: one that may be held, and a probe."""
+PATIENCE: Final = 12.5
+"""Seconds without any answer in which `FEW` doubles, slowly at first and ever faster: 64 processes that start together
+on 2 cores wait for up to ten seconds for their first answers, and 15 requests a second leave no room for guesses."""
 UNLIMITED: Final = 1e6
 """An allowance from which on nothing is held back where no limit is stated."""
 RECHECK: Final = 0.05
@@ -44,14 +47,15 @@ CATCH_UP: Final = 8
 # Found by simulating 1, 4, 16 and 64 processes on servers with a bucket and with fixed windows, at limits from 3 to 150
 # (tests/_rate_limits/test_budget.py). Real processes on 2 cores (tests/benchmarks/scale.py), at 150: 4 were refused
 # nothing, at 1.05 and 1.28 times the floor; 16 were refused 14 %, at 1.35 and 1.39 times the floor.
-START: Final = 0.1
-"""The part of the limit to start with."""
+START: Final = 0.05
+"""The part of the limit to start with, also the most that goes out blindly: each of many processes sends that much
+before it can know of the others. Real processes on 2 cores, at 150 a second: 64 were refused 40 % with 0.1."""
 LEAST_START: Final = 1.0
 LEAST_SHARED_START: Final = 0.5
 """The least allowances to start with, alone and where others use the account."""
 START_STEP: Final = 0.2
 LONGEST_START_STEP: Final = 2.0
-START_GROWTH: Final = 2.5
+START_GROWTH: Final = 4.0
 """Seconds between growths until something is refused, and their factor. While others use the account, the steps
 become longer, since each costs a probe."""
 UNPROBED_STEP: Final = 2.0
@@ -186,6 +190,7 @@ class Budget:
         self._granted: deque[float] = deque()
         self._granted_count = 0
         self._granted_at = -math.inf
+        self._most_before_answer = 0
         self._unused: float | None = None
         self._window: _LongWindow | None = None
         self._under_way = 0
@@ -239,7 +244,7 @@ class Budget:
     def _few(self, now: float) -> int:
         # A server that answers slowly, or not at all, must not hold up everything else for ever.
         waited = now - self._first_at
-        return int(FEW * 2.0 ** min(waited / 4.0, 30.0)) if waited > 0 else FEW
+        return int(FEW * 2.0 ** min((waited / PATIENCE) ** 2, 30.0)) if waited > 0 else FEW
 
     def _window_free_at(self, now: float) -> float:
         window = self._window
@@ -267,6 +272,9 @@ class Budget:
         recent = max(1, min(len(granted), CATCH_UP, full // CATCH_UP))
         spaced_at = granted[-recent] + recent * spacing
         free_at = spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
+        # A machine that is too busy to take in answers would send one allowance after the other without hearing of it.
+        if self._is_starting(now) and self._granted_count >= self._most_before_answer:
+            free_at = max(free_at, now + RECHECK)
         # A probe goes out though the allowance is used up: only its answer can show that the allowance is too small.
         return min(free_at, max(now, self._probe_due(now)))
 
@@ -343,6 +351,8 @@ class Budget:
         limit = whole(headers.get("x-ratelimit-limit"))
         if limit:
             self._take_in(slot, limit, headers, fresh=fresh, now=now)
+        if self._allowance != math.inf:
+            self._most_before_answer = self._granted_count + max(1, int(self._allowance))
         # A failure without these headers may be a gateway's, which knows nothing of limits; a refusal sets one.
         self._stated = self._stated or limit is not None or status == 429 or 200 <= status < 300
         if status == 429:
