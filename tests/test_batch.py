@@ -27,6 +27,23 @@ def sandbox(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("deduplicate", [False, True])
+async def test_outputs_with_long_integers_are_inputs_of_other_models(
+    sandbox: Sandbox, tmp_path: Path, deduplicate: bool
+) -> None:
+    sandbox.models["me/power"] = lambda given: {"power": 10**given}
+    options: dict[str, Any] = {"journal": tmp_path / "journal", "deduplicate": deduplicate}
+    async with client_of(sandbox) as client:
+        with fail_after(30):
+            powers = outputs(await collected(client, [{"input": 5000}, {"input": 5000}, {"input": 6000}], "me/power"))
+            inputs = [{"input": powers[index]} for index in range(3)]
+            for _ in range(2):
+                assert outputs(await collected(client, inputs, "sandbox/echo", **options)) == powers
+    assert powers[2] == {"power": 10**6000}
+    assert len(sandbox.predictions) == 3 + (2 if deduplicate else 3)
+
+
 class Source:
     """Inputs that a generator makes, which notes how many were taken and that it was closed."""
 

@@ -88,6 +88,38 @@ def test_what_is_not_json_is_written_as_the_caller_says() -> None:
 
 
 @given(values, st.booleans())
+def test_options_hold_beside_long_integers(value: Any, sort_keys: bool) -> None:
+    options: dict[str, Any] = {"sort_keys": sort_keys, "separators": (",", ":"), "ensure_ascii": False}
+    given_value = {"b": 10**5000, "a": [value], "\xe9": {"d": 1, "c": {}}}
+    text = encode_json(given_value, **options)
+    assert text.replace("1" + "0" * 5000, "7") == json.dumps({**given_value, "b": 7}, **options)
+
+
+def test_keys_that_are_not_strings_become_the_same_beside_long_integers() -> None:
+    keyed = {1: 10**5000, 2.5: "a", None: "b", False: []}
+    assert encode_json(keyed).replace("1" + "0" * 5000, "7") == json.dumps({**keyed, 1: 7})
+
+
+def test_what_is_refused_is_refused_beside_long_integers_too() -> None:
+    circle: list[object] = [10**5000]
+    circle.append({"a": circle})
+    with pytest.raises(ValueError, match="Circular"):
+        encode_json(circle)
+    with pytest.raises(ValueError, match="Circular"):
+        encode_json([10**5000, 1j], default=lambda value: [value])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode_json([10**5000, float("nan")], allow_nan=False)
+    for wrong in ({1, 2}, {(1, 2): 3}):
+        with pytest.raises(TypeError):
+            encode_json([10**5000, wrong])
+
+
+def test_one_value_in_several_places_is_not_a_circle() -> None:
+    twice = {"a": [1]}
+    assert encode_json([10**5000, twice, [twice], twice]).endswith('{"a": [1]}, [{"a": [1]}], {"a": [1]}]')
+
+
+@given(values, st.booleans())
 def test_plain_values_are_read_and_written_as_python_does(value: Any, ensure_ascii: bool) -> None:
     text = encode_json(value, ensure_ascii=ensure_ascii)
     assert text == json.dumps(value, ensure_ascii=ensure_ascii)

@@ -1,9 +1,9 @@
 """The configuration of a client: what is given, what the environment gives, and what is refused."""
 
 import inspect
-import math
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
@@ -20,6 +20,9 @@ DEFAULT_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 """Seconds for each attempt: 10 to connect, 60 for each read and write."""
 DEFAULT_MAX_RESPONSE_SIZE: Final = 256 * 2**20
 """Bytes that an answer may take: an output within JSON is smaller, and what is larger is a file."""
+
+_LARGEST_FLOAT: Final = sys.float_info.max
+"""An integer may be larger, and no clock counts so far."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -123,7 +126,7 @@ def _checked_timeout(timeout: object) -> httpx.Timeout:
 def _seconds(value: object, argument: str) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < math.inf:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= _LARGEST_FLOAT:
         raise ValueError(
             f"{argument} must be a number of seconds above 0, an httpx.Timeout, or None for no limit, "
             f"not {shown(value)}."

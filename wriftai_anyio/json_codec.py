@@ -7,8 +7,9 @@ their number, and its decoder and encoder recurse. Both are valid JSON: an outpu
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from ._types.json import JsonValue
 
@@ -16,6 +17,8 @@ __all__ = ["JSONTextError", "decode_json", "encode_json"]
 
 MOST_DIGITS: Final = 100_000
 """Digits of an integer that is read: 3 ms of work."""
+MOST_BITS: Final = MOST_DIGITS * 33219 // 10_000
+"""Of an integer that has no more digits: one digit is 3.3219 bits."""
 LARGEST_DEEP: Final = 4 * 2**20
 """Characters of deeply nested JSON that are read, which takes Python a second."""
 _DIGITS_AT_ONCE: Final = 4000
@@ -48,7 +51,7 @@ def decode_json(text: str | bytes) -> JsonValue:
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise JSONTextError("it is not JSON") from None
     except ValueError:  # more digits than Python reads
-        return _decode_with(text, parse_int=_integer)
+        return _decode_with(text, parse_int=parse_integer)
     return value
 
 
@@ -64,8 +67,16 @@ def _as_str(text: str | bytes) -> str:
     return text if isinstance(text, str) else text.decode(json.detect_encoding(text), "surrogatepass")
 
 
-def _integer(digits: str) -> int:
-    """Turns digits into an integer: halves of them, which are multiplied in less than the square of the time."""
+def parse_integer(digits: str) -> int:
+    """Turns the digits of JSON into an integer, however many there are.
+
+    Args:
+        digits: The digits.
+
+    Raises:
+        JSONTextError: If there are more than are read.
+    """
+    # Halves of them are multiplied in less than the square of the time.
     if len(digits.lstrip("-")) > MOST_DIGITS:
         raise JSONTextError(f"it has an integer of {len(digits):,} digits, and {MOST_DIGITS:,} are read")
     return -_natural(digits[1:]) if digits.startswith("-") else _natural(digits)
@@ -98,7 +109,7 @@ def _decode_deep(text: str) -> JsonValue:
     return value
 
 
-_DECODER: Final = json.JSONDecoder(parse_int=_integer)
+_DECODER: Final = json.JSONDecoder(parse_int=parse_integer)
 
 
 def _shallow_object(text: str, place: int) -> tuple[JsonValue, int]:
@@ -147,6 +158,9 @@ def encode_json(
     *,
     indent: int | None = None,
     ensure_ascii: bool = True,
+    allow_nan: bool = True,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
     default: Callable[[object], object] | None = None,
 ) -> str:
     """Encode JSON, whatever its integers and its nesting; else as `json.dumps` does.
@@ -155,6 +169,9 @@ def encode_json(
         value: What `decode_json` returned, or something like it.
         indent: By how many blanks each level is indented; by default it is one line.
         ensure_ascii: Whether what is not ASCII is escaped.
+        allow_nan: Whether `NaN` and `Infinity` are written, which are not JSON, or refused.
+        separators: What stands between entries, and between a key and its value; by default with a blank.
+        sort_keys: Whether keys are sorted.
         default: Returns what stands for a value that is not JSON, such as a path.
 
     Returns:
@@ -162,56 +179,96 @@ def encode_json(
 
     Raises:
         TypeError: If a value is not JSON.
-        ValueError: If a value contains itself.
+        ValueError: If a value contains itself, or is a number that is refused.
     """
-    write = partial(json.dumps, ensure_ascii=ensure_ascii, default=default)
+    write = partial(json.dumps, ensure_ascii=ensure_ascii, allow_nan=allow_nan)
     try:
-        return write(value, indent=indent)
+        return write(value, indent=indent, separators=separators, sort_keys=sort_keys, default=default)
     except RecursionError:
         pass
     except ValueError as error:
         if "digits" not in str(error):  # a value that contains itself is refused in the same way
             raise
-    return "".join(_pieces(value, write, indent))
+    between, colon = separators or (", " if indent is None else ",", ": ")
+    return "".join(_Writer(write, indent, between, colon, sort_keys, default).pieces(value))
 
 
-Container: TypeAlias = dict[str, object] | list[object] | tuple[object, ...]
+Container: TypeAlias = dict[object, object] | list[object] | tuple[object, ...]
 
 
-def _pieces(root: object, write: Callable[[object], str], indent: int | None) -> Iterator[str]:
-    # What is still to be written, last first: strings of JSON, and values with their level.
-    pending: list[str | tuple[object, int]] = [(root, 0)]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            yield item
-            continue
-        value, level = item
+@dataclass(frozen=True)
+class _Writer:
+    """Writes JSON without recursion, and integers on its own."""
+
+    write: Callable[[object], str]
+    indent: int | None
+    between: str
+    colon: str
+    sort_keys: bool
+    default: Callable[[object], object] | None
+
+    def pieces(self, root: object) -> Iterator[str]:
+        """Yields the JSON in pieces."""
+        # What is still to be written, last first: strings of JSON, values with their level, and the ids of values that
+        # end there.
+        pending: list[str | tuple[object, int] | int] = [(root, 0)]
+        inside: dict[int, object] = {}  # with the values, so that no other gets their ids
+        while pending:
+            item = pending.pop()
+            if isinstance(item, str):
+                yield item
+            elif isinstance(item, int):
+                del inside[item]
+            elif (plain := self._plain(item[0])) is not None:
+                yield plain
+            else:
+                value, level = item
+                if id(value) in inside:
+                    raise ValueError("Circular reference detected")
+                inside[id(value)] = value
+                pending.append(id(value))
+                pending.extend(reversed([*self._parts(value, level)]))
+
+    def _plain(self, value: object) -> str | None:
+        """Returns the JSON of what has nothing in it; `None` for the rest."""
         if isinstance(value, int) and not isinstance(value, bool):
-            yield _digits(value)
-        elif not value or not isinstance(value, (dict, list, tuple)):
-            yield write(value)
+            return _digits(value)
+        is_whole = value is None or isinstance(value, (str, float, bool))
+        is_empty = isinstance(value, (dict, list, tuple)) and not value
+        return self.write(value) if is_whole or is_empty or not self._is_known(value) else None
+
+    def _is_known(self, value: object) -> bool:
+        return self.default is not None or isinstance(value, (dict, list, tuple))
+
+    def _parts(self, value: object, level: int) -> Iterator[str | tuple[object, int]]:
+        """Yields what a value is made of: strings of JSON, and other values with their level."""
+        if isinstance(value, (dict, list, tuple)):
+            yield from self._entries(cast("Container", value), level)
+        elif self.default is not None:
+            yield self.default(value), level
+
+    def _entries(self, container: Container, level: int) -> Iterator[str | tuple[object, int]]:
+        new_line = "" if self.indent is None else "\n" + " " * (self.indent * (level + 1))
+        if isinstance(container, dict):
+            items = sorted(container.items(), key=_key) if self.sort_keys else container.items()
+            keyed = ((self._name(key), entry) for key, entry in items)
         else:
-            pending.extend(reversed([*_entries(cast("Container", value), level, write, indent)]))
+            keyed = (("", entry) for entry in container)
+        yield "{" if isinstance(container, dict) else "["
+        for number, (name, entry) in enumerate(keyed):
+            yield (self.between if number else "") + new_line + name
+            yield entry, level + 1
+        yield "" if self.indent is None else "\n" + " " * (self.indent * level)
+        yield "}" if isinstance(container, dict) else "]"
+
+    def _name(self, key: object) -> str:
+        # Keys that are numbers become strings, as Python's own encoder has it.
+        name = key if isinstance(key, str) else next(iter(json.loads(self.write({key: None}))))
+        return self.write(name) + self.colon
 
 
-def _entries(
-    container: Container,
-    level: int,
-    write: Callable[[object], str],
-    indent: int | None,
-) -> Iterator[str | tuple[object, int]]:
-    """Yields what a container is made of: strings of JSON, and its values with their level."""
-    new_line, separator = ("", ", ") if indent is None else ("\n" + " " * (indent * (level + 1)), ",")
-    yield "{" if isinstance(container, dict) else "["
-    keyed = container.items() if isinstance(container, dict) else ((None, entry) for entry in container)
-    for number, (key, entry) in enumerate(keyed):
-        yield (separator if number else "") + new_line
-        if key is not None:
-            yield f"{write(key)}: "
-        yield entry, level + 1
-    yield "" if indent is None else "\n" + " " * (indent * level)
-    yield "}" if isinstance(container, dict) else "]"
+def _key(item: tuple[Any, object]) -> Any:  # noqa: ANN401 -- what is compared is the caller's
+    return item[0]
 
 
 def _digits(value: int) -> str:

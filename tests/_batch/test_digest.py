@@ -81,6 +81,12 @@ def test_a_change_anywhere_changes_it(value: dict[str, Any], data: st.DataObject
     assert digest(as_json({"input": value}).value, "owner/other") != before
 
 
+def test_long_integers_are_told_apart() -> None:
+    one = digest_of({"n": 10**5000, "a": [-(10**5000)]})
+    assert one == digest_of({"a": (-(10**5000),), "n": 10**5000})
+    assert len({one, digest_of({"n": 10**5000 + 1, "a": [-(10**5000)]}), digest_of({"n": 10**5000, "a": []})}) == 3
+
+
 def test_a_file_in_a_path_is_known_by_its_path_and_its_type() -> None:
     assert digest_of(Path("a.png")) == digest_of(File(Path("a.png"))) == digest_of(File(Path("a.png"), "image/png"))
     assert len({digest_of(each) for each in (Path("a.png"), Path("b.png"), File(Path("a.png"), "image/gif"))}) == 3

@@ -62,6 +62,16 @@ async def test_what_was_created_is_found_and_not_created_again(sandbox: Sandbox,
     assert len(sandbox.predictions) == 3
 
 
+async def test_an_input_with_a_long_integer_is_found_too(sandbox: Sandbox, journal: Path) -> None:
+    inputs: list[CreatePredictionParams] = [
+        {"input": {"text": f"t{number}", "n": 10**5000 + number}} for number in (0, 1)
+    ]
+    with fail_after(30):
+        await lose(sandbox, journal, "drop_after", inputs)
+        assert await resume(sandbox, journal, inputs) == ["T0", "T1"]
+    assert len(sandbox.predictions) == 2
+
+
 async def test_what_was_not_created_stays_unknown_unless_it_may_be_created(sandbox: Sandbox, journal: Path) -> None:
     with fail_after(30):
         await lose(sandbox, journal, "drop", texts(1))

@@ -18,6 +18,7 @@ LISTS = ["predictions", "models", "users", "variables", "hardware", "model_categ
         ({1: 5}, "no key 1"),
         ({"page_size": "5"}, "page_size must be a whole number"),
         ({"page_size": 0}, "page_size must be a whole number"),
+        pytest.param({"page_size": 10**5000}, "page_size must be a whole number", id="digits"),
         ({"page_size": True}, "page_size must be a whole number"),
         ({"cursor": 7}, "cursor must be"),
         ({"extra_query": "a=1"}, "extra_query must be a mapping"),
@@ -80,7 +81,7 @@ def test_extra_fields_are_sent_beside_the_others(spelling: Spelling) -> None:
 
 def test_long_arguments_are_cut_in_messages(spelling: Spelling) -> None:
     with spelling.client(Script()) as client:
-        for name, argument in (("get", "x" * 10_000), ("get", ["x" * 10_000] * 100)):
+        for name, argument in (("get", "x" * 10_000), ("get", ["x" * 10_000] * 100), ("get", [10**5000])):
             with pytest.raises(ValueError, match="must be") as refused:
                 spelling.call(client.predictions, name, argument)
             assert len(str(refused.value)) < 200

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from wriftai_anyio import Client
+from wriftai_anyio.json_codec import decode_json
 from wriftai_anyio.sandbox import Model, Sandbox
 
 from .terminal import Ended
@@ -21,7 +22,8 @@ Run = Callable[..., Ended]
 def given(sandbox: Sandbox) -> Any:
     """The input of the only create."""
     (create,) = [request for request in sandbox.requests if request.method == "POST"]
-    return json.loads(create.body)["input"]
+    body: Any = decode_json(create.body)
+    return body["input"]
 
 
 def created(sandbox: Sandbox, model: str, given: object, *, stream: bool = False) -> str:
@@ -37,6 +39,12 @@ class TestInput:
             "n": 3, "t": [1, 2], "s": "to be", "q": "3", "b": True, "e": "", "nan": "NaN", "url": "http://x/?a=b",
             "none": None,
         }  # fmt: skip
+
+    def test_long_integers_are_numbers(self, run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+        number, source = 7 * 10**5000, tmp_path / "input.json"
+        source.write_text(f'{{"n": 7{"0" * 5000}}}', encoding="utf-8")
+        assert f"7{'0' * 5000}" in run("run", "sandbox/echo", f"a=7{'0' * 5000}", "--input", str(source)).out
+        assert given(sandbox) == {"n": number, "a": number}
 
     def test_fields_go_over_those_of_the_file(self, run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
         source = tmp_path / "input.json"

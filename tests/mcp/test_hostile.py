@@ -150,10 +150,10 @@ def test_outputs_that_have_no_place_in_a_message_are_text() -> None:
     nested: Any = 1
     for _ in range(400):
         nested = [nested]
-    result = result_of({"output": [float("nan"), "\ud800", nested]})
+    result = result_of({"output": [float("nan"), "\ud800", 10**5000, nested]})
     assert result.model_dump_json()  # which fails beyond 255 levels, and with half a character
     assert result.structured_content
-    assert result.structured_content["output"][:2] == ["nan", "\N{REPLACEMENT CHARACTER}"]
+    assert result.structured_content["output"][:3] == ["nan", "\N{REPLACEMENT CHARACTER}", "1" + "0" * 5000]
 
 
 def test_fields_are_described_whatever_stands_in_their_places() -> None:

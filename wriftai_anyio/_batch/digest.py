@@ -1,11 +1,11 @@
 """What identifies an input, so that equal ones are known, in this run or in a later one."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from os import PathLike, fspath
 
 from wriftai_anyio._types.file import File
+from wriftai_anyio.json_codec import encode_json
 
 
 def digest(params: Mapping[str, object], model: str) -> bytes:
@@ -19,7 +19,7 @@ def digest(params: Mapping[str, object], model: str) -> bytes:
         ValueError: If the params have a stream in them, which cannot be compared.
     """
     try:
-        text = json.dumps([model, params], sort_keys=True, default=_file_identity)
+        text = encode_json([model, params], sort_keys=True, default=_file_identity)
     except (TypeError, RecursionError) as error:
         raise ValueError(f"params cannot be written to a journal: {error}.") from None
     return hashlib.sha256(text.encode()).digest()

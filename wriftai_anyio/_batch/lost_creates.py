@@ -1,6 +1,5 @@
 """What a killed run created without learning of it, found again on the server."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,9 +7,9 @@ from typing import Final
 
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio._resources.lists import Listing
-from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import Prediction, PredictionWithIO
 from wriftai_anyio.errors import WriftAIError
+from wriftai_anyio.json_codec import decode_json, encode_json
 
 CLOCKS_APART: Final = timedelta(minutes=2)
 """How much later this machine's clock may be than the server's."""
@@ -31,7 +30,7 @@ class LostCreates:
             given: The input.
         """
         try:
-            wanted: JsonValue = json.loads(json.dumps(given))
+            wanted = decode_json(encode_json(given))
         except (TypeError, ValueError, RecursionError):
             return None
         for prediction in self.predictions:

@@ -9,7 +9,15 @@ from typing import Final, cast
 LONGEST_SHOWN: Final = 80
 """Characters of an argument that a message shows at most."""
 
-_SHORT = Repr()
+
+class _Short(Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if x.bit_length() < _MOST_BITS else "an integer of thousands of digits"
+
+
+_MOST_BITS: Final = 14_000
+"""Of an integer that Python writes: it refuses to write more than 4,300 digits."""
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = LONGEST_SHOWN
 _SHORT.maxlong = 40
 

@@ -1,8 +1,9 @@
 """Encodes the bodies of requests as JSON."""
 
-import json
 from collections.abc import Mapping
 from typing import cast
+
+from wriftai_anyio.json_codec import encode_json
 
 
 def encoded(value: object) -> bytes:
@@ -15,7 +16,7 @@ def encoded(value: object) -> bytes:
         ValueError: If it cannot.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_dict)
+        text = encode_json(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_dict)
         return text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"This cannot be sent as JSON: {error}. Nothing was sent.") from None

@@ -14,15 +14,13 @@ from uuid import UUID
 
 from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio._types.file import File, FileContent
+from wriftai_anyio.json_codec import MOST_BITS, MOST_DIGITS
 
 Given: TypeAlias = Any
 """What a caller passes, of whatever type."""
 
 DEEPEST: Final = 200
 """Levels of lists and objects inside each other: at three frames each, three fifths of Python's own limit."""
-
-_LARGE: Final = 1 << 10_000
-"""Up to 3,000 digits every Python writes an integer; beyond 4,300 it refuses by default."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class _Converter:
         if value is None or type(value) is bool:
             return value
         if type(value) is int:
-            return value if -_LARGE < value < _LARGE else _integer(value)
+            return _integer(value)
         if type(value) is float:
             return value if isfinite(value) else _number(value)
         if type(value) is dict:
@@ -213,10 +211,8 @@ def _name(key: object) -> str:
 
 def _integer(value: int) -> int:
     plain = int(value)
-    try:
-        str(plain)
-    except ValueError as error:
-        _refuse(f"is an integer of too many digits: {error}.", error)
+    if plain.bit_length() > MOST_BITS:  # it could not be read back, either
+        _refuse(f"is an integer of more than {MOST_DIGITS:,} digits: give a string.")
     return plain
 
 

@@ -7,6 +7,8 @@ from wriftai_anyio._parsing.arguments import keys_of, mapping_of, refuse_unknown
 from wriftai_anyio.pagination import PaginationOptions, QueryValue
 
 _EXTRA: Final = "extra_query"
+_LARGEST: Final = 2**63 - 1
+"""The largest number that most servers can hold. Python does not even write one of more than 4,300 digits."""
 
 
 def page_query(options: PaginationOptions | None, kind: type) -> dict[str, QueryValue]:
@@ -30,7 +32,7 @@ def page_query(options: PaginationOptions | None, kind: type) -> dict[str, Query
 
 def _check(given: Mapping[str, object]) -> None:
     size, cursor = given.get("page_size"), given.get("cursor")
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= _LARGEST):
         raise ValueError(f"page_size must be a whole number from 1, not {shown(size)}. Nothing was sent.")
     if cursor is not None and not isinstance(cursor, str):
         raise ValueError(f"cursor must be the cursor of a page, not {shown(cursor)}. Nothing was sent.")

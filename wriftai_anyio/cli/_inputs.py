@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wriftai_anyio.json_codec import parse_integer
+
 from ._texts import STANDARD_INPUT, argument_text, decoded, read_text, source_name
 
 if TYPE_CHECKING:
@@ -90,8 +92,14 @@ def parse_json(text: str) -> "JsonValueWithFile":
     Raises:
         ValueError: If it is not JSON.
     """
+    value: JsonValueWithFile
     try:
-        value: JsonValueWithFile = json.loads(text, parse_constant=_refuse)
+        try:
+            value = json.loads(text, parse_constant=_refuse)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # more digits than Python reads
+            value = json.loads(text, parse_constant=_refuse, parse_int=parse_integer)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return value

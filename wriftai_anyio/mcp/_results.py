@@ -24,6 +24,8 @@ LONGEST_LINE: Final = 200
 """Characters of a name or a status."""
 DEEPEST_OUTPUT: Final = 100
 """Lists and objects within one another: the SDK gives up at 255, and its server with it."""
+MOST_BITS: Final = 14_000
+"""Of an integer: an agent's SDK reads no message that has one of more than 4,300 digits, and waits for another."""
 MOST_IMAGES: Final = 4
 LARGEST_IMAGE: Final = 1024 * 1024
 """Bytes of an image that is shown in a result."""
@@ -63,6 +65,8 @@ def _sendable(value: object, depth: int = 0) -> object:
         return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return _json(value)
     if not isinstance(value, (dict, list)):
         return value
     if depth == DEEPEST_OUTPUT:

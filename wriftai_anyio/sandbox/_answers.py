@@ -1,6 +1,5 @@
 """Answers in JSON, and the API's error shapes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +7,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from wriftai_anyio.json_codec import encode_json
+
 
 def encode(content: object) -> bytes:
     """Return JSON in plain ASCII, which any string survives, lone surrogates too."""
-    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return encode_json(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class JsonAnswer(JSONResponse):

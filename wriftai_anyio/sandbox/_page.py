@@ -1,7 +1,6 @@
 """The page that shows what an application is doing, and lets a person interfere."""
 
 import hmac
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+
+from wriftai_anyio.json_codec import encode_json
 
 from ._answers import ApiError, JsonAnswer, answer_api_error, not_found, refusal
 from ._faults import KINDS, Fault
@@ -144,7 +145,7 @@ def _prediction(prediction: Prediction) -> dict[str, Any]:
 
 
 def _cut(value: object) -> str:
-    text = value[: LONGEST_VALUE + 1] if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value[: LONGEST_VALUE + 1] if isinstance(value, str) else encode_json(value, ensure_ascii=False)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 

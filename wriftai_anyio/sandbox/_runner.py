@@ -1,11 +1,12 @@
 """The life of a prediction, from pending to its end."""
 
 import copy
-import json
 from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
+
+from wriftai_anyio.json_codec import encode_json
 
 from ._execution import execute
 from ._models import Model, ModelError, ModelFunction
@@ -65,7 +66,7 @@ class Runner:
 
         try:
             output = await execute(function, copy.deepcopy(prediction.input), emit, self._threads)
-            json.dumps(output, allow_nan=False)
+            encode_json(output, allow_nan=False)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model raises is its prediction's error
             prediction.error = _describe(error)
             prediction.move("failed")

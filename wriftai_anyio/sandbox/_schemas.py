@@ -8,6 +8,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from starlette.requests import Request
 
+from wriftai_anyio.json_codec import parse_integer
+
 from ._answers import ApiError, invalid
 
 
@@ -62,7 +64,9 @@ async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
         ApiError: 422, if it is not JSON or not as the schema wants it.
     """
     try:
-        body: dict[str, Any] = json.loads(await request.body(), parse_constant=_refuse_constant)
+        body: dict[str, Any] = json.loads(
+            await request.body(), parse_constant=_refuse_constant, parse_int=parse_integer
+        )
     except (ValueError, RecursionError) as error:
         raise invalid(["body"], f"JSON decode error: {error}", "json_invalid") from None
     schema.check(body, "body")

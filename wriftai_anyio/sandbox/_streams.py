@@ -1,11 +1,12 @@
 """A prediction's events as a server-sent event stream."""
 
-import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 import anyio
+
+from wriftai_anyio.json_codec import encode_json
 
 from ._clients import Connection
 from ._log import Log
@@ -82,9 +83,9 @@ def encode_event(number: int, kind: str, data: object) -> bytes:
 def _encode(data: object) -> bytes:
     """Return JSON with all characters as they are, as the API does; only lone surrogates must be escaped."""
     try:
-        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return encode_json(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+        return encode_json(data, allow_nan=False, separators=(",", ":")).encode()
 
 
 async def send_events(
