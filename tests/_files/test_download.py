@@ -210,6 +210,67 @@ async def test_download_begins_anew_when_the_file_has_changed(tmp_path: Path) ->
     assert path.read_bytes() == CONTENT[::-1][:-1]
 
 
+PNG = {"etag": '"v1"', "content-type": "image/png"}
+HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+def page(headers: Mapping[str, str]) -> httpx.Response:
+    return httpx.Response(200, headers=headers, content=b"Please try again later.")
+
+
+@pytest.mark.parametrize(
+    ("known", "headers"),
+    [
+        (PNG, HTML),
+        (PNG, {**HTML, "etag": '"page"'}),
+        (PNG, {"content-type": "application/json"}),
+        (PNG, {}),
+        (PNG, {"content-type": "image/png"}),
+        ({"content-type": "image/png"}, HTML),
+        ({"content-type": "text/html"}, HTML),
+        ({"etag": 'W/"v1"', "content-type": "text/csv"}, HTML),
+        ({}, HTML),
+    ],
+)
+async def test_page_of_a_gateway_in_place_of_the_rest_is_not_the_file(
+    tmp_path: Path, known: Mapping[str, str], headers: Mapping[str, str]
+) -> None:
+    first = httpx.Response(200, headers={**known, "content-length": "100000"}, stream=Broken(CONTENT[:25_000]))
+    whole_file = httpx.Response(200, headers=known, content=CONTENT)
+    path, told = tmp_path / "x", Progress()
+    script = Script(first, page(headers), page(headers), whole_file)
+    await client_of(script, max_retries=3).files.async_download(URL, path, on_progress=told)
+    assert path.read_bytes() == CONTENT
+    assert sum(told.deltas) == len(CONTENT)
+    assert len({request.headers.get("range") for request in script.requests[1:]}) == 1
+    first = httpx.Response(200, headers={**known, "content-length": "100000"}, stream=Broken(CONTENT[:25_000]))
+    with pytest.raises(APIResponseError, match="something else than the file") as raised:
+        await client_of(Script(first, forever=page(headers)), max_retries=2).files.async_download(URL, path)
+    assert "s3cr3t" not in f"{raised.value} {raised.value.response.request.url}"
+    assert path.read_bytes() == CONTENT
+    assert files_in(tmp_path) == [path]
+
+
+@pytest.mark.parametrize(
+    ("known", "headers"),
+    [
+        (PNG, {"etag": '"v2"', "content-type": "image/png"}),
+        (PNG, {"etag": '"v2"', "content-type": "image/jpeg"}),
+        (PNG, {"last-modified": "Wed, 21 Oct 2015 07:28:00 GMT", "content-type": "image/PNG"}),
+        ({**PNG, **HTML}, {"etag": '"v2"', "content-type": "text/html"}),
+        (PNG, {"etag": '"v1"', "content-type": "text/html"}),
+        ({}, {"etag": '"v2"'}),
+    ],
+)
+async def test_file_that_has_changed_is_told_from_a_page(
+    tmp_path: Path, known: Mapping[str, str], headers: Mapping[str, str]
+) -> None:
+    first = httpx.Response(200, headers={**known, "content-length": "100000"}, stream=Broken(CONTENT[:25_000]))
+    script = Script(first, httpx.Response(200, headers=headers, content=CONTENT[::-1][:-1]))
+    path = await client_of(script).files.async_download(URL, tmp_path / "x")
+    assert path.read_bytes() == CONTENT[::-1][:-1]
+
+
 @pytest.mark.parametrize(
     ("headers", "validator"),
     [

@@ -24,6 +24,10 @@ BLOCK_SIZE: Final = 1024 * 1024
 """Bytes, about: one block is being received and one is being written."""
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", re.ASCII)
+_NOT_THE_FILE: Final = (
+    "but with something else than the file whose beginning had come, such as a gateway's page: nothing of it was kept. "
+    "If the file itself was replaced, download it again"
+)
 _PARTIAL_CONTENT = 206
 _RANGE_NOT_SATISFIABLE = 416
 
@@ -73,6 +77,7 @@ class _Download:
         self._repeats = 0
         self._farthest = 0
         self._received = 0
+        self._is_begun = False
         self.headers = httpx.Headers()
         self._size: int | None = None
         self._validator: bytes | None = None
@@ -130,6 +135,9 @@ class _Download:
         return stated == "*" or self._size in {None, whole(stated)}
 
     async def _restart(self, response: httpx.Response) -> None:
+        if self._is_begun and not is_of_file(self.headers, response.headers):
+            raise unpromised(response, _NOT_THE_FILE)
+        self._is_begun = True
         lost, self._received = self._received, 0
         self.headers = response.headers
         self._size = whole(response.headers.get("content-length"))
@@ -176,6 +184,30 @@ class _Download:
             written = await writing.outcome()
             self._received += written
             await tell(self._on_progress, written, self._size)
+
+
+def is_of_file(known: Mapping[str, str], answer: Mapping[str, str]) -> bool:
+    """Returns whether an answer that begins anew is of the same file, as it is or changed, and not a page in its place.
+
+    Gateways answer 200 with a page for what they cannot fetch. It is known by its type; or, as it has no validator, by
+    what the file had.
+
+    Args:
+        known: The headers with which the file began.
+        answer: Those of the answer.
+    """
+    validators = [name for name in ("etag", "last-modified") if name in answer]
+    if any(answer[name] == known.get(name) for name in validators):
+        return True
+    media_type = _media_type(answer)
+    if media_type != _media_type(known):
+        return bool(validators) and media_type != "text/html"
+    sizes = {whole(known.get("content-length")), whole(answer.get("content-length"))} - {None}
+    return bool(validators) or len(sizes) < 2
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _validator(response: httpx.Response) -> bytes | None:

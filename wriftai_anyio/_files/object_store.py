@@ -21,6 +21,7 @@ from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatus
 from wriftai_anyio.hooks import RequestEvent
 
 MOST_REDIRECTS: Final = 10
+_PARTIAL_CONTENT: Final = 206
 MOST_SAID: Final = 64 * 1024
 """Bytes that are read of what a store says about a part."""
 
@@ -139,9 +140,9 @@ class Store:
         if repeats >= self._config.max_retries:
             return None
         if isinstance(failure, APIResponseError):
-            # A gateway's page in place of the ETag may be as passing as its 502.
-            answer = failure.response
-            return retries.backoff(repeats) if answer.request.method == "PUT" and answer.is_success else None
+            # A gateway's page in place of the ETag, or of the rest of a file, may be as passing as its 502.
+            status = failure.response.status_code
+            return retries.backoff(repeats) if 200 <= status < 300 and status != _PARTIAL_CONTENT else None
         return retries.retry_delay(failure, repeats, system.wall_time(), repeatable=True)
 
 
