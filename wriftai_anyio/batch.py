@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from os import PathLike
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import (
@@ -201,9 +200,7 @@ class AsyncBatch:
         self._tasks.start_soon(self._take_in)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._tasks is None:
             return
         self._is_left = True
@@ -381,9 +378,7 @@ class Batch:
             host.wake()
             await sleep_forever()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._started is not None:
             self._started.cancel()
             self._inputs.close()
@@ -408,11 +403,10 @@ class Batch:
         with self._turn:
             if self._is_exhausted:
                 raise StopIteration
-            result = self._api.blocking.call_with_callbacks("async_batch", lambda _: self._next(), self._inputs.caller)
+            result = self._api.blocking.call_with_callbacks(
+                "async_batch", lambda _: anext(self._batch, None), self._inputs.caller
+            )
             self._is_exhausted = result is None
         if result is None:
             raise StopIteration
         return result
-
-    async def _next(self) -> BatchResult | None:
-        return await anext(self._batch, None)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 from os import PathLike
-from types import TracebackType
 from typing import Any, TypeVar, overload
 
 import httpx
@@ -578,16 +577,12 @@ class Client:
         self._api.http.check_open()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __enter__(self) -> "Client":
         self._api.http.check_open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

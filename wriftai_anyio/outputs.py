@@ -1,7 +1,6 @@
 """Outputs of many predictions, in the order of their inputs."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 from ._batch.inputs import iterator_of
@@ -71,10 +70,8 @@ class AsyncOutputMap(_Outputs, Generic[T]):
         self._is_entered = True
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._batch.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *reason: object) -> None:
+        await self._batch.__aexit__(*reason)
 
 
 class OutputMap(_Outputs, Generic[T]):
@@ -135,9 +132,7 @@ class OutputMap(_Outputs, Generic[T]):
     def __enter__(self) -> "OutputMap[T]":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_left = not self._is_over
         self.close()
 

@@ -4,7 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, Generic, TypeAlias, TypeVar, cast
 
 import anyio
@@ -12,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from ._blocking.calls import Started
 from ._concurrency.cancellation import ungrouped
+from ._concurrency.outcome import Outcome
 from ._types.typing_backports import TypedDict
 from .errors import UnprocessableEntityError, WriftAIError
 from .plain_text import html_table
@@ -180,9 +180,7 @@ class Items(Generic[T]):
     def __enter__(self) -> "Items[T]":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -191,24 +189,19 @@ class _Ahead(Generic[T]):
 
     def __init__(self, read: Callable[[], Awaitable[PaginatedResponse[T]]]) -> None:
         self._read = read
-        self._pages: list[PaginatedResponse[T]] = []
-        self._errors: list[Exception] = []
+        self._outcome: Outcome[PaginatedResponse[T]] = Outcome()
         self.ended: anyio.Event = anyio.Event()
 
     async def run(self) -> None:
         try:
-            self._pages.append(await self._read())
-        except Exception as error:  # noqa: BLE001 -- it is raised again where the page is asked for
-            self._errors.append(error)
+            await self._outcome.run(self._read)
         finally:
             self.ended.set()
 
     def page(self) -> PaginatedResponse[T]:
-        if self._errors:
-            raise self._errors.pop()
-        if not self._pages:
+        if not self._outcome.is_known:
             raise RuntimeError("The block of this iterator was left.")
-        return self._pages.pop()
+        return self._outcome.take()
 
 
 class AsyncItems(Generic[T]):
@@ -272,9 +265,7 @@ class AsyncItems(Generic[T]):
         await self._tasks.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         tasks, self._tasks, self._ahead = self._tasks, None, None
         if tasks is not None:
             tasks.cancel_scope.shield = True

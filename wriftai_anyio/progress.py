@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from importlib.util import find_spec
 from threading import Lock
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from ._progress.display import Display, Line, Unit
@@ -177,9 +176,7 @@ class Progress(ABC):
         self._display = self._open_display()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             display, self._display = self._display, None
             for line in self._lines:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
 from typing import Any, Final, cast
 
 from ._blocking.calls import Caller, Started
@@ -167,9 +166,7 @@ class AsyncPredictionStream(_Events):
     async def __aenter__(self) -> "AsyncPredictionStream":
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._reader.leave_block()
         await self.aclose()
 
@@ -273,9 +270,7 @@ class PredictionStream(_Events):
     def __enter__(self) -> "PredictionStream":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reader.leave_block()
         self.close()
 
@@ -304,10 +299,6 @@ class _Pieces:
             told: Mapping[str, object] = known or {"id": self._reader.prediction_id}
             return cast("PredictionWithIO", {**told, "status": Status.failed, "error": error})
         return known if known is not None and is_terminal(known) else None
-
-    def _may_go_on(self, error: Exception) -> bool:
-        """Whether the output may still come of the prediction itself: the server has no stream of it."""
-        return isinstance(error, NotFoundError) and self._reader.prediction_id is not None
 
     def _last(self, prediction: PredictionWithIO) -> list[JsonValue]:
         """Returns the finished output, unless pieces of it came.
@@ -343,9 +334,9 @@ class AsyncOutputStream(_Pieces):
             async for event in self._stream:
                 if event["event"] == PredictionStreamEventType.OUTPUT:
                     return event["data"]
-        except NotFoundError as error:
-            if not self._may_go_on(error):
-                raise
+        except NotFoundError:
+            if self._reader.prediction_id is None:
+                raise  # the model was not found; of a prediction, the server has no stream, but it may have the output
         if not self._is_over:
             for output in self._last(self._told() or await self._reader.async_ended()):
                 return output
@@ -359,10 +350,8 @@ class AsyncOutputStream(_Pieces):
     async def __aenter__(self) -> "AsyncOutputStream":
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._stream.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *reason: object) -> None:
+        await self._stream.__aexit__(*reason)
 
 
 class OutputStream(_Pieces):
@@ -389,9 +378,9 @@ class OutputStream(_Pieces):
             for event in self._stream:
                 if event["event"] == PredictionStreamEventType.OUTPUT:
                     return event["data"]
-        except NotFoundError as error:
-            if not self._may_go_on(error):
-                raise
+        except NotFoundError:
+            if self._reader.prediction_id is None:
+                raise  # the model was not found; of a prediction, the server has no stream, but it may have the output
         if not self._is_over:
             for output in self._last(self._told() or self._api.blocking.call(self._reader.async_ended)):
                 return output
@@ -405,10 +394,8 @@ class OutputStream(_Pieces):
     def __enter__(self) -> "OutputStream":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stream.__exit__(kind, error, traceback)
+    def __exit__(self, *reason: object) -> None:
+        self._stream.__exit__(*reason)
 
 
 def _decoded(text: str) -> JsonValue:

@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-import anyio
 from anyio import CancelScope, NoEventLoopError, from_thread
 
-from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.causes import without_internals
 from wriftai_anyio._concurrency.outcome import Outcome
+from wriftai_anyio._concurrency.threads import ThreadCall
 from wriftai_anyio.errors import WriftAIError
 
 from .guard import closed_error
@@ -32,25 +31,6 @@ WORKER_SLICE: Final = 0.1
 _PLAIN_THREADS: Final = (threading.Thread, type(threading.main_thread()))
 
 
-class _Callback(Generic[T]):
-    """A callback on its way from a coroutine to the caller's thread and back."""
-
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._function = function
-        # What is not an `Exception`, such as Ctrl-C in the callback, ends the call in the caller's thread.
-        self._outcome: Outcome[T] = Outcome()
-        self._done = anyio.Event()
-        self._call_soon = CallSoon()
-
-    def run(self) -> None:
-        self._outcome.run_sync(self._function)
-        self._call_soon(self._done.set)
-
-    async def outcome(self) -> T:
-        await self._done.wait()
-        return self._outcome.take()
-
-
 class Caller:
     """The thread that waits in a blocking call, as the call's coroutine sees it."""
 
@@ -67,7 +47,8 @@ class Caller:
         Raises:
             Exception: What the callback raised.
         """
-        callback = _Callback(partial(function, *args))
+        # What is not an `Exception`, such as Ctrl-C in the callback, ends the call in the caller's thread.
+        callback = ThreadCall(partial(function, *args), Exception)
         self._inbox.put(callback.run)
         await callback.outcome()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Final, TypeVar
 
 import anyio
@@ -88,9 +87,7 @@ class SendShield:
         await checkpoint()
         self.scope.shield = True
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.scope.shield = False
         self.broken_off = kind is not None and not issubclass(kind, Exception)
 

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
 from typing import Final, Generic, ParamSpec, TypeVar
 
 from anyio import CancelScope, Event, move_on_after
@@ -25,11 +24,12 @@ class ThreadCall(Generic[T]):
 
     Args:
         function: What to run.
+        kinds: The errors to keep for the task; others are raised in the thread.
     """
 
-    def __init__(self, function: Callable[[], T]) -> None:
+    def __init__(self, function: Callable[[], T], kinds: type[BaseException] = BaseException) -> None:
         self._function = function
-        self._outcome: Outcome[T] = Outcome(BaseException)
+        self._outcome: Outcome[T] = Outcome(kinds)
         self._waiter: Event | None = None
         self._call_soon = CallSoon()
 
@@ -127,9 +127,7 @@ class Worker:
         self._thread.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._thread.forget()
         last = self.begin(self.cleanup.close)
         self._thread.end()

@@ -1,6 +1,6 @@
 """Requests to presigned URLs and other addresses outside the API, which get no access token."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -62,7 +62,7 @@ class Store:
             b"accept-encoding": b"identity",
         }
         request = self._request("PUT", httpx.URL(url), headers, StreamedBody(content))
-        response = await self._answer(self._http.open, request, attempt)
+        response = await self._answer(request, attempt)
         said = await _beginning(response, patience_with(request))
         if not response.is_success:
             raise _refused(response, said)
@@ -97,18 +97,23 @@ class Store:
 
     async def _ask(self, headers: Mapping[bytes, bytes], attempt: int, address: httpx.URL) -> httpx.Response:
         request = self._request("GET", address, {b"accept-encoding": b"identity", **headers})
-        response = await self._answer(self._http.open, request, attempt)
+        response = await self._answer(request, attempt)
         if not response.is_success:
             await close(response)
         return response
 
-    async def _answer(
-        self, send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request, attempt: int
-    ) -> httpx.Response:
+    async def _answer(self, request: httpx.Request, attempt: int) -> httpx.Response:
         if self._watch.idle:
-            return await _answer(send, request)
+            return await self._send(request)
         event = RequestEvent(request.method, request.url.host, "", attempt, 0.0)
-        return await self._watch.answer(event, lambda: _answer(send, request))
+        return await self._watch.answer(event, lambda: self._send(request))
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._http.open(request)
+        except APIConnectionError as error:
+            _hide_query(error.request)
+            raise
 
     def _request(
         self, method: str, address: httpx.URL, headers: Mapping[bytes, bytes], body: StreamedBody | None = None
@@ -162,14 +167,6 @@ def unpromised(response: httpx.Response, problem: str) -> APIResponseError:
     """
     shown = _shown(response, b"")
     return APIResponseError(f"{_outcome(shown)}, {problem}.", response=shown)
-
-
-async def _answer(send: Callable[[httpx.Request], Awaitable[httpx.Response]], request: httpx.Request) -> httpx.Response:
-    try:
-        return await send(request)
-    except APIConnectionError as error:
-        _hide_query(error.request)
-        raise
 
 
 def _hide_query(request: httpx.Request) -> None:

@@ -97,16 +97,7 @@ class Pipeline:
             APIConnectionError: If there was no answer.
             APIResponseError: If the answer is not what the API promises.
         """
-        request = APIRequest.checked(
-            self._config,
-            method,
-            path,
-            json=json,
-            headers=headers,
-            params=params,
-            timeout=timeout,
-            repeatable=repeatable,
-        )
+        request = APIRequest.checked(self._config, method, path, json, headers, params, timeout, repeatable)
         if hold or shield or hooks or urgent:
             request = request._replace(hold=hold, shield=shield, hooks=hooks, urgent=urgent)
         try:
@@ -142,9 +133,7 @@ class Pipeline:
             APIConnectionError: If there was no answer.
             APIResponseError: If the answer is a redirect out of the API's origin.
         """
-        request = APIRequest.checked(
-            self._config, method, path, json=json, headers=headers, params=params, timeout=timeout
-        )
+        request = APIRequest.checked(self._config, method, path, json, headers, params, timeout)
         try:
             return await self.answer(request._replace(unread=True))
         except WriftAIError as error:

@@ -60,11 +60,10 @@ class APIRequest(NamedTuple):
         config: Config,
         method: str,
         path: str,
-        *,
-        json: object = None,
-        headers: Mapping[str, str] | None = None,
-        params: Query | None = None,
-        timeout: httpx.Timeout | None = None,
+        json: object,
+        headers: Mapping[str, str] | None,
+        params: Query | None,
+        timeout: httpx.Timeout | None,
         repeatable: bool | None = None,
     ) -> "APIRequest":
         """Returns the request that a caller asks for.

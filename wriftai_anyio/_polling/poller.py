@@ -27,6 +27,7 @@ from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
 
 from .callbacks import OnPoll, call_back
+from .options import AsyncWaitOptions
 from .running_list import RunningList
 from .shared_polls import SharedPolls
 from .wait import Wait
@@ -75,8 +76,7 @@ class Poller:
     async def wait(
         self,
         prediction_id: str,
-        poll_interval: float,
-        on_poll: OnPoll | None,
+        options: AsyncWaitOptions,
         note: Callable[[PredictionWithIO], None],
         *,
         just_seen: bool,
@@ -86,8 +86,7 @@ class Poller:
 
         Args:
             prediction_id: The prediction's id.
-            poll_interval: Seconds between the beginnings of two polls, at least.
-            on_poll: Called with each poll's prediction, which is fetched on its own then.
+            options: How often to poll, and what to call with each poll's prediction, which is fetched on its own then.
             note: Called with each state that is fetched, to remember it.
             just_seen: Whether its state was just seen, so that the first poll is not due at once.
             is_new: Whether it was just created: the first polls come sooner then, unless many wait.
@@ -105,10 +104,10 @@ class Poller:
             polls = loops[loop] = SharedPolls(self._running)
         wait = Wait(
             prediction_id,
-            poll_interval,
+            scaled(options.poll_interval),
             lambda: scaled(hints.patience(prediction_id)),
             seen_at=None if silence is None else current_time() - silence,
-            wants_each=on_poll is not None,
+            wants_each=options.on_poll is not None,
             eager=is_new and polls.few,
         )
         polls.join(wait)
@@ -117,7 +116,7 @@ class Poller:
         if told is not None:
             wait.note_told(told)
         try:
-            return await self._follow(polls, wait, on_poll, note)
+            return await self._follow(polls, wait, options.on_poll, note)
         finally:
             polls.leave(wait)
             if polls.idle:

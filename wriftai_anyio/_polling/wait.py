@@ -46,6 +46,11 @@ class Wait:
         seen_at: When its state was last seen, if the first poll is to come an interval after that.
         wants_each: Whether it wants every state that is told, and not only the end.
         eager: Whether the first polls come sooner, since the prediction was just created.
+
+    Attributes:
+        prediction_id: The prediction's id.
+        failing_since: When its fetches or lists began to fail, if they do.
+        ready: Whether there is something to do for the waiter: a fetch, or a state that was told.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Wait:
     ) -> None:
         self.prediction_id = prediction_id
         self.failing_since: float | None = None
+        self.ready = False
         self._poll_interval = poll_interval
         self._patience = patience
         self._first_interval = scaled(FIRST_INTERVAL) if eager else poll_interval
@@ -67,7 +73,6 @@ class Wait:
         self._seen_at = self._fetched_at = float("-inf") if seen_at is None else seen_at
         self._wants_each = wants_each
         self._told: PredictionWithIO | None = None
-        self._ready = False
         self._signal = Event()
 
     @property
@@ -79,11 +84,6 @@ class Wait:
     def due(self) -> float:
         """When it must be polled."""
         return self._seen_at + self.interval
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is something to do for the waiter: a fetch, or a state that was told."""
-        return self._ready
 
     def note_fetch(self, now: float) -> None:
         """Notes that a fetch of this prediction alone begins."""
@@ -127,7 +127,7 @@ class Wait:
 
     def make_ready(self) -> None:
         """Gives the waiter something to do, and ends its sleep."""
-        self._ready = True
+        self.ready = True
         self._signal.set()
 
     def signal(self) -> None:
@@ -142,14 +142,14 @@ class Wait:
     async def sleep_until_ready(self) -> None:
         """Sleeps until the next poll of this wait alone is due, or its state was told."""
         await checkpoint()
-        while not self._ready and (pause := self.due - current_time()) > 0:
+        while not self.ready and (pause := self.due - current_time()) > 0:
             with move_on_after(pause):
                 await self.signalled()
         self.begin_work()
 
     def begin_work(self) -> None:
         """Notes that the waiter has begun what it was made ready for."""
-        self._ready = False
+        self.ready = False
         self._signal = Event()
 
 

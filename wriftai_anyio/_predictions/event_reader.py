@@ -166,6 +166,8 @@ class EventReader:
         events: Those that were read and not taken yet.
         has_output: Whether an event held a piece of the output.
         failure: What an `error` event said, if there was one.
+        prediction_id: The prediction's id; `None` before it is created.
+        ended: Whether there are no more events but those that were read.
 
     Raises:
         ValueError: If `after_id` or `wait` cannot be right.
@@ -190,10 +192,11 @@ class EventReader:
         # Of events before the one to begin after it is not known whether they held output.
         self.has_output: bool = after_id is not None
         self.failure: JsonValue = None
+        self.prediction_id: str | None = source if isinstance(source, str) else None
+        self.ended: bool = False
         self._api = api
         self._operations = operations
         self._prepare = None if isinstance(source, str) else source
-        self._prediction_id = source if isinstance(source, str) else None
         self._first_id: str | None = None
         self._last_id = after_id
         self._wait = wait
@@ -202,7 +205,6 @@ class EventReader:
         self._latest: _EventConnection | None = None
         self._fruitless = 0
         self._accepted = False
-        self._ended = False
         self._is_left = False
         self._unobserved = api.observer is NOBODY
         self._taken: Event | None = None
@@ -223,15 +225,15 @@ class EventReader:
         """
         with self._guard:
             try:
-                while not self._ended:
+                while not self.ended:
                     events = await (self._step() if self._unobserved else self._observed_step())
                     if events:
                         self._take(events)
-                        if self._ended:
+                        if self.ended:
                             await self._leave_connection(LONGEST_FAREWELL)
                         return True
             except BaseException as error:
-                self._ended |= isinstance(error, Exception)
+                self.ended |= isinstance(error, Exception)
                 await self._leave_connection()
                 raise
         return False
@@ -272,21 +274,11 @@ class EventReader:
         if self._taken is not None:
             self._taken.set()
 
-    @property
-    def prediction_id(self) -> str | None:
-        """The prediction's id; `None` before it is created."""
-        return self._prediction_id
-
     async def async_ended(self) -> PredictionWithIO:
         """Returns the prediction when it has ended; of which no event told it whole."""
-        if self._prediction_id is None:
+        if self.prediction_id is None:
             raise WriftAIError("The stream was closed before its prediction was created.")
-        return await self._operations.wait(self._prediction_id, DEFAULT_ASYNC_WAIT_OPTIONS)
-
-    @property
-    def ended(self) -> bool:
-        """Whether there are no more events but those that were read."""
-        return self._ended
+        return await self._operations.wait(self.prediction_id, DEFAULT_ASYNC_WAIT_OPTIONS)
 
     @property
     def paused(self) -> bool:
@@ -295,7 +287,7 @@ class EventReader:
 
     def leave_block(self) -> None:
         """Notes that the block of the stream ends: to read on is an error then, unless the stream has ended, too."""
-        self._is_left = not self._ended
+        self._is_left = not self.ended
 
     def check_block(self) -> None:
         """Refuses to read on after the end of the block.
@@ -305,7 +297,7 @@ class EventReader:
         """
         if not self._is_left or self.events:
             return
-        known = self._prediction_id
+        known = self.prediction_id
         after = f", after_id={self._last_id!r}" if self._last_id is not None else ""
         raise RuntimeError(
             "The block of this stream has ended before its last event. Read it inside the block"
@@ -314,9 +306,9 @@ class EventReader:
 
     def end(self) -> None:
         """Ends the stream: there are no more events then but those that were read."""
-        self._ended = True
-        if self._prediction_id is not None:
-            self._api.observer.left(self._prediction_id)
+        self.ended = True
+        if self.prediction_id is not None:
+            self._api.observer.left(self.prediction_id)
 
     def tell_state(self, prediction: PredictionWithIO) -> None:
         """Tells those who look on the state that an event has brought.
@@ -324,14 +316,14 @@ class EventReader:
         Raises:
             APIResponseError: If it is the state of another prediction.
         """
-        if self._prediction_id is None or not is_same_id(prediction["id"], self._prediction_id):
+        if self.prediction_id is None or not is_same_id(prediction["id"], self.prediction_id):
             raise self.unpromised(f"an event is of another prediction, {prediction['id']!r}")
         self._api.observer.seen(prediction)
 
     def tell_failure(self) -> None:
         """Tells those who look on that the prediction has failed: an event said so, without the prediction."""
-        if self._prediction_id is not None:
-            self._api.observer.seen({"id": self._prediction_id, "status": Status.failed})
+        if self.prediction_id is not None:
+            self._api.observer.seen({"id": self.prediction_id, "status": Status.failed})
 
     async def aclose(self) -> None:
         """Ends the stream and closes the connection."""
@@ -345,17 +337,17 @@ class EventReader:
         return self._latest.unpromised(problem)
 
     async def _observed_step(self) -> list[ServerSentEvent]:
-        if self._prediction_id is None:
+        if self.prediction_id is None:
             return await self._step()
-        with self._api.observer.following(self._prediction_id):
+        with self._api.observer.following(self.prediction_id):
             return await self._step()
 
     async def _step(self) -> list[ServerSentEvent]:
         try:
             if self._connection is None:
-                if self._prediction_id is None:
+                if self.prediction_id is None:
                     return await self._create()
-                self._connection = self._latest = await self._resume(self._prediction_id)
+                self._connection = self._latest = await self._resume(self.prediction_id)
             events = await self._connection.read()
         except (APIConnectionError, InternalServerError) as error:
             if not self._accepted:
@@ -373,8 +365,8 @@ class EventReader:
         self._prepare = None
         with self._api.observer.creating(create) as created:
             events = await self._open(create)
-            if self._prediction_id is not None:
-                created({"id": self._prediction_id})
+            if self.prediction_id is not None:
+                created({"id": self.prediction_id})
         return events
 
     async def _open(self, create: Create) -> list[ServerSentEvent]:
@@ -383,15 +375,15 @@ class EventReader:
         answer = await self._operations.open(create, headers, self._timeout)
         self._accepted = True
         if not isinstance(answer, httpx.Response):
-            self._prediction_id = answer["id"]
+            self.prediction_id = answer["id"]
             return []
         with outcome_told():
             self._connection = self._latest = _EventConnection(answer)
             events = await self._connection.read()
             if not events:
                 raise self.unpromised("it ended before the first event")
-            self._prediction_id = _prediction_id_in(events[0])
-            if self._prediction_id is None and events[0].event not in TERMINAL_EVENTS:
+            self.prediction_id = _prediction_id_in(events[0])
+            if self.prediction_id is None and events[0].event not in TERMINAL_EVENTS:
                 raise self.unpromised("its first event does not tell the prediction's id")
         return events
 
@@ -419,7 +411,7 @@ class EventReader:
             self.events.append(event)
             self._last_id = event.id
             if event.event in TERMINAL_EVENTS:
-                self._ended = True
+                self.ended = True
                 break
         if self._first_id is None:
             self._first_id = events[0].id
@@ -427,7 +419,7 @@ class EventReader:
     async def _recover(self, fault: APIConnectionError | InternalServerError | None) -> None:
         connection = self._connection
         await self._leave_connection()
-        if self._ended:
+        if self.ended:
             return
         idle = fault is None or isinstance(fault, APITimeoutError)
         if connection is not None and (connection.fruitful or (idle and connection.was_idle(self._wait))):
@@ -446,7 +438,7 @@ class EventReader:
 
     def _log_reconnect(self, delay: float, fault: APIConnectionError | InternalServerError | None) -> None:
         why = "the server closed it" if fault is None else reason(fault)
-        logger.info("reconnecting the stream of prediction %s after %.2f s: %s", self._prediction_id, delay, why)
+        logger.info("reconnecting the stream of prediction %s after %.2f s: %s", self.prediction_id, delay, why)
 
     async def _leave_connection(self, patience: float = 0.0) -> None:
         connection, self._connection = self._connection, None

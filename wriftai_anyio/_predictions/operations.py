@@ -6,6 +6,7 @@ parses it; the observer is told; the poller waits if that is wanted.
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import Final
 
 import httpx
@@ -105,9 +106,8 @@ class Operations:
         followed = Followed(prediction_id)
         is_new = seen is not None
         with self._api.observer.following(prediction_id):
-            return await self._bounded(
-                followed, options, lambda: self._poll(followed, prediction_id, options, seen=is_new, is_new=is_new)
-            )
+            poll = partial(self._poller.wait, prediction_id, options, followed.note, just_seen=is_new, is_new=is_new)
+            return await self._bounded(followed, options, poll)
 
     def get(self, prediction_id: str) -> Awaitable[PredictionWithIO]:
         """Gets a prediction as it is now."""
@@ -184,7 +184,7 @@ class Operations:
                     return prediction
                 # What the server has held for longer runs for longer: it is polled from then on at the interval.
                 is_new = current_time() - began < max(1.0, options.poll_interval)
-                return await self._poll(followed, prediction["id"], options, seen=True, is_new=is_new)
+                return await self._poller.wait(prediction["id"], options, followed.note, just_seen=True, is_new=is_new)
 
             return await self._bounded(followed, options, create_then_poll)
 
@@ -226,18 +226,6 @@ class Operations:
         if followed.last is None:
             raise outcome_unknown("the task that sent it was cancelled")
         return followed.last
-
-    async def _poll(
-        self, followed: Followed, prediction_id: str, options: AsyncWaitOptions, *, seen: bool, is_new: bool
-    ) -> PredictionWithIO:
-        return await self._poller.wait(
-            prediction_id,
-            scaled(options.poll_interval),
-            options.on_poll,
-            followed.note,
-            just_seen=seen,
-            is_new=is_new,
-        )
 
     async def _bounded(
         self, followed: Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]

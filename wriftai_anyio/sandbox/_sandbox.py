@@ -3,7 +3,6 @@
 import secrets
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from types import TracebackType
 from typing import Any
 
 from ._faults import Fault, FaultKind
@@ -196,12 +195,7 @@ class Sandbox:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def fail_next(
