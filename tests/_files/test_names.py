@@ -3,13 +3,13 @@
 import unicodedata
 from itertools import islice
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import given
 
-from tests.support.fuzzing import fuzzed
+from tests.support.fuzzing import BATCH, Batch, Chance, batches, fuzzed
 from wriftai_anyio._files.names import LONGEST_NAME, disposition_name, name_in, name_of, numbered, safe_name
 
 ADDRESS = httpx.URL("https://store.example/outputs/cat.png?signature=x/y.exe")
@@ -62,10 +62,7 @@ def assert_safe(name: str) -> None:
     assert len(name.encode()) <= LONGEST_NAME + 1
 
 
-@fuzzed(300)
-@given(st.text(st.characters(), max_size=300) | st.text(".-/\\ cConNuUlL0\n\0", max_size=12))
-@example("-" * 200 + ".")
-def test_any_name_is_made_safe_once_and_for_all(name: str) -> None:
+def check_name(name: str) -> None:
     safe = safe_name(name)
     assert_safe(safe)
     assert safe_name(safe) == safe
@@ -73,27 +70,56 @@ def test_any_name_is_made_safe_once_and_for_all(name: str) -> None:
         assert Path(other).name == other
 
 
-@fuzzed(150)
-@given(
-    st.binary(max_size=60),
-    st.text(max_size=60) | st.sampled_from(["/%2e%2e%2f.x", "/%00", "/a%2fb", "/..%5c..%5cx", "/%ff%fe"]),
-    st.binary(max_size=30),
-)
-def test_any_answer_gives_a_safe_name(disposition: bytes, path: str, content_type: bytes) -> None:
-    headers = httpx.Headers(
-        [
-            (b"content-disposition", b"attachment; filename=" + disposition),
-            (b"content-disposition", b"attachment; filename*=utf-8''" + disposition),
-            (b"content-type", content_type),
-        ]
+PIECES = (*".-/\\ cConNuUlL0\n\0:", "..", "CON", "lpt1", "com¹", ".txt", "é", "e\u0301", "\u202e", "\ud800", "猫" * 20)
+
+
+def file_names(chance: Chance) -> str:
+    """Makes names: of any characters, of pieces that mean something to a file system, and far too long."""
+    return chance.any_of(
+        lambda chance: chance.text(30),
+        lambda chance: chance.joined(PIECES, 12),
+        lambda chance: chance.text(5) * chance.randint(1, 80) + chance.joined(PIECES, 3),
     )
-    try:
-        address = httpx.URL("https://store.example").copy_with(path=f"/{path}".replace("//", "/"))
-    except httpx.InvalidURL:
-        return
-    name = name_of(address, headers)
-    assert name
-    assert_safe(name)
+
+
+@fuzzed(1000, each=BATCH)
+@given(batches)
+def test_any_name_is_made_safe_once_and_for_all(batch: Batch) -> None:
+    for chance in batch:
+        check_name(file_names(chance))
+
+
+def test_name_of_dashes_before_a_dot_is_made_safe() -> None:
+    check_name("-" * 200 + ".")
+
+
+PATHS = ("/%2e%2e%2f.x", "/%00", "/a%2fb", "/..%5c..%5cx", "/%ff%fe", "/", "")
+
+
+@fuzzed(1000, each=BATCH)
+@given(batches)
+def test_any_answer_gives_a_safe_name(batch: Batch) -> None:
+    for chance in batch:
+        disposition = chance.any_of(
+            lambda chance: chance.bytes(60),
+            lambda chance: file_names(chance).encode("utf-8", "surrogatepass"),
+            lambda chance: b'"' + quote(file_names(chance), errors="replace").encode() + b'"',
+        )
+        headers = httpx.Headers(
+            [
+                (b"content-disposition", b"attachment; filename=" + disposition),
+                (b"content-disposition", b"attachment; filename*=utf-8''" + disposition),
+                (b"content-type", chance.bytes(30)),
+            ]
+        )
+        path = chance.any_of(lambda chance: chance.choice(PATHS), file_names)
+        try:
+            address = httpx.URL("https://store.example").copy_with(path=f"/{path}".replace("//", "/"))
+        except (httpx.InvalidURL, UnicodeEncodeError):  # a lone surrogate is no address
+            continue
+        name = name_of(address, headers)
+        assert name
+        assert_safe(name)
 
 
 @pytest.mark.parametrize(

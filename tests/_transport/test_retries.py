@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.fuzzing import fuzzed
+from tests.support.fuzzing import BATCH, Batch, Chance, batches, fuzzed
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._transport import retries
 from wriftai_anyio.errors import (
@@ -209,28 +209,39 @@ class TestClocks:
         assert moment - server_time - 1 <= (delay or 0) <= max(0, moment - server_time) + 1
 
 
-text = st.text("0123456789 .,:-+eEGMTinfa\t\u0663é", max_size=40)
-dates = st.floats(0, 4e9).map(formatdate)
-numberlike = st.one_of(st.integers().map(str), st.floats().map(str), text, dates)
+def numberlike(chance: Chance) -> str:
+    """Makes what looks like a number or a date, or nearly."""
+    return chance.any_of(
+        lambda chance: str(chance.integer() % 10**40),
+        lambda chance: str(chance.integer() % 10**40 - 10**20),
+        lambda chance: str(chance.float()),
+        lambda chance: formatdate(chance.uniform(0, 4e9)),
+        lambda chance: formatdate(NOW + chance.uniform(-2 * HOUR, 2 * HOUR), usegmt=chance.choice([True, False])),
+        lambda chance: chance.joined("0123456789 .,:-+eEGMTinfa\t\u0663é", 40),
+        lambda chance: chance.joined("".join(map(chr, range(256))), 60),
+    )
 
 
-bytewise = st.binary(max_size=60).map(lambda value: value.decode("latin-1"))
-anything = st.one_of(numberlike, bytewise)
 HEADERS = ("retry-after", "x-ratelimit-reset", "date")
 
 
-@fuzzed(100)
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys(HEADERS, anything)), st.floats(-1e12, 1e12))
-def test_no_headers_at_all_lead_to_an_error_or_a_long_delay(headers: dict[str, str], now: float) -> None:
-    delay = retries.server_delay(headers, now)
-    assert delay is None or 0 <= delay <= retries.LONGEST_SERVER_DELAY
+@fuzzed(1000, each=BATCH)
+@given(batches)
+def test_no_headers_at_all_lead_to_an_error_or_a_long_delay(batch: Batch) -> None:
+    for chance in batch:
+        headers = {name: numberlike(chance) for name in HEADERS if chance.random() < 0.7}
+        now = chance.choice([chance.uniform(-1e12, 1e12), NOW + chance.uniform(-HOUR, HOUR)])
+        delay = retries.server_delay(headers, now)
+        assert delay is None or 0 <= delay <= retries.LONGEST_SERVER_DELAY, (headers, now)
 
 
-@fuzzed(100)
-@given(numberlike)
-def test_a_number_is_finite_and_not_negative_or_none(value: str) -> None:
-    number = retries.number(value)
-    assert number is None or (math.isfinite(number) and number >= 0)
+@fuzzed(1000, each=BATCH)
+@given(batches)
+def test_a_number_is_finite_and_not_negative_or_none(batch: Batch) -> None:
+    for chance in batch:
+        value = numberlike(chance)
+        number = retries.number(value)
+        assert number is None or (math.isfinite(number) and number >= 0), value
 
 
 @given(st.integers(0, 10**11))

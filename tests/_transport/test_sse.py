@@ -2,9 +2,8 @@ import re
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.support.fuzzing import fuzzed
+from tests.support.fuzzing import BATCH, Batch, batches, fuzzed
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
 
 SPECIFICATION = {
@@ -105,15 +104,16 @@ def test_decodes_the_same_byte_by_byte(stream: bytes) -> None:
     assert decoded(*(stream[index : index + 1] for index in range(len(stream)))) == EXAMPLES[stream]
 
 
-@fuzzed(1000)
-@given(st.lists(st.binary(min_size=12, max_size=48), min_size=10, max_size=10), st.integers(1, 9))
-def test_decodes_any_stream_as_the_reference_does(streams: list[bytes], cut: int) -> None:
-    for codes in streams:
-        chunks = [FRAGMENTS[code % len(FRAGMENTS)] for code in codes]
+@fuzzed(10_000, each=BATCH)
+@given(batches)
+def test_decodes_any_stream_as_the_reference_does(batch: Batch) -> None:
+    for chance in batch:
+        chunks = chance.choices(FRAGMENTS, k=chance.randint(0, 48))
         stream = b"".join(chunks)
         expected = reference(stream)
-        assert decoded(*chunks) == expected
-        assert decoded(*(stream[index : index + cut] for index in range(0, len(stream), cut))) == expected
+        cut = chance.randint(1, 9)
+        assert decoded(*chunks) == expected, stream
+        assert decoded(*(stream[index : index + cut] for index in range(0, len(stream), cut))) == expected, stream
 
 
 def test_an_event_comes_out_with_the_carriage_return_that_ends_it() -> None:
