@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import ID, Script, client_of, in_virtual_time, prediction
-from tests.support.fuzzing import fuzzed
+from tests.support.fuzzing import BATCH, Batch, Chance, batches, fuzzed
 from wriftai_anyio import BatchResult, Client, WriftAIError
 from wriftai_anyio.common_types import ModelVisibility
 from wriftai_anyio.model_versions import CreateModelVersionParams
@@ -32,42 +32,51 @@ PAGE = {"items": [prediction(), MODEL], "next_cursor": None, "previous_cursor": 
 ERROR = {"error": {"code": "invalid", "message": "no", "detail": [{"loc": ["body", "input"], "msg": "wrong"}]}}
 UPLOAD = {"urls": ["https://store.example/1"], "id": "u", "part_size": 1, "bucket": "b", "filename": "x"}
 
-LONG_INTEGER = "<an integer that Python does not print, and hypothesis neither>"
-strings = st.sampled_from(["", ID, "\0", "../x", "PT", "succeeded", "2026-01-01T00:00:00+99:99", "\ud800"]) | st.text()
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.just(LONG_INTEGER) | st.floats() | strings,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(strings | st.just("items"), inner, max_size=3),
-    max_leaves=6,
-)
-statuses = st.sampled_from([200] * 6 + [201, 202, 204, 206, 304, 307, 400, 401, 403, 404, 409, 418, 422, 429, 500, 599])
+STRINGS = ("", ID, "\0", "../x", "PT", "succeeded", "2026-01-01T00:00:00+99:99", "\ud800", "items")
+STATUSES = (*[200] * 6, 201, 202, 204, 206, 304, 307, 400, 401, 403, 404, 409, 418, 422, 429, 500, 599)
+LONG_INTEGER = "<an integer that Python does not print>"
+NOISE = (b"[" * 9999, b"9" * 9999, b'{"id": 1e999}', b"\xef\xbb\xbf{}")
 
 
-@st.composite
-def damaged(draw: st.DrawFn, whole: Any) -> Any:
-    """Draws an answer with parts left out or replaced by anything."""
-    if draw(st.integers(0, 7)) == 0:
-        return draw(values)
+def strings(chance: Chance) -> str:
+    return chance.choice(STRINGS) if chance.random() < 0.5 else chance.text(8)
+
+
+def values(chance: Chance, depth: int = 0) -> object:
+    """Makes JSON of any kind."""
+    kind = chance.randrange(6 if depth == 3 else 8)
+    if kind > 5:
+        inner = [values(chance, depth + 1) for _ in range(chance.randrange(4))]
+        return inner if kind == 6 else {strings(chance): value for value in inner}
+    if kind > 3:
+        return strings(chance)
+    if kind == 3 and chance.random() < 0.05:
+        return LONG_INTEGER
+    return chance.choice([None, True, False]) if kind < 2 else chance.integer() if kind == 2 else chance.float()
+
+
+def damaged(chance: Chance, whole: Any) -> Any:
+    """Makes an answer with parts left out or replaced by anything."""
+    if chance.random() < 1 / 8:
+        return values(chance)
     if isinstance(whole, dict):
-        kept = [name for name in whole if draw(st.integers(0, 11))]
-        return {name: draw(damaged(whole[name])) for name in kept}
+        return {name: damaged(chance, value) for name, value in whole.items() if chance.random() > 1 / 12}
     if isinstance(whole, list):
-        return [draw(damaged(value)) for value in whole]
+        return [damaged(chance, value) for value in whole]
     return whole
 
 
-def as_json(value: object) -> bytes:
-    return json.dumps(value).replace(json.dumps(LONG_INTEGER), "1" + "0" * 5000).encode()
+def body_of(chance: Chance, whole: object) -> bytes:
+    """Makes the body of an answer: nearly right JSON, or noise."""
+    if chance.random() < 1 / 6:
+        return chance.choice(NOISE) if chance.random() < 0.1 else chance.bytes(40)
+    return json.dumps(damaged(chance, whole)).replace(json.dumps(LONG_INTEGER), "1" + "0" * 5000).encode()
 
 
-encoded = st.sampled_from([b"[" * 9999, b"9" * 9999, b'{"id": 1e999}', b"\xef\xbb\xbf{}"]) | st.binary(max_size=40)
-
-
-@st.composite
-def answers(draw: st.DrawFn, kind: str) -> httpx.Response:
-    """Draws answers: nearly right ones, errors, and noise."""
-    whole = draw(st.sampled_from([*SHAPES[kind], *SHAPES[kind], ERROR]))
-    body = draw(damaged(whole).map(lambda value: as_json(value)) | encoded)
-    return httpx.Response(draw(statuses), content=body)
+def answers(chance: Chance, kind: str) -> httpx.Response:
+    """Makes answers: nearly right ones, errors, and noise."""
+    whole = chance.choice([*SHAPES[kind], *SHAPES[kind], ERROR])
+    return httpx.Response(chance.choice(STATUSES), content=body_of(chance, whole))
 
 
 NAME, VERSION_NAME = "o/m", "o/m:1"
@@ -84,6 +93,7 @@ VARIABLE = {
     "name": "v", "key": "K", "value": "w", "secret": False, "created_at": "2026-01-01T00:00:00Z", "updated_at": None,
 }  # fmt: skip
 MOST_ITEMS = 40
+backends = st.sampled_from(["asyncio", "trio"])
 OPTIONS = AsyncWaitOptions(timeout=2.0)
 SHAPES: dict[str, list[object]] = {
     "prediction": [prediction(), prediction("failed", error={"message": "x"}), prediction("running")],
@@ -92,7 +102,8 @@ SHAPES: dict[str, list[object]] = {
     "page": [PAGE, [MODEL]],
     "other": [UPLOAD, None],
 }
-CALLS: dict[str, list[Callable[[Client], Awaitable[object]]]] = {
+Asked = Callable[[Client], Awaitable[object]]
+CALLS: dict[str, list[Asked]] = {
     "prediction": [
         lambda client: client.predictions.async_get(ID),
         lambda client: client.predictions.async_create({"input": 1}, NAME),
@@ -181,45 +192,65 @@ async def results(batch: Any) -> list[object]:
     return found
 
 
-async def outcomes(kind: str, answer: httpx.Response) -> list[object]:
-    found: list[object] = []
-    for call in CALLS[kind]:
-        async with client_of(Script(forever=answer), max_retries=0) as client:
+async def check(client: Client, call: Asked) -> None:
+    """Makes one call, and expects a result or one typed error."""
+    failure: Exception | None = None
+    try:
+        await call(client)
+    except WriftAIError as error:
+        failure = error
+    assert failure is None or (repr(failure) and str(failure))
+
+
+async def check_all(call: Asked, batch: Batch, answers: Callable[[Chance], list[httpx.Response]]) -> None:
+    """Checks a call with the answers of each example of a batch, by one client: what an answer leaves behind shows."""
+    script = Script()
+    async with client_of(script, max_retries=0) as client:
+        for chance in batch:
+            given = answers(chance)
+            script.go_on_with(*given[:-1], forever=given[-1])
             try:
-                found.append(await call(client))
-            except WriftAIError as error:
-                found.append(error)
-    return found
+                await check(client, call)
+            except Exception as error:
+                raise AssertionError([(each.status_code, each.headers, each.content) for each in given]) from error
 
 
-@pytest.mark.parametrize("kind", CALLS)
-@fuzzed(50)
-@given(st.data(), st.sampled_from(["asyncio", "trio"]))
-def test_answer_of_any_shape_is_a_result_or_a_typed_error(kind: str, data: st.DataObject, backend: str) -> None:
+def run_all(call: Asked, batch: Batch, backend: str, answers: Callable[[Chance], list[httpx.Response]]) -> None:
     loop, options = in_virtual_time(backend)
-    answer = data.draw(answers(kind))
-    for result in anyio.run(outcomes, kind, answer, backend=loop, backend_options=options):
-        if isinstance(result, Exception):
-            assert repr(result)
-            assert str(result)
+    anyio.run(check_all, call, batch, answers, backend=loop, backend_options=options)
 
 
-event_kinds = st.sampled_from(["init", "started", "output", "output", "done", "error", "message", "new"])
+PLACES = [pytest.param(kind, place, id=f"{kind}-{place}") for kind in CALLS for place in range(len(CALLS[kind]))]
 
 
-@st.composite
-def event_streams(draw: st.DrawFn) -> httpx.Response:
-    """Draws streams: nearly right ones, cut anywhere, with data of any shape."""
+@pytest.mark.parametrize(("kind", "place"), PLACES)
+@fuzzed(BATCH, each=BATCH)
+@given(batches, backends)
+def test_answer_of_any_shape_is_a_result_or_a_typed_error(kind: str, place: int, batch: Batch, backend: str) -> None:
+    run_all(CALLS[kind][place], batch, backend, lambda chance: [answers(chance, kind)])
+
+
+EVENTS = (b"init", b"started", b"output", b"output", b"done", b"error", b"message", b"new")
+MEDIA_TYPES = ("text/event-stream", "text/event-stream; charset=utf-8", "", "text/html")
+DATA = (prediction("running"), prediction(), "text", {"message": "no"}, [1])
+
+
+def event_streams(chance: Chance) -> httpx.Response:
+    """Makes streams: nearly right ones, cut anywhere, with data of any shape."""
     sent = b""
-    for number in range(draw(st.integers(0, 5))):
-        kind = "init" if not number and draw(st.booleans()) else draw(event_kinds)
-        right = draw(st.sampled_from([prediction("running"), prediction(), "text", {"message": "no"}, [1]]))
-        body = draw(damaged(right).map(lambda value: as_json(value)) | encoded)
-        sent += b"id: %d\nevent: %b\ndata: %b\n\n" % (number + 1, kind.encode(), body)
-    cut = draw(st.integers(0, 60)) if draw(st.booleans()) else 0
-    content_type = draw(st.sampled_from(["text/event-stream", "text/event-stream; charset=utf-8", "", "text/html"]))
-    headers = {"content-type": content_type} if content_type else {}
-    return httpx.Response(draw(statuses), headers=headers, content=sent[: len(sent) - cut])
+    for number in range(chance.randint(0, 5)):
+        event = b"init" if not number and chance.random() < 0.5 else chance.choice(EVENTS)
+        sent += b"id: %d\nevent: %b\ndata: %b\n\n" % (number + 1, event, body_of(chance, chance.choice(DATA)))
+    cut = chance.randint(0, 60) if chance.random() < 0.5 else 0
+    media_type = chance.choice(MEDIA_TYPES)
+    headers = {"content-type": media_type} if media_type else {}
+    return httpx.Response(chance.choice(STATUSES), headers=headers, content=sent[: len(sent) - cut])
+
+
+def event_streams_and_then(chance: Chance) -> list[httpx.Response]:
+    """Makes a stream, and what all later requests get: another, or an answer about the prediction."""
+    then = event_streams(chance) if chance.random() < 0.5 else answers(chance, "prediction")
+    return [event_streams(chance), then]
 
 
 async def text(stream: AsyncPredictionStream) -> str:
@@ -230,7 +261,7 @@ async def text(stream: AsyncPredictionStream) -> str:
         return ""
 
 
-STREAMS: list[Callable[[Client], Awaitable[object]]] = [
+STREAMS: list[Asked] = [
     lambda client: items(client.predictions.async_stream(ID)),
     lambda client: items(client.predictions.async_create_stream({"input": 1}, NAME)),
     lambda client: items(client.predictions.async_stream(ID).async_outputs()),
@@ -239,24 +270,8 @@ STREAMS: list[Callable[[Client], Awaitable[object]]] = [
 ]
 
 
-async def stream_outcomes(answer: httpx.Response, then: httpx.Response) -> list[object]:
-    found: list[object] = []
-    for call in STREAMS:
-        async with client_of(Script(answer, forever=then), max_retries=0) as client:
-            try:
-                found.append(await call(client))
-            except WriftAIError as error:
-                found.append(error)
-    return found
-
-
-@fuzzed(50)
-@given(event_streams(), event_streams() | answers("prediction"), st.sampled_from(["asyncio", "trio"]))
-def test_stream_of_any_events_is_read_or_ends_in_a_typed_error(
-    first: httpx.Response, then: httpx.Response, backend: str
-) -> None:
-    loop, options = in_virtual_time(backend)
-    for result in anyio.run(stream_outcomes, first, then, backend=loop, backend_options=options):
-        if isinstance(result, Exception):
-            assert repr(result)
-            assert str(result)
+@pytest.mark.parametrize("place", range(len(STREAMS)))
+@fuzzed(BATCH, each=BATCH)
+@given(batches, backends)
+def test_stream_of_any_events_is_read_or_ends_in_a_typed_error(place: int, batch: Batch, backend: str) -> None:
+    run_all(STREAMS[place], batch, backend, event_streams_and_then)

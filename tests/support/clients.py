@@ -64,6 +64,12 @@ class Script(httpx.AsyncBaseTransport):
         self.bodies: list[bytes] = []
         self.arrived = threading.Event()
 
+    def go_on_with(self, *answers: Answer, forever: Answer | None = None) -> None:
+        """Forgets the requests so far, and answers from here on with what another script says."""
+        self._answers, self._forever = list(answers), forever
+        self.requests.clear()
+        self.bodies.clear()
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         self.arrived.set()
