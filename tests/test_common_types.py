@@ -34,6 +34,14 @@ def test_what_is_none_is_refused(wrong: Any) -> None:
         seconds(wrong)
 
 
+def test_lists_in_lists_without_end_are_refused_like_all_else() -> None:
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="A list is not a duration"):
+        seconds(deep)
+
+
 @settings(deadline=None)
 @given(st.timedeltas(timedelta(0), timedelta(300)))
 def test_what_servers_write_is_read(duration: timedelta) -> None:

@@ -11,7 +11,17 @@ from wriftai_anyio import BatchResult, Client, WriftAIError
 from wriftai_anyio.pagination import PaginatedResponse
 from wriftai_anyio.sandbox import Sandbox
 
-EVIL = "<script>alert(1)</script>\x1b[2J"
+SENT = "<script>alert(1)</script>\x1b[2J"
+EVIL = f"{SENT}\ud800"
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
+HOSTILE = {
+    "text": EVIL, "an attribute": "\" onload='alert(1)' <svg/onload=alert(1)>", "a long integer": 10**6000,
+    "a list of long integers": [10**6000], "an owner with one": {"owner": 10**6000, "name": EVIL},
+    "lists in lists": DEEP, "an owner of lists": {"owner": DEEP, "name": "x"}, "a float": float("nan"),
+}  # fmt: skip
+hostile = pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 
 
 @pytest.fixture
@@ -23,9 +33,9 @@ def client(sandbox: Sandbox) -> Iterator[Client]:
 def shown(thing: Any) -> str:
     html = thing._repr_html_()
     assert isinstance(html, str)
-    assert "<script" not in html
+    assert not re.search(r"<(?!/?(table|caption|thead|tbody|tr|th|td)[ >])", html)
     assert "\x1b" not in html
-    assert len(html) < 10_000
+    assert len(html.encode()) < 10_000
     return html
 
 
@@ -50,8 +60,19 @@ class TestPage:
     def test_items_of_any_shape_are_shown(self, items: list[Any]) -> None:
         assert f"{len(items)} items" in shown(PaginatedResponse(items, None, None))
 
+    @hostile
+    @pytest.mark.parametrize("field", ["id", "name", "status", "owner", "model", "created_at"])
+    def test_fields_of_any_kind_are_shown(self, field: str, value: object) -> None:
+        shown(PaginatedResponse([{field: value}], None, None))
+
 
 class TestResult:
+    @hostile
+    @pytest.mark.parametrize("field", ["id", "output", "error", "setup_time"])
+    def test_fields_of_any_kind_are_shown(self, field: str, value: object) -> None:
+        ended: Any = {**prediction(), field: value}
+        shown(BatchResult(3, {}, ended, None))
+
     def test_it_is_a_table_of_its_row(self) -> None:
         ended: Any = prediction(output={"text": EVIL})
         html = shown(BatchResult(3, {}, ended, None))
@@ -65,7 +86,7 @@ class TestResult:
 
 class TestStream:
     def test_it_shows_the_prediction_once_it_is_known(self, sandbox: Sandbox, client: Client) -> None:
-        with client.predictions.create_stream({"input": {"text": EVIL}}, "sandbox/word-count") as stream:
+        with client.predictions.create_stream({"input": {"text": SENT}}, "sandbox/word-count") as stream:
             assert "no event was read" in shown(stream)
             list(stream)
             assert "<td>succeeded</td>" in shown(stream)
@@ -73,7 +94,7 @@ class TestStream:
 
 class TestBatch:
     def test_it_counts_its_inputs(self, sandbox: Sandbox, client: Client) -> None:
-        inputs = [{"input": {"message": EVIL}}] * 3
+        inputs = [{"input": {"message": SENT}}] * 3
         batch = client.predictions.batch(inputs, "sandbox/fail")
         assert re.search("sandbox/fail: a batch", shown(batch))
         with batch as results:

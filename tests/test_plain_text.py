@@ -13,17 +13,22 @@ from hypothesis import strategies as st
 from wriftai_anyio.plain_text import csv_cell, html_table, html_text, json_text, one_line, printable, shell_command
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egpj.exe"
-COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+COMMANDS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
-@given(st.text())
+ANY_TEXT = st.text(st.characters())  # lone surrogates among it
+
+
+@given(ANY_TEXT)
 def test_printable_text_keeps_its_lines_and_all_that_is_harmless(text: str) -> None:
     shown = printable(text)
     assert not COMMANDS.search(shown)
     assert shown == text or COMMANDS.search(text)
 
 
-@given(st.text() | st.integers() | st.none())
+@given(ANY_TEXT | st.integers() | st.none())
 def test_line_is_one_line_and_commands_nothing(value: object) -> None:
     line = one_line(value)
     assert len(line.splitlines()) <= 1
@@ -47,6 +52,18 @@ def test_json_stays_the_same_json(value: object) -> None:
         text = json_text(json.dumps(value, ensure_ascii=False, indent=indent))
         assert json.loads(text) == value
         assert not COMMANDS.search(text)
+
+
+def test_half_a_character_can_be_shown_and_stays_in_json() -> None:
+    assert printable("a\ud800b") == "a\ufffdb"
+    assert json_text('"a\ud800b"') == '"a\\ud800b"'
+
+
+def test_line_of_lists_in_lists_without_end_says_so() -> None:
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert one_line(deep) == "list of many levels"
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "=", "-", "\uff1d1", "-1\n=1"])

@@ -63,7 +63,8 @@ def seconds(duration: str | None) -> float | None:
     match = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
     parts = {unit: match[unit] for unit in _SECONDS if match[unit]} if match else {}
     if match is None or not parts or duration.endswith("T"):
-        raise ValueError(f"{repr(duration)[:80]} is not a duration in weeks, days, hours, minutes and seconds.")
+        shown = repr(duration[:80]) if isinstance(duration, str) else f"A {type(duration).__name__}"
+        raise ValueError(f"{shown} is not a duration in weeks, days, hours, minutes and seconds.")
     total = sum(float(number.replace(",", ".")) * _SECONDS[unit] for unit, number in parts.items())
     return -total if match["sign"] == "-" else total
 

@@ -14,7 +14,7 @@ from ._concurrency.cancellation import ungrouped
 from ._concurrency.outcome import Outcome
 from ._types.typing_backports import TypedDict
 from .errors import UnprocessableEntityError, WriftAIError
-from .plain_text import html_table
+from .plain_text import html_table, one_line
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def _cell(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
     fields = cast("Mapping[str, object]", value)
-    return "/".join(str(fields[name]) for name in ("owner", "name") if name in fields)
+    return "/".join(one_line(fields[name]) for name in ("owner", "name") if name in fields)
 
 
 MOST_EMPTY_PAGES: Final = 100

@@ -14,7 +14,8 @@ _DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """What changes the direction of text, and so can show other words than there are."""
 # From the first of several blanks alone: from each, the time would grow with the square of their number.
 _BREAKS: Final = re.compile("(?<![ \t])[ \t]*(?:\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029])[ \t]*")
-_UNPRINTABLE: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
+# Half a character, which JSON can say, is among them: UTF-8 cannot, so a page or a log with it could not be written.
+_UNPRINTABLE: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_DIRECTIONS}]")
 _FORMULA: Final = re.compile(r"[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
 """How a cell begins that spreadsheets calculate; the wide forms are those of Chinese and Japanese keyboards."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
@@ -30,8 +31,8 @@ def printable(text: str) -> str:
         text: The text.
 
     Returns:
-        The text with U+FFFD in place of each control character of C0 and C1, DEL, and each character that changes the
-        direction of text.
+        The text with U+FFFD in place of each control character of C0 and C1, DEL, each character that changes the
+        direction of text, and each lone surrogate.
     """
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
@@ -50,6 +51,8 @@ def one_line(value: object, longest: int | None = None) -> str:
         text = str(value)
     except ValueError:
         text = hex(value) if isinstance(value, int) else f"{type(value).__name__} of long integers"
+    except RecursionError:
+        text = f"{type(value).__name__} of many levels"
     line = printable(_BREAKS.sub(" ", text).strip())
     return line if longest is None or len(line) <= longest else line[: max(0, longest - 1)] + "…"
 

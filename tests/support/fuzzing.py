@@ -36,8 +36,9 @@ def fuzzed(examples: int, *, each: int = 1) -> Callable[[TestT], TestT]:
         max_examples=math.ceil(int(longer or examples) / each),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-        **({"phases": LONG_RUN, "database": None} if longer else {}),
     )
+    if longer:
+        chosen = settings(chosen, phases=LONG_RUN, database=None)
 
     def mark(test: TestT) -> TestT:
         marked: TestT = pytest.mark.fuzz(chosen(test))
