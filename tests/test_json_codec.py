@@ -43,6 +43,12 @@ def test_integers_beyond_that_are_refused_with_their_length() -> None:
         decode_json("1" * (MOST_DIGITS + 1))
 
 
+def test_what_is_not_json_beside_a_long_integer_is_refused_like_all_that_is_not() -> None:
+    for text in (f"[1{'0' * 5000}, nope]", f"[1{'0' * 5000}".encode()):
+        with pytest.raises(JSONTextError, match="it is not JSON"):
+            decode_json(text)
+
+
 @pytest.mark.parametrize("deep", [DEEP, DEEP_OBJECT, f'[{{"]": "}}"}}, {DEEP}]'])
 def test_what_is_nested_too_deeply_for_python_stays_its_text(deep: str) -> None:
     text = f'{{"id": "p1" , "output":{deep} ,"n":1, "big": 1{"0" * 5000}}}\n'

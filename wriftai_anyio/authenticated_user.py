@@ -1,6 +1,6 @@
 """The authenticated user: the owner of the access token."""
 
-from ._resources.base import Resource, fields_of
+from ._resources.base import Resource
 from ._resources.lists import Listing
 from ._types.extras import ExtraBody
 from .common_types import Model, UserWithDetails
@@ -75,9 +75,7 @@ class AuthenticatedUser(Resource):
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
-        return await self._api.pipeline.ask(
-            "PATCH", "/user", user_with_details, json=fields_of(params, UpdateUserParams)
-        )
+        return await self._send("PATCH", "/user", user_with_details, params, UpdateUserParams)
 
     def update(self, params: UpdateUserParams) -> UserWithDetails:
         """Update the authenticated user.

@@ -44,22 +44,20 @@ def decode_json(text: str | bytes) -> JsonValue:
     Raises:
         JSONTextError: If it is not JSON, or has more digits or levels than are read.
     """
-    try:
-        value: JsonValue = json.loads(text)
-    except RecursionError:
-        return _decode_deep(_as_str(text))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise JSONTextError("it is not JSON") from None
-    except ValueError:  # more digits than Python reads
-        return _decode_with(text, parse_int=parse_integer)
-    return value
+    return _decoded(text, None)
 
 
-def _decode_with(text: str | bytes, parse_int: Callable[[str], int]) -> JsonValue:
+def _decoded(text: str | bytes, parse_int: Callable[[str], int] | None) -> JsonValue:
     try:
         value: JsonValue = json.loads(text, parse_int=parse_int)
     except RecursionError:
         return _decode_deep(_as_str(text))
+    except JSONTextError:
+        raise
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise JSONTextError("it is not JSON") from None
+    except ValueError:  # more digits than Python reads
+        return _decoded(text, parse_integer)
     return value
 
 

@@ -333,9 +333,7 @@ class ModelVersions(Resource):
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
         path = f"{version_path(identifier)}/configuration"
-        return await self._api.pipeline.ask(
-            "PATCH", path, _configuration, json=fields_of(params, UpdateModelVersionConfigurationParams)
-        )
+        return await self._send("PATCH", path, _configuration, params, UpdateModelVersionConfigurationParams)
 
     def update_configuration(
         self, identifier: str, params: UpdateModelVersionConfigurationParams

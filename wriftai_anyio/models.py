@@ -5,7 +5,6 @@ from collections.abc import Callable
 from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
-from ._resources.base import fields_of
 from ._resources.lists import Listing, SearchedResource
 from ._resources.paths import model_path
 from ._types.extras import ExtraBody
@@ -249,9 +248,7 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
-        return await self._api.pipeline.ask(
-            "POST", "/models", _model_with_details, json=fields_of(params, CreateModelParams)
-        )
+        return await self._send("POST", "/models", _model_with_details, params, CreateModelParams)
 
     def create(self, params: CreateModelParams) -> ModelWithDetails:
         """Create a model.
@@ -285,9 +282,7 @@ class ModelsResource(SearchedResource[Model]):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
-        return await self._api.pipeline.ask(
-            "PATCH", model_path(identifier), _model_with_details, json=fields_of(params, UpdateModelParams)
-        )
+        return await self._send("PATCH", model_path(identifier), _model_with_details, params, UpdateModelParams)
 
     def update(self, identifier: str, params: UpdateModelParams) -> ModelWithDetails:
         """Update a model.

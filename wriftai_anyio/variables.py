@@ -3,7 +3,6 @@
 from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
-from ._resources.base import fields_of
 from ._resources.lists import ListedResource, Listing
 from ._types.extras import ExtraBody
 from ._types.typing_backports import TypedDict
@@ -72,9 +71,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer; it may exist if the error's `request_sent` is true.
         """
-        return await self._api.pipeline.ask(
-            "POST", "/variables", _variable, json=fields_of(params, CreateVariableParams)
-        )
+        return await self._send("POST", "/variables", _variable, params, CreateVariableParams)
 
     def create(self, params: CreateVariableParams) -> Variable:
         """Create a variable.
@@ -108,9 +105,7 @@ class Variables(ListedResource[Variable, PaginationOptions]):
             APIStatusError: If the API refuses the request for another reason.
             APIConnectionError: If there was no answer; it may be updated if the error's `request_sent` is true.
         """
-        return await self._api.pipeline.ask(
-            "PATCH", _path(name), _variable, json=fields_of(params, UpdateVariableParams)
-        )
+        return await self._send("PATCH", _path(name), _variable, params, UpdateVariableParams)
 
     def update(self, name: str, params: UpdateVariableParams) -> Variable:
         """Update a variable.

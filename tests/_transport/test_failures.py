@@ -14,7 +14,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from tests.support.clients import ID
 from tests.support.raw_server import raw_server
 from wriftai_anyio import APIConnectionError, APITimeoutError, Client, NetworkSettingsError
-from wriftai_anyio._transport.failures import PROXY, SettingsFault, connection_error, late, out_of_descriptors
+from wriftai_anyio._transport.failures import PROXY, SettingsFault, connection_error, out_of_descriptors
 
 RESET = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
@@ -52,7 +52,7 @@ def test_an_error_says_the_cause(error: httpx.RequestError, said: str) -> None:
 
 
 def test_an_attempt_that_took_too_long_says_how_long() -> None:
-    assert "timed out after 61.5 s" in str(late(request()))
+    assert "timed out after 61.5 s" in str(connection_error(request(), None))
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ProxyError("502 Bad Gateway")])

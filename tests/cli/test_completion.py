@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wriftai_anyio.cli._recent import MOST, recent_models, recent_predictions, remembering_models
+from wriftai_anyio.cli._recent import MODELS, MOST, PREDICTIONS, recent, remembering
 from wriftai_anyio.sandbox import Sandbox
 
 from .terminal import Ended
@@ -39,15 +39,15 @@ def test_names_and_ids_are_completed_without_a_request(
 
 def test_names_that_a_shell_could_run_are_not_kept() -> None:
     names = ["o/m", "$(reboot)/m", "o/m;ls", "-o/m", "o/m\n", "o/\x1b[2J"]
-    assert list(remembering_models(names, str)) == names
-    assert recent_models() == ["o/m"]
+    assert list(remembering(MODELS, names, str)) == names
+    assert recent(MODELS) == ["o/m"]
 
 
 def test_the_latest_come_first_and_only_so_many_are_kept() -> None:
-    list(remembering_models([f"o/m{number}" for number in range(MOST)], str))
-    list(remembering_models(["o/new", "o/m5"], str))
-    assert recent_models()[:3] == ["o/new", "o/m5", "o/m0"]
-    assert len(recent_models()) == MOST
+    list(remembering(MODELS, [f"o/m{number}" for number in range(MOST)], str))
+    list(remembering(MODELS, ["o/new", "o/m5"], str))
+    assert recent(MODELS)[:3] == ["o/new", "o/m5", "o/m0"]
+    assert len(recent(MODELS)) == MOST
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"models": 3}', '{"models": [3, "\\u001b"]}', "\xff"])
@@ -55,9 +55,9 @@ def test_file_that_is_damaged_is_none(content: str) -> None:
     path = Path(os.environ["XDG_CACHE_HOME"]) / "wriftai-anyio" / "completion.json"
     path.parent.mkdir()
     path.write_bytes(content.encode("latin-1"))
-    assert recent_models() == recent_predictions() == []
-    list(remembering_models(["o/m"], str))
-    assert recent_models() == ["o/m"]
+    assert recent(MODELS) == recent(PREDICTIONS) == []
+    list(remembering(MODELS, ["o/m"], str))
+    assert recent(MODELS) == ["o/m"]
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

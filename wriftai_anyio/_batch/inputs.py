@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeAlias, TypeVar, cast
 
 from wriftai_anyio._blocking.calls import Caller
@@ -133,12 +132,11 @@ class CallersInputs(Inputs):
         self.caller = caller
 
     async def __anext__(self) -> Taken:
-        values: list[Taken] = []
         # Taken in that thread, too, where the generator goes on.
-        await self.caller.run(lambda: values.extend(map(Taken.now, islice(self._inputs, 1))))
-        if not values:
+        taken = await self.caller.run(lambda: next(map(Taken.now, self._inputs), None))
+        if taken is None:
             raise StopAsyncIteration
-        return values.pop()
+        return taken
 
     async def aclose(self) -> None:
         """Leaves them to the caller's thread, which calls `close`."""

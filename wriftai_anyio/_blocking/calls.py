@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, ParamSpec, TypeVar
 
 from anyio import CancelScope, NoEventLoopError, from_thread
 
@@ -18,6 +18,7 @@ from wriftai_anyio.errors import WriftAIError
 from .guard import closed_error
 from .loop_thread import LoopThread
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LONGEST_GOODBYE: Final = 1.0
@@ -37,20 +38,24 @@ class Caller:
     def __init__(self) -> None:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
-    async def run(self, function: Callable[..., object], *args: object) -> None:
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a callback in the caller's own thread, with its context variables.
 
         Args:
             function: The callback.
             *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the callback returned.
 
         Raises:
             Exception: What the callback raised.
         """
         # What is not an `Exception`, such as Ctrl-C in the callback, ends the call in the caller's thread.
-        callback = ThreadCall(partial(function, *args), Exception)
+        callback = ThreadCall(partial(function, *args, **kwargs), Exception)
         self._inbox.put(callback.run)
-        await callback.outcome()
+        return await callback.outcome()
 
     def wake(self) -> None:
         """Ends the thread's `attend`, this one or else the next."""

@@ -66,23 +66,19 @@ def closed_error(what: str = "This client is closed. Make a new Client.") -> Bas
     Args:
         what: Its message.
     """
-    if _exit.begun and threading.current_thread().daemon:
+    if _exit_begun.is_set() and threading.current_thread().daemon:
         # Nobody waits for a daemon thread at the interpreter's exit, and nothing must be printed of it. This is the one
         # error of which Python prints nothing.
         return SystemExit(what)
     return RuntimeError(what)
 
 
-class _Exit:
-    begun = False
-
-
-_exit = _Exit()
+_exit_begun = threading.Event()
 
 
 def note_exit() -> None:
     """Notes that the interpreter is about to exit."""
-    _exit.begun = True
+    _exit_begun.set()
 
 
 def in_notebook() -> bool:

@@ -1,7 +1,6 @@
 """The progress of a transfer, for the callback of the caller."""
 
 from collections.abc import Callable
-from functools import partial
 from inspect import isawaitable
 from typing import TypeAlias, TypeVar
 
@@ -26,4 +25,4 @@ async def tell(on_progress: Callable[[int, S], object] | None, delta: int, size:
 def on_caller(caller: Caller, on_progress: Callable[[int, S], object] | None) -> Callable[[int, S], object] | None:
     """Returns a callback for the coroutine that calls that of a blocking call, in the thread of its caller."""
     # What cannot be called goes on as it is, to be refused there.
-    return partial(caller.run, on_progress) if callable(on_progress) else on_progress
+    return (lambda delta, size: caller.run(on_progress, delta, size)) if callable(on_progress) else on_progress

@@ -47,15 +47,13 @@ def in_thread_of(caller: Caller, on_poll: OnPoll) -> OnPoll:
         return on_poll
 
     async def run(prediction: PredictionWithIO) -> None:
-        results: list[Awaitable[None] | None] = []
-
-        def call() -> None:
+        def call() -> Awaitable[None] | None:
             with failures_named(prediction["id"]):
-                results.append(on_poll(prediction))
+                return on_poll(prediction)
 
-        await caller.run(call)
-        if isinstance(results[0], Awaitable):
-            await results[0]
+        result = await caller.run(call)
+        if isinstance(result, Awaitable):
+            await result
 
     return run
 

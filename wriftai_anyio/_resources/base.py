@@ -1,9 +1,10 @@
 """The base of all resources."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar, cast
 
 from wriftai_anyio._parsing.arguments import keys_of, mapping_of, refuse_unknown
+from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.api import API
 
 T = TypeVar("T")
@@ -21,6 +22,12 @@ class Resource:
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self._api,)
+
+    def _send(
+        self, method: str, path: str, shape: Callable[[JsonValue], T], params: Mapping[str, object], kind: type
+    ) -> Awaitable[T]:
+        """Sends the object that a caller gave, once its fields are checked."""
+        return self._api.pipeline.ask(method, path, shape, json=fields_of(params, kind))
 
 
 class _Kind(Generic[T]):

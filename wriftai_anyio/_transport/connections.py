@@ -19,15 +19,7 @@ from wriftai_anyio._instrumentation.shown import shown_response
 from wriftai_anyio.errors import APIConnectionError
 
 from .bodies import StreamedBody, UnreadableBody, beginning_of, read_whole
-from .failures import (
-    SettingsFault,
-    closed_error,
-    connection_error,
-    late,
-    out_of_descriptors,
-    patience_with,
-    response_error,
-)
+from .failures import SettingsFault, closed_error, connection_error, out_of_descriptors, patience_with, response_error
 from .network import Network, request_limit
 from .pools import Connections
 
@@ -133,7 +125,7 @@ class Http:
         with move_on_after(patience_with(request)):
             await self._read(response, request)
             return response
-        raise late(request, _received(response))
+        raise connection_error(request, None, _received(response))
 
     async def _read(self, response: httpx.Response, request: httpx.Request) -> None:
         try:
@@ -196,7 +188,7 @@ class Http:
             except httpx.RequestError as error:
                 raise connection_error(request, error) from error
             return response
-        raise late(request, response and _received(response))
+        raise connection_error(request, None, response and _received(response))
 
     async def _connections(self, scheme: str) -> Connections:
         if self._transport is None and not self._closed and not self._network.get().is_ready(scheme):

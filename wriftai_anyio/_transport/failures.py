@@ -36,22 +36,27 @@ class SettingsFault(httpx.ConnectError):
 
 
 def connection_error(
-    request: httpx.Request, error: httpx.RequestError, received: httpx.Response | None = None
+    request: httpx.Request, error: httpx.RequestError | None, received: httpx.Response | None = None
 ) -> APIConnectionError:
     """Returns our error for one of httpx; the request that both then carry has no access token.
 
     Args:
         request: The request.
-        error: What httpx raised.
+        error: What httpx raised; `None` if the request took longer than its timeouts together.
         received: What came of the answer, made to be shown.
     """
     kind, what, advice = _described(request, error)
-    made = _error(kind, request, what, advice, sent=_may_have_arrived(request, error), received=received)
-    error.request = made.request
+    sent = not isinstance(error, _NEVER_CONNECTED) and (not isinstance(request.stream, Body) or request.stream.asked)
+    known = "The server may have seen it." if sent else "The server did nothing."
+    over = f" over the proxy {request.extensions[PROXY]}" if PROXY in request.extensions else ""
+    text = f"{request.method} {request.url.path} on {request.url.host}{over} {what}. {known} {advice}"
+    made = kind(text, request=shown_request(request), request_sent=sent, response=received)
+    if error is not None:
+        error.request = made.request
     return made
 
 
-def _described(request: httpx.Request, error: httpx.RequestError) -> tuple[type[APIConnectionError], str, str]:
+def _described(request: httpx.Request, error: httpx.RequestError | None) -> tuple[type[APIConnectionError], str, str]:
     """Returns the kind of our error, what happened, and what to do."""
     if isinstance(error, SettingsFault):
         return NetworkSettingsError, f"cannot be sent: {error}", "Correct it, then try again."
@@ -60,8 +65,11 @@ def _described(request: httpx.Request, error: httpx.RequestError) -> tuple[type[
         # The transport is the user's, and so is its pool: the server has nothing to do with it.
         what = f"was not sent ({name}: the transport's own pool had no connection free in time)"
         return APIConnectionError, what, "Give the transport more connections (httpx.Limits)."
-    over_proxy = PROXY in request.extensions and isinstance(error, _NEVER_CONNECTED)
-    advice = _CHECK_THE_PROXY if over_proxy else _network_advice(request)
+    advice = _CHECK_THE_NETWORK_ALONE if ELSEWHERE in request.extensions else _CHECK_THE_NETWORK
+    if error is None:
+        return APITimeoutError, f"was not answered in time (timed out after {patience_with(request):g} s)", advice
+    if PROXY in request.extensions and isinstance(error, _NEVER_CONNECTED):
+        advice = _CHECK_THE_PROXY
     if isinstance(error, httpx.TimeoutException):
         return APITimeoutError, f"was not answered in time ({name}: {_overdue(request, error)})", advice
     said = _said(error)
@@ -71,36 +79,6 @@ def _described(request: httpx.Request, error: httpx.RequestError) -> tuple[type[
 _CHECK_THE_NETWORK: Final = "Check the network and the base URL, then try again."
 _CHECK_THE_NETWORK_ALONE: Final = "Check the network, then try again."
 _CHECK_THE_PROXY: Final = "Check the proxy, or name the host in NO_PROXY, then try again."
-
-
-def _network_advice(request: httpx.Request) -> str:
-    return _CHECK_THE_NETWORK_ALONE if ELSEWHERE in request.extensions else _CHECK_THE_NETWORK
-
-
-def late(request: httpx.Request, received: httpx.Response | None = None) -> APIConnectionError:
-    """Returns the error for a request that took longer than its timeouts together; see `connection_error`."""
-    what = f"was not answered in time (timed out after {patience_with(request):g} s)"
-    sent = _may_have_arrived(request, None)
-    return _error(APITimeoutError, request, what, _network_advice(request), sent=sent, received=received)
-
-
-def _error(
-    kind: type[APIConnectionError],
-    request: httpx.Request,
-    what: str,
-    advice: str,
-    *,
-    sent: bool,
-    received: httpx.Response | None,
-) -> APIConnectionError:
-    known = "The server may have seen it." if sent else "The server did nothing."
-    over = f" over the proxy {request.extensions[PROXY]}" if PROXY in request.extensions else ""
-    return kind(
-        f"{request.method} {request.url.path} on {request.url.host}{over} {what}. {known} {advice}",
-        request=shown_request(request),
-        request_sent=sent,
-        response=received,
-    )
 
 
 def _overdue(request: httpx.Request, error: httpx.TimeoutException) -> str:
@@ -145,12 +123,6 @@ def response_error(response: httpx.Response, problem: str, content: bytes | None
         f"the API promises: {problem}. What the server did is unknown; is the base URL right?",
         response=shown_response(response, content),
     )
-
-
-def _may_have_arrived(request: httpx.Request, error: httpx.RequestError | None) -> bool:
-    if isinstance(error, _NEVER_CONNECTED):
-        return False
-    return not isinstance(request.stream, Body) or request.stream.asked
 
 
 def patience_with(request: httpx.Request) -> float:

@@ -112,9 +112,8 @@ def _keepalive_options() -> list[tuple[int, int, int]]:
     # A held create is silent for up to half an hour: without probes a dead peer would not be noticed, and a
     # gateway in between would forget the connection.
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 6)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    times = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 6))
+    options += [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in times if hasattr(socket, name)]
     return options
 
 

@@ -61,7 +61,7 @@ class _CountedStream(httpx.AsyncByteStream):
     ) -> None:
         self._stream = stream
         self._request = request
-        self._connections = connections
+        self.connections = connections
         self._pool: Pool | None = pool
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -74,14 +74,11 @@ class _CountedStream(httpx.AsyncByteStream):
         try:
             await self._stream.aclose()
         finally:
-            await self._connections.leave(pool)
-
-    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
-        self._connections.close_later(close)
+            await self.connections.leave(pool)
 
     def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         if self._pool is not None and not is_finalizing():
-            self._connections.lose(self._pool)
+            self.connections.lose(self._pool)
 
 
 def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) -> None:
@@ -94,7 +91,7 @@ def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) 
         close: Closes it.
     """
     if isinstance(response.stream, _CountedStream):
-        response.stream.close_later(close)
+        response.stream.connections.close_later(close)
 
 
 class Connections:

@@ -13,7 +13,7 @@ from wriftai_anyio.plain_text import one_line, shell_command
 
 from ._failures import ExitCode
 from ._printing import encoded, print_json, print_text, print_value
-from ._recent import remember_prediction
+from ._recent import PREDICTIONS, remember
 from ._session import Session
 from ._stops import Stopped
 
@@ -90,7 +90,7 @@ class Follower:
             if not self._prediction_id:
                 self._session.note("The create may have been taken: look with `wriftai-anyio list`.")
             raise
-        remember_prediction(self._prediction_id)
+        remember(PREDICTIONS, [self._prediction_id])
         return created
 
     def wait(self) -> None:

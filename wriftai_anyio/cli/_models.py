@@ -9,10 +9,11 @@ from ._answers import UNKNOWN, at, model_name, text_at
 from ._help import Command
 from ._options import Json, Limit, Model, examples, page_size
 from ._printing import print_fields, print_json, print_table, print_text
-from ._recent import remember_model, remembering_models
+from ._recent import MODELS, remember, remembering
 from ._schemas import schema_rows
 from ._session import Session
 from ._times import moment
+from ._versions import version_of
 
 if TYPE_CHECKING:
     from wriftai_anyio import Client
@@ -37,7 +38,7 @@ def models(
             if search is None
             else client.models.iterate_search(search, {"page_size": size})
         )
-        listed = remembering_models(islice(found, limit), model_name)
+        listed = remembering(MODELS, islice(found, limit), model_name)
         if as_json:
             for each in listed:
                 print_json(each)
@@ -65,18 +66,14 @@ def streams_text(client: "Client", reference: str) -> bool:
     from wriftai_anyio.errors import WriftAIError
 
     try:
-        if ":" in reference:
-            version: object = client.model_versions.get(reference)
-        else:
-            version = at(client.models.get(reference), "latest_version")
-    except WriftAIError:
+        return at(version_of(client, reference), "schemas", "prediction", "stream_output", "type") == "string"
+    except (WriftAIError, ValueError):
         return False  # the create says it better
-    return at(version, "schemas", "prediction", "stream_output", "type") == "string"
 
 
 def _show_model(client: "Client", reference: str, *, as_json: bool) -> None:
     found = client.models.get(reference)
-    remember_model(model_name(found))
+    remember(MODELS, [model_name(found)])
     if as_json:
         print_json(found)
         return

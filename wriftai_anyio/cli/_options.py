@@ -7,15 +7,15 @@ import typer
 
 
 def _recent_models(incomplete: str) -> list[str]:
-    from ._recent import recent_models
+    from ._recent import MODELS, recent
 
-    return [name for name in recent_models() if name.startswith(incomplete)]
+    return [name for name in recent(MODELS) if name.startswith(incomplete)]
 
 
 def _recent_predictions(incomplete: str) -> list[str]:
-    from ._recent import recent_predictions
+    from ._recent import PREDICTIONS, recent
 
-    return [name for name in recent_predictions() if name.startswith(incomplete)]
+    return [name for name in recent(PREDICTIONS) if name.startswith(incomplete)]
 
 
 def recent_names(incomplete: str) -> list[str]:

@@ -13,7 +13,7 @@ from ._inputs import given_input
 from ._models import streams_text
 from ._options import CancelOnExit, Json, Limit, Model, PredictionID, Save, Timeout, examples, page_size
 from ._printing import encoded, print_fields, print_json, print_table, print_text, print_value
-from ._recent import remember_model, remember_prediction, remembering_predictions
+from ._recent import MODELS, PREDICTIONS, remember, remembering
 from ._session import Session
 from ._times import age, duration, moment
 from ._transfers import upload_shown
@@ -96,7 +96,7 @@ def run(
             given = {**given, **addresses}
         with Follower(session, client, how) as follower:
             created = follower.create(given, model, stream=streamed, validate=validate)
-            remember_model(model.partition(":")[0])
+            remember(MODELS, [model.partition(":")[0]])
             if no_wait:
                 _print_created(created, as_json=as_json)
                 return
@@ -119,7 +119,7 @@ def get(context: typer.Context, prediction_id: PredictionID, as_json: Json = Fal
     """Show a prediction as it is now."""
     with context.ensure_object(Session).client() as client:
         prediction = client.predictions.get(prediction_id)
-    remember_prediction(prediction["id"])
+    remember(PREDICTIONS, [prediction["id"]])
     if as_json:
         print_json(prediction)
         return
@@ -220,7 +220,7 @@ def list_predictions(
         options["statuses"] = [Status(name) for name in status]
     with context.ensure_object(Session).client() as client:
         found = islice(client.predictions.iterate(options), limit)
-        predictions = remembering_predictions(found, lambda prediction: prediction["id"])
+        predictions = remembering(PREDICTIONS, found, lambda prediction: prediction["id"])
         if as_json:
             for prediction in predictions:
                 print_json(prediction)

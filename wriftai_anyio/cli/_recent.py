@@ -12,54 +12,19 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 MOST: Final = 200
-_MODELS: Final = "models"
-_PREDICTIONS: Final = "predictions"
+MODELS: Final = "models"
+PREDICTIONS: Final = "predictions"
 # What else a server may call them is not offered to a shell.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
 
 
-def recent_models() -> list[str]:
-    """Returns the names of models, the latest first."""
-    return _read().get(_MODELS, [])
+def recent(kind: str) -> list[str]:
+    """Returns the names of a kind, `MODELS` or `PREDICTIONS`, the latest first."""
+    return _read().get(kind, [])
 
 
-def recent_predictions() -> list[str]:
-    """Returns the ids of predictions, the latest first."""
-    return _read().get(_PREDICTIONS, [])
-
-
-def remember_model(name: str) -> None:
-    """Keeps the name of a model for completion."""
-    _add(_MODELS, [name])
-
-
-def remember_prediction(prediction_id: str) -> None:
-    """Keeps the id of a prediction for completion."""
-    _add(_PREDICTIONS, [prediction_id])
-
-
-def remembering_models(models: Iterable[T], name: Callable[[T], str]) -> Iterator[T]:
-    """Yields models, and keeps their names for completion."""
-    return _remembering(_MODELS, models, name)
-
-
-def remembering_predictions(predictions: Iterable[T], name: Callable[[T], str]) -> Iterator[T]:
-    """Yields predictions, and keeps their ids for completion."""
-    return _remembering(_PREDICTIONS, predictions, name)
-
-
-def _remembering(kind: str, items: Iterable[T], name: Callable[[T], str]) -> Iterator[T]:
-    names: list[str] = []
-    try:
-        for item in items:
-            if len(names) < MOST:
-                names.append(name(item))
-            yield item
-    finally:
-        _add(kind, names)
-
-
-def _add(kind: str, names: Iterable[str]) -> None:
+def remember(kind: str, names: Iterable[str]) -> None:
+    """Keeps names of a kind for completion."""
     known = _read()
     new = [name for name in names if _PLAIN.fullmatch(name)]
     kept = list(dict.fromkeys([*new, *known.get(kind, [])]))[:MOST]
@@ -68,6 +33,18 @@ def _add(kind: str, names: Iterable[str]) -> None:
     # Completion is a help: where nothing can be written, there is none.
     with contextlib.suppress(OSError, RuntimeError):
         _write(_path(), json.dumps({**known, kind: kept}))
+
+
+def remembering(kind: str, items: Iterable[T], name: Callable[[T], str]) -> Iterator[T]:
+    """Yields what is listed, and keeps its names for completion."""
+    names: list[str] = []
+    try:
+        for item in items:
+            if len(names) < MOST:
+                names.append(name(item))
+            yield item
+    finally:
+        remember(kind, names)
 
 
 def _write(path: Path, text: str) -> None:
@@ -86,7 +63,7 @@ def _read() -> dict[str, list[str]]:
         found: Any = json.loads(_path().read_text(encoding="utf-8"))
         return {
             kind: [name for name in found[kind] if isinstance(name, str) and _PLAIN.fullmatch(name)]
-            for kind in (_MODELS, _PREDICTIONS)
+            for kind in (MODELS, PREDICTIONS)
             if kind in found
         }
     except (OSError, RuntimeError, ValueError, TypeError):

@@ -151,14 +151,12 @@ class Catalog:
         """Return the model ``owner/name``."""
         function = self._functions.find(reference)
         record = self._records.get(reference)
-        if record is None:
-            return None if function is None else self._register(reference, function)
-        if record.function is function:
+        if record is not None and record.function is function:
             return record
-        if function is None:
-            del self._records[reference]
-            return None
-        return self._register(reference, function)
+        if function is not None:
+            return self._register(reference, function)
+        self._records.pop(reference, None)
+        return None
 
     def find(self, reference: str) -> ModelRecord:
         """Return the model ``owner/name``.

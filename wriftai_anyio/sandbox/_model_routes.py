@@ -69,7 +69,7 @@ class ModelRoutes:
     async def list_of_owner(self, request: Request) -> Response:
         """Answer with a page of one owner's models."""
         owner: str = request.path_params["owner"]
-        self._users.find(owner)
+        self._users.records.find(owner)
         return self._page(request, lambda record: record.owner == owner)
 
     async def list_of_authenticated(self, request: Request) -> Response:

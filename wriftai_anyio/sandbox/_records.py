@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ._answers import refusal
+from ._answers import not_found, refusal
 from ._pages import Position
 
 
@@ -66,6 +66,17 @@ class Records:
     def get(self, name: str) -> Record | None:
         """Return a record by its name."""
         return self._records.get(name)
+
+    def find(self, name: str) -> Record:
+        """Returns a record by its name.
+
+        Raises:
+            ApiError: 404, if there is none.
+        """
+        record = self._records.get(name)
+        if record is None:
+            raise not_found(self._kind)
+        return record
 
     def edit(self, record: Record, changes: Mapping[str, Any]) -> None:
         """Change some fields of a record, its name perhaps.

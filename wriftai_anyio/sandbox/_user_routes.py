@@ -64,7 +64,7 @@ class UserRoutes:
 
     async def get(self, request: Request) -> Response:
         """Answer with one user in full."""
-        return JsonAnswer(details(self._everyone().find(request.path_params["name"])))
+        return JsonAnswer(details(self._everyone().records.find(request.path_params["name"])))
 
     async def get_authenticated(self, _request: Request) -> Response:
         """Answer with the user who holds the token."""

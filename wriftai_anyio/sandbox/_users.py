@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ._answers import not_found
 from ._records import Record, Records
 
 AUTHENTICATED = "me"
@@ -34,17 +33,6 @@ class Users:
         return self.records.create(
             {**unknown, **fields, "account_id": str(uuid.uuid4()), "name": name, "avatar_url": avatar_url}
         )
-
-    def find(self, name: str) -> Record:
-        """Return the user of a name.
-
-        Raises:
-            ApiError: 404, if there is none.
-        """
-        user = self.records.get(name)
-        if user is None:
-            raise not_found("user")
-        return user
 
     def owner(self, name: str) -> dict[str, Any]:
         """Return the fields of an owner that a model contains."""

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ._answers import JsonAnswer, not_found
+from ._answers import JsonAnswer
 from ._pages import page
 from ._records import Record, Records, newest_first
 from ._schemas import object_schema, read_body
@@ -52,21 +52,15 @@ class VariableRoutes:
 
     async def update(self, request: Request) -> Response:
         """Change a variable's key or value."""
-        variable = self._find(request)
+        variable = self._variables.find(request.path_params["name"])
         body = await read_body(request, _UPDATE)
         self._variables.edit(variable, {name: body[name] for name in ("key", "value") if name in body})
         return JsonAnswer(_show(variable))
 
     async def delete(self, request: Request) -> Response:
         """Delete a variable."""
-        self._variables.remove(self._find(request).fields["name"])
+        self._variables.remove(self._variables.find(request.path_params["name"]).fields["name"])
         return JsonAnswer(None)
-
-    def _find(self, request: Request) -> Record:
-        variable = self._variables.get(request.path_params["name"])
-        if variable is None:
-            raise not_found("variable")
-        return variable
 
 
 def _show(variable: Record) -> dict[str, Any]:
