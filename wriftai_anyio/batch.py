@@ -20,7 +20,6 @@ from anyio import (
     sleep_forever,
 )
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from ._batch.duplicates import Duplicates
 from ._batch.guard import Guard
@@ -39,6 +38,8 @@ from .json_codec import encode_json
 from .plain_text import html_table
 
 if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
     from ._batch.journaled_job import JournaledJob
 
 __all__ = ["AsyncBatch", "Batch", "BatchResult"]
