@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -63,11 +64,11 @@ def draw_creates(measured: Sequence[Creates], calls: int, limit: int) -> None:
 
 def draw_calls(figures: Sequence[Figure]) -> None:
     """Draws what a call costs as a part of what it costs the peer, with a mark at the floor where there is one."""
-    with _axes("calls", 1.0 + 0.4 * len(figures)) as axes:
-        names = [figure.name for figure in figures]
+    with _axes("calls", 1.0 + 0.6 * len(figures)) as axes:
+        names = [fill(figure.name, 28) for figure in figures]
         axes.barh(names, [figure.value for figure in figures], color=_OURS, height=0.6)
         axes.axvline(1.0, color=_PEER, linewidth=2, label="the peer")
-        floors = [(figure.floor, figure.name) for figure in figures if figure.floor is not None]
+        floors = [(figure.floor, name) for figure, name in zip(figures, names, strict=True) if figure.floor is not None]
         axes.plot(*zip(*floors, strict=True), "|", color="black", markersize=16, label="httpx's transport alone")
         axes.invert_yaxis()
         axes.legend(**_ABOVE)

@@ -4,6 +4,7 @@ import json
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,8 @@ class Figure:
     """The same of the published client, or of plain httpx."""
     floor: float | None = None
     """The same of the least that there can be."""
+    spread: tuple[float, float] | None = None
+    """Between which values the middle half of the rounds lies, each compared with the peer's round beside it."""
 
     @property
     def verdict(self) -> str:
@@ -33,7 +36,7 @@ class Figure:
         return f"missed by {self.value - self.target:.3g}{self.unit}"
 
 
-def medians(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def alternating(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Runs the contenders in turns, after one round that does not count.
 
     Args:
@@ -41,7 +44,7 @@ def medians(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[
         rounds: How many rounds count.
 
     Returns:
-        The median cost of each.
+        What each cost in each round.
     """
     costs: dict[str, list[float]] = {name: [] for name in contenders}
     for measure in contenders.values():
@@ -49,7 +52,7 @@ def medians(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[
     for _ in range(rounds):
         for name, measure in contenders.items():
             costs[name].append(measure())
-    return {name: statistics.median(values) for name, values in costs.items()}
+    return costs
 
 
 def ratio(
@@ -64,10 +67,23 @@ def ratio(
 ) -> Figure:
     """Compares contenders, whose rounds are of so many calls and cost seconds."""
     contenders = {"ours": ours, "theirs": theirs} | ({"floor": floor} if floor else {})
-    cost = medians(contenders, rounds)
-    detail = " to ".join(_per_call(cost[contender] / calls) for contender in contenders)
-    least = cost["floor"] / cost["theirs"] if floor else None
-    return Figure(name, cost["ours"] / cost["theirs"], target, detail=detail, peer=1.0, floor=least)
+    costs = alternating(contenders, rounds)
+    median = {contender: statistics.median(each) for contender, each in costs.items()}
+    least = median["floor"] / median["theirs"] if floor else None
+    return Figure(
+        name,
+        median["ours"] / median["theirs"],
+        target,
+        detail=" to ".join(_per_call(median[contender] / calls) for contender in contenders),
+        peer=1.0,
+        floor=least,
+        spread=_middle_half([mine / other for mine, other in zip(costs["ours"], costs["theirs"], strict=True)]),
+    )
+
+
+def _middle_half(values: Sequence[float]) -> tuple[float, float]:
+    low, _, high = statistics.quantiles(values)
+    return low, high
 
 
 def _per_call(seconds: float) -> str:
@@ -84,6 +100,19 @@ def cost_of(
         for _ in range(calls):
             function()
         return clock() - began
+
+    return measure
+
+
+def cost_in_threads(pool: Executor, threads: int, function: Callable[[], object], calls: int) -> Callable[[], float]:
+    """Makes a contender of a function: a round calls it so many times in each of so many threads at once."""
+    in_one = cost_of(function, calls)
+
+    def measure() -> float:
+        began = time.perf_counter()
+        for running in [pool.submit(in_one) for _ in range(threads)]:
+            running.result()
+        return time.perf_counter() - began
 
     return measure
 
@@ -110,7 +139,7 @@ def print_table(title: str, figures: Sequence[Figure]) -> None:
 def print_report() -> None:
     """Prints all figures as one table."""
     width = max((len(figure.name) for figures in _measured.values() for figure in figures), default=0)
-    print(f"\n  {'':<{width}}  {'ours':>9} {'peer':>9} {'floor':>9} {'at most':>9}")
+    print(f"\n  {'':<{width}}  {'ours':>9} {'peer':>9} {'floor':>9} {'at most':>9}  half of the rounds")
     for title, figures in _measured.items():
         _print(title, figures, width)
 
@@ -126,7 +155,8 @@ def _print(title: str, figures: Sequence[Figure], width: int) -> None:
     for figure in figures:
         compared = (figure.value, figure.peer, figure.floor, figure.target)
         columns = " ".join(f"{'' if value is None else f'{value:.3g}{figure.unit}':>9}" for value in compared)
-        print(f"  {figure.name:<{width}}  {columns}  {figure.verdict:<16}  {figure.detail}")
+        spread = "" if figure.spread is None else "{:.2f}-{:.2f}".format(*figure.spread)
+        print(f"  {figure.name:<{width}}  {columns}  {spread:<9}  {figure.verdict:<16}  {figure.detail}")
 
 
 def peak_memory() -> float:

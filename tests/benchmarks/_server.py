@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
+
+import pytest
 
 PREDICTION: Final = {
     "id": "pred1",
@@ -44,21 +48,37 @@ class _Connection(asyncio.Protocol):
         self._transport.write(_ANSWER * len(heads))
 
 
-async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0, backlog=1024)
+CERTIFICATE: Final = Path(__file__).parents[1] / "_transport" / "certificate.pem"
+"""For 127.0.0.1, signed by itself."""
+
+
+async def _serve(scheme: str) -> None:
+    tls = None
+    if scheme == "https":
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(CERTIFICATE)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Connection, "127.0.0.1", 0, backlog=1024, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
-def prediction_server() -> AbstractContextManager[str]:
-    """Runs the server in a process of its own and gives its base URL."""
-    return server_process(__name__)
+@contextmanager
+def prediction_server(scheme: str = "http") -> Iterator[str]:
+    """Runs the server in a process of its own and gives its base URL.
+
+    While one with TLS runs, the clients of this process, and of those that it starts, trust its certificate.
+    """
+    with server_process(__name__, scheme) as address, pytest.MonkeyPatch.context() as environment:
+        if scheme == "https":
+            environment.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        yield address.replace("http:", f"{scheme}:")
 
 
 @contextmanager
-def server_process(module: str) -> Iterator[str]:
+def server_process(module: str, *arguments: str) -> Iterator[str]:
     """Runs a module that prints its port and serves, in a process of its own, and gives its base URL."""
-    command = [sys.executable, "-m", module]
+    command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             if process.stdout is None:
@@ -69,4 +89,4 @@ def server_process(module: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(*sys.argv[1:]))

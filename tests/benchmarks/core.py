@@ -2,11 +2,10 @@
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import httpx
 import wriftai
@@ -15,30 +14,33 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from wriftai_anyio import Client
 
 from ._drawings import draw_calls
-from ._measure import Figure, async_cost_of, cost_of, print_table, ratio
+from ._measure import Figure, async_cost_of, cost_in_threads, print_table, ratio
 from ._server import BODY, prediction_server
 
 CALLS = 10
 ROUNDS = 200
-START_UPS = 15
+THREADS = 16
 
 
 def main() -> None:
     numbers = itertools.count()
-    with prediction_server() as base_url:
+    with prediction_server() as base_url, prediction_server("https") as https_url:
         figures = [
-            _asyncio_get(base_url),
+            _asyncio_get("async_get on asyncio, of the published client", base_url, target=0.84),
+            _asyncio_get("the same over TLS", https_url, target=0.85),
             _trio_get(base_url),
-            _blocking_get(base_url),
+            _blocking_get(base_url, "asyncio", target=1.75),
+            _blocking_get(base_url, "trio", target=1.65),
+            _blocking_get(base_url, "uvloop", target=1.50),
+            _blocking_get(base_url, "asyncio", threads=THREADS, target=1.7),
             _processor_time("own processor time, of the published client", lambda: "pred1"),
             _processor_time("the same, another prediction each time", lambda: f"pred{next(numbers)}"),
-            _start_up(),
         ]
     print_table("One call, as a ratio of medians", figures)
     draw_calls(figures)
 
 
-def _asyncio_get(base_url: str) -> Figure:
+def _asyncio_get(name: str, base_url: str, *, target: float) -> Figure:
     ours, published = Client("t", base_url), wriftai.Client("t", base_url)
     transport, request = httpx.AsyncHTTPTransport(), httpx.Request("GET", f"{base_url}/predictions/pred1")
 
@@ -48,11 +50,11 @@ def _asyncio_get(base_url: str) -> Figure:
 
     with start_blocking_portal("asyncio") as portal:
         return _awaited(
-            "async_get on asyncio, of the published client",
+            name,
             portal,
             lambda: ours.predictions.async_get("pred1"),
             lambda: published.predictions.async_get("pred1"),
-            target=0.84,
+            target=target,
             floor=bare_transport,
         )
 
@@ -74,16 +76,19 @@ def _trio_get(base_url: str) -> Figure:
         )
 
 
-def _blocking_get(base_url: str) -> Figure:
+def _blocking_get(
+    base_url: str, backend: Literal["asyncio", "trio", "uvloop"], *, threads: int = 1, target: float
+) -> Figure:
+    many = f" in {threads} threads" if threads > 1 else ""
     published = wriftai.Client("t", base_url)
-    with Client("t", base_url) as ours:
+    with Client("t", base_url, backend=backend) as ours, ThreadPoolExecutor(threads) as pool:
         return ratio(
-            "blocking get, of the published client",
-            cost_of(lambda: ours.predictions.get("pred1"), CALLS),
-            cost_of(lambda: published.predictions.get("pred1"), CALLS),
-            target=1.75,
-            rounds=ROUNDS,
-            calls=CALLS,
+            f"blocking get on {backend}{many}, of the published client",
+            cost_in_threads(pool, threads, lambda: ours.predictions.get("pred1"), CALLS),
+            cost_in_threads(pool, threads, lambda: published.predictions.get("pred1"), CALLS),
+            target=target,
+            rounds=ROUNDS // threads,
+            calls=CALLS * threads,
         )
 
 
@@ -108,16 +113,6 @@ def _processor_time(name: str, ids: Callable[[], str]) -> Figure:
         )
 
 
-def _start_up() -> Figure:
-    return ratio(
-        "import and Client('t') in a fresh process, of the published client",
-        cost_of(lambda: _run("from wriftai_anyio import Client; Client('t')"), 1),
-        cost_of(lambda: _run("from wriftai import Client; Client('t')"), 1),
-        target=0.58,
-        rounds=START_UPS,
-    )
-
-
 def _awaited(
     name: str,
     portal: BlockingPortal,
@@ -137,9 +132,3 @@ def _awaited(
         rounds=ROUNDS,
         calls=CALLS,
     )
-
-
-def _run(program: str) -> None:
-    # An installed package has its bytecode; that of this checkout is written in the round that does not count.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
