@@ -194,6 +194,13 @@ class TestStatedLimits:
         driven.answer(slots[0])
         assert driven.take(held=True).held
 
+    def test_while_it_starts_requests_that_end_without_an_answer_make_room(self) -> None:
+        driven = Driven(100)
+        driven.begin()
+        for _ in range(50):
+            driven.now += 0.25
+            driven.budget.ended(driven.take(held=True))
+
     def test_growth_asks_for_an_answer_that_is_not_held(self) -> None:
         driven = Driven(100)
         driven.begin()

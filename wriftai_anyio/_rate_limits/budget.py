@@ -339,6 +339,8 @@ class Budget:
         """Counts a request as no longer under way."""
         self._under_way -= 1
         self._held -= slot.held
+        # Where connections fail, the next ones fail at once, too, and do not wait for answers that never come.
+        self._most_before_answer += 1
 
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str], now: float) -> None:
         """Takes in an answer."""
