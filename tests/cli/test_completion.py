@@ -1,5 +1,6 @@
 """What the shell completes: names that were seen lately, from a small file."""
 
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -60,6 +61,30 @@ def test_file_that_is_damaged_is_none(content: str) -> None:
     assert recent(MODELS) == ["o/m"]
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes and devices in the file system")
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero", "itself", "/etc/passwd"])
+def test_what_is_no_file_of_ours_is_neither_waited_for_nor_followed_nor_changed(target: str) -> None:
+    path = Path(os.environ["XDG_CACHE_HOME"]) / "wriftai-anyio" / "completion.json"
+    path.parent.mkdir()
+    if target == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if target == "itself" else target)
+    assert recent_models() == recent_predictions() == []
+    list(remembering_models(["o/m"], str))
+    assert recent_models() == ["o/m"]
+    assert path.is_file()
+    assert not path.is_symlink()
+
+
+def test_names_without_end_are_neither_kept_nor_read() -> None:
+    list(remembering_models(["o/" + "m" * 10**6, "o/" + "m" * 198], str))
+    assert recent_models() == ["o/" + "m" * 198]
+    path = Path(os.environ["XDG_CACHE_HOME"]) / "wriftai-anyio" / "completion.json"
+    path.write_text(json.dumps({"models": [f"o/m{number}" for number in range(10**5)]}))
+    assert recent_models() == []
 
 
 def test_folder_that_cannot_be_written_stops_nothing(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ MOST: Final = 200
 MODELS: Final = "models"
 PREDICTIONS: Final = "predictions"
 # What else a server may call them is not offered to a shell.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
+_PLAIN: Final = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
+_LARGEST: Final = 256 * 1024
+"""Bytes that are read: more than the names of both kinds can have. A shell waits for this at each key."""
 
 
 def recent(kind: str) -> list[str]:
@@ -60,7 +62,7 @@ def _write(path: Path, text: str) -> None:
 
 def _read() -> dict[str, list[str]]:
     try:
-        found: Any = json.loads(_path().read_text(encoding="utf-8"))
+        found: Any = json.loads(_content(_path()))
         return {
             kind: [name for name in found[kind] if isinstance(name, str) and _PLAIN.fullmatch(name)]
             for kind in (MODELS, PREDICTIONS)
@@ -68,6 +70,14 @@ def _read() -> dict[str, list[str]]:
         }
     except (OSError, RuntimeError, ValueError, TypeError):
         return {}
+
+
+def _content(path: Path) -> bytes:
+    """Reads the file, unless somebody has put something there that does not end, such as a pipe or a device."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_LARGEST)
 
 
 def _path() -> Path:
