@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests.support import clients as support
 from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
-from tests.support.clients import TOKEN, until
+from tests.support.clients import ID, TOKEN, until
 from tests.support.fuzzing import fuzzed
 from tests.support.subprocesses import run_python
 from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
@@ -286,7 +286,13 @@ class TestDamage:
             ("result", "[1]"),
             ("result", '{"id": 1}'),
             ("result", b"\x00"),
+            ("result", f'{{"id": "{ID}", "status": "running"}}'),
+            ("result", f'{{"id": "{ID}", "status": "succeeded"}}'),
             ("prediction_id", b"\x00"),
+            ("prediction_id", ""),
+            ("prediction_id", ".."),
+            ("prediction_id", "a\x1b[2J"),
+            ("prediction_id", "x" * 10**6),
             ("digest", 7),
             ("digest", "text"),
         ],
@@ -302,7 +308,7 @@ class TestDamage:
                     await collected(client, texts(2), journal=journal)
         assert len(sandbox.predictions) == 2
 
-    @pytest.mark.parametrize("sent_at", ["yesterday", "2026-05-01T12:00:00", b"x", 7])
+    @pytest.mark.parametrize("sent_at", ["yesterday", "2026-05-01T12:00:00", "0001-01-01T00:00:00+23:59", b"x", 7])
     async def test_a_damaged_time_of_a_create_is_said_to_be_damaged(
         self, sandbox: Sandbox, journal: Path, sent_at: object
     ) -> None:
@@ -312,6 +318,60 @@ class TestDamage:
                 write(journal, "UPDATE entries SET prediction_id = NULL, result = NULL, sent_at = ?", sent_at)
                 with pytest.raises(BatchJournalError, match="damaged"):
                     await collected(client, texts(1), journal=journal, find_unknown=True)
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM entries; END",
+            "CREATE TRIGGER t BEFORE UPDATE ON entries BEGIN SELECT RAISE(IGNORE); END",
+            "CREATE VIEW v AS SELECT * FROM entries",
+            "CREATE TABLE other (x)",
+            "CREATE INDEX i ON entries (prediction_id)",
+            "ALTER TABLE entries ADD COLUMN more AS (hex(zeroblob(400000000)))",
+            "ALTER TABLE entries RENAME TO others",
+        ],
+    )
+    async def test_a_stranger_s_schema_does_not_run(self, sandbox: Sandbox, journal: Path, statement: str) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, texts(1), journal=journal)
+                write(journal, statement)
+                with pytest.raises(BatchJournalError, match=r"damaged: it has tables, views or triggers"):
+                    await collected(client, texts(2), journal=journal)
+        assert len(sandbox.predictions) == 1
+
+    async def test_a_view_in_place_of_the_table_does_not_run(self, sandbox: Sandbox, journal: Path) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                await collected(client, texts(1), journal=journal)
+                write(journal, "ALTER TABLE entries RENAME TO e")
+                write(
+                    journal,
+                    "CREATE VIEW entries AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
+                    "SELECT n AS number, x'' AS digest, NULL AS sent_at, NULL AS prediction_id, NULL AS result FROM c",
+                )
+                with pytest.raises(BatchJournalError, match="damaged"):
+                    await collected(client, texts(2), journal=journal)
+
+    async def test_statistics_of_sqlite_and_a_journal_made_smaller_are_fine(
+        self, sandbox: Sandbox, journal: Path
+    ) -> None:
+        with fail_after(30):
+            async with client_of(sandbox) as client:
+                before = await collected(client, texts(2), journal=journal)
+                write(journal, "ANALYZE")
+                write(journal, "VACUUM")
+                assert sorted(map(by_index, await collected(client, texts(2), journal=journal))) == sorted(
+                    map(by_index, before)
+                )
+        assert len(sandbox.predictions) == 2
+
+    @pytest.mark.skipif(os.name == "nt", reason="no modes of files")
+    def test_an_empty_file_in_its_place_becomes_readable_by_its_owner_alone(self, journal: Path) -> None:
+        journal.touch()
+        journal.chmod(0o666)
+        Journal(journal).close()
+        assert stat.S_IMODE(journal.stat().st_mode) == 0o600
 
     def test_whatever_goes_wrong_in_a_transaction_rolls_it_back(self, journal: Path) -> None:
         opened = Journal(journal)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from wriftai_anyio._concurrency import system
+from wriftai_anyio._parsing.ids import is_id
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import PredictionWithIO
 from wriftai_anyio.errors import BatchJournalError
@@ -31,6 +32,10 @@ CREATE TABLE entries (
     result TEXT
 )
 """
+
+_OTHERS: Final = "SELECT sql FROM sqlite_master WHERE NOT (type = 'table' AND name GLOB 'sqlite_stat[0-9]')"
+"""Looks for what was made besides the table: triggers and views would run in whatever is written and read. SQLite keeps
+a statement as it was written, and makes the tables of statistics itself."""
 
 
 Change: TypeAlias = tuple[str, tuple[object, ...]]
@@ -140,7 +145,9 @@ class Journal:
         try:
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
-            pass
+            # Empty, and perhaps readable by all; of another owner it stays so.
+            with suppress(OSError):
+                self._path.chmod(0o600)
         except OSError as error:
             raise self._error("cannot be opened", error) from error
 
@@ -152,6 +159,8 @@ class Journal:
             execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             execute(f"PRAGMA user_version = {_VERSION}")
             execute(_SCHEMA)
+        elif execute(_OTHERS).fetchmany(2) != [(_SCHEMA.strip(),)]:
+            raise self._error("is damaged", "it has tables, views or triggers that no batch has made")
         elif (verdict := execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise self._error("is damaged", verdict)
         execute("COMMIT")
@@ -177,7 +186,8 @@ class Journal:
             return None
         known, sent_at, prediction_id, result = row
         texts = (sent_at, prediction_id, result)
-        if not isinstance(known, bytes) or not all(text is None or isinstance(text, str) for text in texts):
+        is_whole = isinstance(known, bytes) and all(text is None or isinstance(text, str) for text in texts)
+        if not is_whole or not (prediction_id is None or is_id(prediction_id)):
             raise self._error("is damaged", f"the entry of input {number}")
         if known != digest:
             raise self._error("is that of other inputs", f"input {number} differs, or the model; give the same ones")
@@ -204,7 +214,8 @@ class Journal:
             since = datetime.fromisoformat(sent_at)
         except (TypeError, ValueError):
             since = datetime.min
-        if since.tzinfo is None:
+        # In the first year it could not be compared with another zone's time, and no batch has run then.
+        if since.tzinfo is None or since.year == datetime.min.year:
             raise self._error("is damaged", f"{sent_at!r} is not the time of a create")
         return since
 

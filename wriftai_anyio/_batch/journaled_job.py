@@ -10,12 +10,12 @@ from anyio.lowlevel import checkpoint
 
 from wriftai_anyio._concurrency.cancellation import SendShield, finish
 from wriftai_anyio._concurrency.threads import Worker
+from wriftai_anyio._parsing.ids import is_same_id
 from wriftai_anyio._parsing.shapes import ShapeError
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._predictions.create import Create
 from wriftai_anyio._predictions.json_input import JsonInput
 from wriftai_anyio._predictions.operations import Followed
-from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO, is_terminal
 from wriftai_anyio.errors import BatchJournalError, CreateOutcomeUnknown, WriftAIError
 
@@ -66,7 +66,7 @@ class JournaledJob:
             self._unwritten.append(taken_in(number, identity))
             return None
         if entry.result is not None:
-            return self._keep(number, entry.result)
+            return self._keep(number, entry)
         if entry.prediction_id is not None:
             return partial(self._follow, number, entry.prediction_id, None)
         if not entry.is_sent:
@@ -85,11 +85,13 @@ class JournaledJob:
         identity = digest(params.value, self._job.model)
         return identity, self._journal.entry(number, identity)
 
-    def _keep(self, number: int, result: JsonValue) -> Kept | None:
+    def _keep(self, number: int, entry: Entry) -> Kept | None:
         try:
-            prediction = self._job.parser.detailed(result)
+            prediction = self._job.parser.detailed(entry.result)
         except ShapeError as error:
             raise BatchJournalError(f"The journal is damaged: the result of input {number}: {error}.") from None
+        if not is_terminal(prediction) or not is_same_id(prediction["id"], entry.prediction_id or ""):
+            raise BatchJournalError(f"The journal is damaged: the result of input {number} is not that of its end.")
         if self._job.retry_failed and prediction["status"] in UNSUCCESSFUL_STATUSES:
             return None
         return Kept(prediction)
