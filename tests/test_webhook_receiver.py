@@ -309,7 +309,13 @@ async def test_several_signature_headers_are_one_list() -> None:
     assert sent[0]["status"] == 204
 
 
-@pytest.mark.parametrize("secret", ["", []])
+@pytest.mark.parametrize("client", [5, "https://api.example", object()])
+def test_a_client_that_is_none_is_refused(client: Any) -> None:
+    with pytest.raises(ValueError, match="client must be a client"):
+        WebhookReceiver("secret", None, client)
+
+
+@pytest.mark.parametrize("secret", ["", [], " "])
 def test_an_empty_secret_is_refused_when_the_receiver_is_made(secret: str | list[str]) -> None:
     with pytest.raises(ValueError, match="secret"):
         WebhookReceiver(secret, nothing)

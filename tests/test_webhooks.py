@@ -120,7 +120,14 @@ def test_a_payload_that_was_decoded_is_refused() -> None:
         verify_webhook(BODY.decode(), signed(BODY), SECRET)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("secret", ["", [], [""], ["good", ""], [None], "\udc80"])
+def test_a_payload_that_is_every_other_byte_of_a_buffer_is_verified_as_what_it_is() -> None:
+    spread = memoryview(bytes(byte for pair in zip(BODY, b"x" * len(BODY), strict=True) for byte in pair))[::2]
+    verify_webhook(spread, signed(BODY), SECRET)  # type: ignore[arg-type]
+    with pytest.raises(WebhookSignatureMismatchError):
+        verify_webhook(spread[1:], signed(BODY), SECRET)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("secret", ["", [], [""], ["good", ""], [None], "\udc80", " \t\n", "\0\0", [" \0"]])
 def test_a_secret_that_anyone_could_know_is_refused_as_a_bad_argument(secret: str | list[str]) -> None:
     with pytest.raises(ValueError, match="secret") as caught:
         verify_webhook(BODY, signed(BODY), secret)

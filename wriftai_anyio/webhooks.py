@@ -93,7 +93,7 @@ class WebhookReceiver:
         remembered: Of how many predictions the latest states are remembered, to recognize duplicates.
 
     Raises:
-        ValueError: If an argument is not valid, such as an empty secret.
+        ValueError: If an argument is not valid, such as a blank secret.
 
     Example:
         ```python
@@ -116,12 +116,14 @@ class WebhookReceiver:
         self._tolerance = checked_tolerance(tolerance)
         if handler is not None and not callable(handler):
             raise ValueError(f"handler must be a function of a prediction, or None: not {type(handler).__name__}.")
+        if client is not None and not hasattr(client, "predictions"):
+            raise ValueError(f"client must be a client, or None: not {type(client).__name__}.")
         self._max_body_size = _positive(max_body_size, "max_body_size")
         self._unverified = 0
         self._seen = SeenStates(_positive(remembered, "remembered"))
         self._handler = handler
-        self._predictions = client.predictions if client else None
-        self._parser = PredictionParser(client.api_base_url if client else default_base_url())
+        self._predictions = client.predictions if client is not None else None
+        self._parser = PredictionParser(client.api_base_url if client is not None else default_base_url())
         if self._predictions is not None:
             self._predictions.expect_webhooks()
         self._turns: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()

@@ -49,6 +49,27 @@ def test_wrong_ones_are_refused_before_anything_is_sent(params: Any, problem: st
 
 
 @pytest.mark.parametrize(
+    "params",
+    [
+        {"input": 1, "webhook": {"secret": "hunter2"}},
+        {"input": 1, "webhook": {"url": 5, "secret": "hunter2"}},
+        {"input": 1, "webhook": ["https://me", "hunter2"]},
+        {"webhook": {"url": "https://me", "secret": "hunter2"}},
+    ],
+)
+def test_secret_of_a_webhook_is_in_no_refusal(params: Any) -> None:
+    with pytest.raises(ValueError, match="Nothing was sent") as refused:
+        taken(params)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_value_of_a_variable_is_in_no_refusal(spelling: Spelling) -> None:
+    with spelling.client(Script()) as client, pytest.raises(ValueError, match="must be a mapping") as refused:
+        spelling.call(client.variables, "update", "KEY", "hunter2")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("params", "body"),
     [
         ({"input": date(2026, 5, 1), "extra_body": {"priority": 1}}, {"input": "2026-05-01", "priority": 1}),

@@ -72,19 +72,19 @@ def test_what_is_no_file_of_ours_is_neither_waited_for_nor_followed_nor_changed(
         os.mkfifo(path)
     else:
         path.symlink_to(path if target == "itself" else target)
-    assert recent_models() == recent_predictions() == []
-    list(remembering_models(["o/m"], str))
-    assert recent_models() == ["o/m"]
+    assert recent(MODELS) == recent(PREDICTIONS) == []
+    list(remembering(MODELS, ["o/m"], str))
+    assert recent(MODELS) == ["o/m"]
     assert path.is_file()
     assert not path.is_symlink()
 
 
 def test_names_without_end_are_neither_kept_nor_read() -> None:
-    list(remembering_models(["o/" + "m" * 10**6, "o/" + "m" * 198], str))
-    assert recent_models() == ["o/" + "m" * 198]
+    list(remembering(MODELS, ["o/" + "m" * 10**6, "o/" + "m" * 198], str))
+    assert recent(MODELS) == ["o/" + "m" * 198]
     path = Path(os.environ["XDG_CACHE_HOME"]) / "wriftai-anyio" / "completion.json"
     path.write_text(json.dumps({"models": [f"o/m{number}" for number in range(10**5)]}))
-    assert recent_models() == []
+    assert recent(MODELS) == []
 
 
 def test_folder_that_cannot_be_written_stops_nothing(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

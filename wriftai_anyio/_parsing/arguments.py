@@ -101,7 +101,9 @@ def mapping_of(value: object, argument: str) -> Mapping[str, object]:
         ValueError: If it is not.
     """
     if not isinstance(value, Mapping):
-        raise ValueError(f"{argument} must be a mapping, not {shown(value)}. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
+        # The value itself may be a secret, such as that of a variable.
+        kind = type(value).__name__
+        raise ValueError(f"{argument} must be a mapping, not {kind!r}. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
     return cast("Mapping[str, object]", value)
 
 

@@ -40,8 +40,8 @@ def taken(params: object) -> JsonInput:
 
 
 def _right_form(given: object) -> str:
-    form = f'write {{"input": {shown(given)}}}, not the bare input.'
     names = set(map(str, cast("Mapping[object, object]", given))) if isinstance(given, Mapping) else set[str]()
+    form = f'write {{"input": {shown(given) if "webhook" not in names else "…"}}}, not the bare input.'
     near = nearest("input", names)
     return f"write it for {near!r}." if near else form
 
@@ -52,7 +52,8 @@ def _check(fields: Mapping[str, object]) -> None:
             _refuse(f'params["{name}"] must be True or False, not {shown(fields[name])}.')
     webhook, extra = fields.get("webhook"), fields.get("extra_body")
     if webhook is not None:
-        form = f'params["webhook"] must be like {{"url": "https://…"}}, not {shown(webhook)}.'
+        # What was given is not shown: its secret may be in it.
+        form = 'params["webhook"] must be like {"url": "https://…"}, with a string as its url.'
         webhook = _dictionary(webhook, form)
         refuse_unknown(webhook, _WEBHOOK_KEYS, 'params["webhook"]', None)
         if not isinstance(webhook.get("url"), str):

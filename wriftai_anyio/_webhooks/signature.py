@@ -43,7 +43,7 @@ def verify_webhook(
         WebhookTimestampOutsideToleranceError: If the timestamp differs by more than the tolerance.
         WebhookSignatureMismatchError: If no signature matches the payload and a secret.
         WebhookSignatureVerificationError: If the payload is not bytes, or the header is not a string.
-        ValueError: If the secret, the tolerance or the scheme is not valid: with an empty secret anyone could sign.
+        ValueError: If the secret, the tolerance or the scheme is not valid: with a blank secret anyone could sign.
 
     Example:
         ```python
@@ -56,7 +56,9 @@ def verify_webhook(
         raise ValueError('scheme must be a string that is not empty, such as "v1".')
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise WebhookSignatureVerificationError("The payload must be the raw bytes of the body, before any decoding.")
-    fresh_signature(signature, seconds, scheme).verify(payload, keys)
+    # A view may skip bytes, which cannot be signed where they are.
+    body = payload.tobytes() if isinstance(payload, memoryview) else payload
+    fresh_signature(signature, seconds, scheme).verify(body, keys)
 
 
 class FreshSignature(NamedTuple):
@@ -129,7 +131,7 @@ def secret_keys(secret: object) -> list[bytes]:
         secret: A secret, or all that are valid.
 
     Raises:
-        ValueError: If there is none, or one is empty or not a string; the message shows no secret.
+        ValueError: If there is none, or one is blank or not a string; the message shows no secret.
     """
     given: object = [secret] if isinstance(secret, str) else secret
     secrets = list(cast("Sequence[object]", given)) if isinstance(given, (list, tuple)) else []
@@ -139,11 +141,12 @@ def secret_keys(secret: object) -> list[bytes]:
     return keys
 
 
-_WRONG_SECRET = "secret must be a string that is not empty, or a list or tuple of such strings."  # noqa: S105
+_WRONG_SECRET = "secret must be a string that is not blank, or a list or tuple of such strings."  # noqa: S105
 
 
 def _key(secret: object) -> bytes:
-    if not isinstance(secret, str) or not secret:
+    # HMAC fills a key up with zeros: one of nothing else is the empty one.
+    if not isinstance(secret, str) or not secret.replace("\0", "").strip():
         raise ValueError(_WRONG_SECRET)
     try:
         return secret.encode()
