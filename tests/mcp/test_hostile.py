@@ -2,13 +2,18 @@
 
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
+import httpx
 import jsonschema
 import pytest
 
 from tests.support.agents import agent, call
-from wriftai_anyio.mcp._results import result_of
+from tests.support.clients import TOKEN, Script, client_of, never
+from wriftai_anyio.mcp import _results
+from wriftai_anyio.mcp._results import LARGEST_IMAGE, MOST_FETCHED, images_of, result_of
 from wriftai_anyio.mcp._schemas import has_references, input_fields, shown, validator_of
 from wriftai_anyio.models import ModelsResource
 from wriftai_anyio.sandbox import Model, Sandbox
@@ -170,3 +175,67 @@ def test_recursive_schema_is_shown_but_not_followed() -> None:
     assert shown(["type"]) is None
     assert has_references(TREE)
     assert validator_of(TREE) is None
+
+
+PICTURE = b"\x89PNG" + bytes(100)
+
+
+def addresses(count: int) -> list[str]:
+    return [f"https://store.example/{number}.png" for number in range(count)]
+
+
+class TestImages:
+    """A model chooses the addresses that its output holds."""
+
+    async def test_only_so_many_addresses_are_asked(self) -> None:
+        host = Script(forever=httpx.Response(404))
+        async with client_of(host) as client:
+            assert await images_of(client, addresses(1000)) == []
+        assert len(host.requests) == MOST_FETCHED
+
+    async def test_host_that_never_answers_takes_only_so_long_and_costs_no_other_image(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_results, "LONGEST_FETCH", 0.3)
+        host = Script(httpx.Response(200, content=PICTURE), forever=never)
+        with anyio.fail_after(10):
+            async with client_of(host) as client:
+                assert len(await images_of(client, addresses(4))) == 1
+
+    @pytest.mark.parametrize("stated", [True, False])
+    async def test_image_that_is_too_large_is_not_read_to_its_end(self, stated: bool) -> None:
+        sent = 0
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal sent
+            while True:
+                sent += 65_536
+                await anyio.lowlevel.checkpoint()
+                yield bytes(65_536)
+
+        headers = {"content-length": str(10**9)} if stated else {}
+        host = Script(forever=lambda _: httpx.Response(200, headers=headers, content=body()))
+        async with client_of(host) as client:
+            assert await images_of(client, addresses(1)) == []
+        assert sent < 5 * LARGEST_IMAGE
+        assert len(host.requests) == 1
+
+    async def test_token_goes_nowhere_and_no_redirect_leads_from_https_to_http(self) -> None:
+        host = Script(
+            httpx.Response(302, headers={"location": "http://169.254.169.254/1.png"}),
+            httpx.Response(302, headers={"location": "https://elsewhere.example/2.png"}),
+            httpx.Response(200, content=PICTURE),
+        )
+        async with client_of(host) as client:
+            assert len(await images_of(client, addresses(2))) == 1
+        assert [request.url.host for request in host.requests] == [
+            "store.example",
+            "store.example",
+            "elsewhere.example",
+        ]
+        assert not any(TOKEN in str(request.headers.raw) for request in host.requests)
+
+    async def test_what_is_no_image_is_not_shown_whatever_its_address_says(self) -> None:
+        host = Script(forever=httpx.Response(200, content=b"the secrets of another server"))
+        async with client_of(host) as client:
+            assert await images_of(client, addresses(1)) == []

@@ -27,6 +27,10 @@ DEEPEST_OUTPUT: Final = 100
 MOST_BITS: Final = 14_000
 """Of an integer: an agent's SDK reads no message that has one of more than 4,300 digits, and waits for another."""
 MOST_IMAGES: Final = 4
+MOST_FETCHED: Final = 8
+"""Addresses of an output that are asked for its images, most of which may lead nowhere."""
+LONGEST_FETCH: Final = 20.0
+"""Seconds for all images of a result: a server may send a byte now and then, and a failed request is sent again."""
 LARGEST_IMAGE: Final = 1024 * 1024
 """Bytes of an image that is shown in a result."""
 
@@ -151,15 +155,20 @@ async def images_of(client: Client, output: object) -> list[ContentBlock]:
 
     Args:
         client: Downloads them.
-        output: The output. An image that is too large, or cannot be had, stays the address that it is.
+        output: The output. An image that is too large, or cannot be had in time, stays the address that it is.
     """
     found: list[ContentBlock] = []
-    for text in _strings(output):
-        if len(found) == MOST_IMAGES:
-            break
-        image = await _image(client, text)
-        if image is not None:
-            found.append(image)
+    left = MOST_FETCHED
+    with anyio.move_on_after(LONGEST_FETCH):
+        for text in _strings(output):
+            if len(found) == MOST_IMAGES:
+                break
+            image = _embedded(text)
+            if image is None and left and _WEB_ADDRESS.fullmatch(text):
+                left -= 1
+                image = await _downloaded(client, text)
+            if image is not None:
+                found.append(image)
     return found
 
 
@@ -175,14 +184,12 @@ def _strings(value: object) -> Iterator[str]:
             pending.extend(reversed([*cast("dict[str, object]", each).values()]))
 
 
-async def _image(client: Client, text: str) -> ImageContent | None:
+def _embedded(text: str) -> ImageContent | None:
     data = _DATA_URL.fullmatch(text) if len(text) <= 2 * LARGEST_IMAGE else None
-    if data:
-        try:
-            return _content(base64.b64decode(data[1], validate=False))
-        except binascii.Error:
-            return None
-    return await _downloaded(client, text) if _WEB_ADDRESS.fullmatch(text) else None
+    try:
+        return _content(base64.b64decode(data[1], validate=False)) if data else None
+    except binascii.Error:
+        return None
 
 
 async def _downloaded(client: Client, address: str) -> ImageContent | None:
