@@ -24,7 +24,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
-from typing_extensions import is_typeddict
+from typing_extensions import is_protocol, is_typeddict
 
 import wriftai_anyio
 from wriftai_anyio._resources.base import Resource
@@ -161,6 +161,7 @@ def read_as_in_the_source(
         if (
             kind(obj) in {"record", "enumeration"}
             or _is_made_by_the_client(obj)
+            or is_protocol(obj)
             or (kind(obj) == "exception" and "__init__" not in vars(obj))
         ):
             return "", None

@@ -162,6 +162,13 @@ def test_bars_go_back_when_something_is_taken_back() -> None:
     assert re.search(r"^talk\.mp3\b.*600 B/1.0 kB", screen.lines[-1])
 
 
+def test_a_transfer_that_never_begins_shows_nothing(progress: Progress, screen: Screen) -> None:
+    with pytest.raises(ValueError, match="bad address"), progress:
+        progress.transfer("talk.mp3")
+        raise ValueError("bad address")
+    assert screen.lines == []
+
+
 def test_a_file_gets_counts_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display, "QUIET_SECONDS", 0.0)
     screen = Screen(terminal=False)

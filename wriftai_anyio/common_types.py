@@ -45,7 +45,7 @@ def seconds(duration: str | None) -> float | None:
     """Turn an ISO 8601 duration into seconds, such as a prediction's `execution_time`.
 
     Args:
-        duration: The duration, such as `PT1.5S` or `P1DT2H`; `None` where there is none yet.
+        duration: The duration, such as `PT1.5S` or `P1DT2H`; `None` if there is none yet.
 
     Returns:
         The seconds; `None` for `None`.

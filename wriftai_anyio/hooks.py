@@ -68,7 +68,7 @@ OnResponse: TypeAlias = Callable[[ResponseEvent], object]
 """Called with the outcome of each request."""
 
 ObservedPrediction: TypeAlias = Mapping[str, object]
-"""A prediction as the server described it: it has an `id`; what else it has may be anything."""
+"""A prediction as the server described it; it has an `id`, and may have anything else."""
 
 
 class ObservedCreate(Protocol):
@@ -76,7 +76,7 @@ class ObservedCreate(Protocol):
 
     @property
     def outline(self) -> Mapping[str, str | bool]:
-        """What it asks for: the `model`, and options."""
+        """The `model`, and the options of the create."""
         ...
 
 

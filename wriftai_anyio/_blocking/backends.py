@@ -17,7 +17,7 @@ class Backend(NamedTuple):
 BACKENDS: Final = {
     "asyncio": Backend("asyncio", {}, None),
     "trio": Backend("trio", {}, "trio"),
-    # anyio takes winloop, a port of uvloop, where there is no uvloop.
+    # anyio takes winloop, a port of uvloop, if there is no uvloop.
     "uvloop": Backend("asyncio", {"use_uvloop": True}, "winloop" if sys.platform == "win32" else "uvloop"),
 }
 

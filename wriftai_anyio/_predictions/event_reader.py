@@ -239,7 +239,7 @@ class EventReader:
         return False
 
     async def read_ahead(self, notify: Callable[[], None]) -> None:
-        """Reads for another thread, to the end; pauses where there are enough events for it to be busy with.
+        """Reads for another thread, to the end; pauses while there are enough events for it to be busy with.
 
         Args:
             notify: Called whenever there are more.

@@ -62,13 +62,16 @@ class _RichLine:
         self._unit = unit
         self._began = time.monotonic()
         self._summary = ""
-        self._task = progress.add_task(name, total=None, summary="")
+        # Invisible until there is something to show: what fails at once, such as a bad address, leaves no empty bar.
+        self._task = progress.add_task(name, total=None, summary="", visible=False)
 
     def show(self, done: int, total: int | None, note: str = "") -> None:
         before, self._summary = self._summary, self._unit.summary(done, total, note)
         # A status may not last until the next refresh.
         refresh = self._unit is Unit.STATUS and self._summary != before
-        self._progress.update(self._task, completed=done, total=total, summary=self._summary, refresh=refresh)
+        self._progress.update(
+            self._task, completed=done, total=total, summary=self._summary, refresh=refresh, visible=True
+        )
 
     def end(self) -> None:
         if self._unit is not Unit.STATUS:

@@ -117,7 +117,7 @@ def media_type_of(name: str) -> str:
 
 
 def suffix_of(media_type: str) -> str:
-    """Returns the usual suffix of files of a media type, with its dot; empty where there is none."""
+    """Returns the usual suffix of files of a media type, with its dot; empty if there is none."""
     plain = media_type.partition(";")[0].strip().lower()
     known = _SUFFIXES.get(plain)
     if known is not None:

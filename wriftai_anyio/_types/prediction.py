@@ -44,7 +44,7 @@ class TaskError(TypedDict):
     message: str
     """What went wrong, in words."""
     detail: JsonValue
-    """More about it, where there is more."""
+    """More about it, if there is more."""
 
 
 class PredictionModel(TypedDict):

@@ -51,10 +51,10 @@ class Command(typer.core.TyperCommand):
             error.message = _in_plain_words(error.message)
             raise
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
-        """Writes the help, as wide as the terminal."""
+    def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
+        """Writes the usage line; what follows, and an error's, is as wide as the terminal too."""
         fit(formatter)
-        super().format_help(ctx, formatter)
+        super().format_usage(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
         """Writes the arguments and the options."""

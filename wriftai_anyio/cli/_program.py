@@ -44,9 +44,9 @@ class Commands(typer.core.TyperGroup):
         self._load()
         return super().list_commands(ctx)
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
+    def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
         fit(formatter)
-        super().format_help(ctx, formatter)
+        super().format_usage(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
         # Click cuts what they do to the width of the terminal; here it is folded.

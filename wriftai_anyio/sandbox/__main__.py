@@ -1,4 +1,4 @@
-"""``python -m wriftai_anyio.sandbox``: a sandbox that runs until it is stopped."""
+"""`python -m wriftai_anyio.sandbox`: a sandbox that runs until it is stopped."""
 
 import argparse
 import signal

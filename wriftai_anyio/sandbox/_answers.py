@@ -47,7 +47,7 @@ def refusal(status_code: int, code: str, message: str) -> ApiError:
 
 
 def not_found(what: str) -> ApiError:
-    """Return the 404 for a thing, such as ``"prediction"``."""
+    """Return the 404 for a thing, such as `"prediction"`."""
     return refusal(404, "not_found", f"{what} not found")
 
 
@@ -57,7 +57,7 @@ def invalid(location: Sequence[str | int], message: str, kind: str = "value_erro
 
 
 def answer_api_error(_request: Request, error: Exception) -> Response:
-    """Turn an ``ApiError`` that a route raised into its answer."""
+    """Turn an `ApiError` that a route raised into its answer."""
     if not isinstance(error, ApiError):
         raise error
     return error.answer()

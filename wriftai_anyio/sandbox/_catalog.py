@@ -63,7 +63,7 @@ class ModelRecord(Record):
 
     Attributes:
         owner: Its owner's name.
-        function: What runs it; ``None`` for one that was created through the API.
+        function: What runs it; `None` for one that was created through the API.
         function_version: The number of the version that came with the function.
         versions: Its versions by their numbers, oldest first.
         predictions_count: How many predictions it has had.
@@ -78,7 +78,7 @@ class ModelRecord(Record):
 
     @property
     def reference(self) -> str:
-        """Its name with its owner's, ``owner/name``."""
+        """Its name with its owner's, `owner/name`."""
         return f"{self.owner}/{self.fields['name']}"
 
     @property
@@ -148,7 +148,7 @@ class Catalog:
         return self._add(owner, fields)
 
     def get(self, reference: str) -> ModelRecord | None:
-        """Return the model ``owner/name``."""
+        """Return the model `owner/name`."""
         function = self._functions.find(reference)
         record = self._records.get(reference)
         if record is not None and record.function is function:
@@ -159,7 +159,7 @@ class Catalog:
         return None
 
     def find(self, reference: str) -> ModelRecord:
-        """Return the model ``owner/name``.
+        """Return the model `owner/name`.
 
         Raises:
             ApiError: 404, if there is none.
@@ -170,7 +170,7 @@ class Catalog:
         return record
 
     def resolve(self, reference: str) -> tuple[ModelRecord, Version]:
-        """Return the model and the version that a prediction's ``model`` names.
+        """Return the model and the version that a prediction's `model` names.
 
         Raises:
             ApiError: 422 if it is not a reference; 404 if there is no such version.

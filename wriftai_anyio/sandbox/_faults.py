@@ -33,7 +33,7 @@ class Fault:
     Args:
         kind: An HTTP status, or how the answer goes wrong.
         method: Only for requests of this method.
-        path: Only for requests whose path matches this shell pattern, such as ``/predictions/*``; a ``/v1``
+        path: Only for requests whose path matches this shell pattern, such as `/predictions/*`; a `/v1`
             in front may be left out.
         headers: Further headers of the answer.
         body: The body of the answer: text and bytes as they are, all else as JSON.

@@ -43,7 +43,7 @@ class FileStore:
 
     @property
     def directory(self) -> Path | None:
-        """The temporary directory, where there is one."""
+        """The temporary directory, if there is one."""
         return None if self._directory is None else Path(self._directory.name)
 
     def add(self, mime_type: str, content: bytes = b"") -> StoredFile:

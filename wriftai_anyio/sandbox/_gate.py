@@ -30,7 +30,7 @@ class Gate:
         access_token: The token that the API wants.
         log: Where requests are recorded.
         faults: What goes wrong next.
-        limiter: The rate limits, where there are any.
+        limiter: The rate limits, if there are any.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ def _noting(send: Send, recorded: RecordedRequest, headers: Sequence[tuple[bytes
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the body up to a little over its limit; ``None`` where the client left in the middle of it."""
+    """Return the body up to a little over its limit; `None` where the client left in the middle of it."""
     body = bytearray()
     while True:
         message = await receive()

@@ -16,7 +16,7 @@ class RateLimits:
     Args:
         creates: Predictions created a second.
         others: All other requests a second.
-        window: ``"bucket"`` for a bucket that holds a second's worth and is refilled steadily, ``"fixed"``
+        window: `"bucket"` for a bucket that holds a second's worth and is refilled steadily, `"fixed"`
             to count in windows of one whole second.
     """
 
@@ -41,7 +41,7 @@ class Allowance:
     reset: int
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return the ``x-ratelimit-*`` headers."""
+        """Return the `x-ratelimit-*` headers."""
         return [
             (b"x-ratelimit-limit", b"%d" % self.limit),
             (b"x-ratelimit-remaining", b"%d" % self.remaining),

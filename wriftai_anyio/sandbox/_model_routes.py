@@ -1,4 +1,4 @@
-"""The calls under ``/models``, but for versions."""
+"""The calls under `/models`, but for versions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

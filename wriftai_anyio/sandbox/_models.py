@@ -19,7 +19,7 @@ class ModelError(Exception):
     Args:
         message: What happened.
         detail: More of it, in any JSON.
-        source: ``"external"`` where the model is to blame, ``"internal"`` where the service is.
+        source: `"external"` where the model is to blame, `"internal"` where the service is.
     """
 
     def __init__(self, message: str, detail: object = None, source: str = "external") -> None:
@@ -40,7 +40,7 @@ class Model:
         input_schema: A JSON Schema of the input, for predictions which ask to have theirs validated.
 
     Raises:
-        ValueError: If ``function`` is not a function, or ``input_schema`` is not a JSON Schema.
+        ValueError: If `function` is not a function, or `input_schema` is not a JSON Schema.
     """
 
     def __init__(self, function: ModelFunction, input_schema: Mapping[str, Any] | None = None) -> None:
@@ -52,7 +52,7 @@ class Model:
 
 
 class Models(MutableMapping[str, ModelFunction | Model]):
-    """The registered models by ``owner/name``; a plain function becomes a `Model`."""
+    """The registered models by `owner/name`; a plain function becomes a `Model`."""
 
     def __init__(self, *sources: Mapping[str, ModelFunction | Model]) -> None:
         self._models: dict[str, Model] = {}
@@ -90,7 +90,7 @@ class Models(MutableMapping[str, ModelFunction | Model]):
 
 
 def parse_reference(reference: str) -> tuple[str, int | None]:
-    """Split ``owner/name`` or ``owner/name:number``.
+    """Split `owner/name` or `owner/name:number`.
 
     Raises:
         ValueError: If it is neither.

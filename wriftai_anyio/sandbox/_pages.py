@@ -76,7 +76,7 @@ def page(
         items: All items, sorted by their position.
         position: An item's place in the order; no two have the same.
         describe: An item as it goes over the wire.
-        query: The query, with ``cursor`` and ``page_size``.
+        query: The query, with `cursor` and `page_size`.
 
     Raises:
         ApiError: 422, for a page size out of bounds or a cursor that is none.

@@ -1,4 +1,4 @@
-"""The calls under ``/predictions``."""
+"""The calls under `/predictions`."""
 
 import math
 import re
@@ -40,7 +40,7 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:\s*=\s*(?P<seconds>[0-9]+(?:\.[0-
 
 
 def preferred_wait(request: Request) -> float | None:
-    """Return the seconds that ``Prefer: wait`` asks for; infinity where it names none; ``None`` without."""
+    """Return the seconds that `Prefer: wait` asks for; infinity where it names none; `None` without."""
     match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
     if match is None:
         return None

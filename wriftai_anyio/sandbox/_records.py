@@ -42,7 +42,7 @@ class Records:
     """Records of one kind, whose names are unique.
 
     Args:
-        kind: What they are, such as ``"variable"``.
+        kind: What they are, such as `"variable"`.
     """
 
     def __init__(self, kind: str) -> None:

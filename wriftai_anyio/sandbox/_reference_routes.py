@@ -1,4 +1,4 @@
-"""``/hardware`` and ``/model_categories``, which can only be listed."""
+"""`/hardware` and `/model_categories`, which can only be listed."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any

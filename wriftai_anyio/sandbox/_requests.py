@@ -18,14 +18,14 @@ class RecordedRequest:
 
     Attributes:
         method: The HTTP method.
-        path: The decoded path, with the ``/v1`` in front.
+        path: The decoded path, with the `/v1` in front.
         query: The query parameters.
         headers: The headers, whose names match in any case.
-        arrived_at: When it arrived, in seconds of ``time.monotonic()``.
-        request_id: What the answer says as ``x-request-id``.
+        arrived_at: When it arrived, in seconds of `time.monotonic()`.
+        request_id: What the answer says as `x-request-id`.
         body: The body; empty for the parts of uploads, which can be large, and where the request was refused.
-        status: The status answered, or ``None`` where there was no answer (yet).
-        answered_at: When the answer began, likewise in seconds of ``time.monotonic()``.
+        status: The status answered, or `None` if there was no answer (yet).
+        answered_at: When the answer began, likewise in seconds of `time.monotonic()`.
     """
 
     method: str

@@ -35,7 +35,7 @@ class Runner:
         self._threads = anyio.CapacityLimiter(MAX_THREADS)
 
     def start(self, prediction: Prediction, model: Model | None) -> None:
-        """Begin with a pending prediction, which fails where there is no model to run it."""
+        """Begin with a pending prediction, which fails if there is no model to run it."""
         function = _no_function if model is None else model.function
         prediction.scope = anyio.CancelScope()
         if prediction.webhook is not None:

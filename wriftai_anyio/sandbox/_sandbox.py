@@ -23,17 +23,17 @@ else:
 class Sandbox:
     """A local stand-in for the WriftAI API, served over real HTTP on loopback by a thread of its own.
 
-    Use it as a context manager, or with `start` and `stop`. It has the models ``sandbox/echo`` (returns its
-    input), ``sandbox/word-count`` (streams ``text`` word by word and counts its words), ``sandbox/sleep``
-    (sleeps for ``seconds``) and ``sandbox/fail`` (fails with ``message`` and ``detail``), and those that you
+    Use it as a context manager, or with `start` and `stop`. It has the models `sandbox/echo` (returns its
+    input), `sandbox/word-count` (streams `text` word by word and counts its words), `sandbox/sleep`
+    (sleeps for `seconds`) and `sandbox/fail` (fails with `message` and `detail`), and those that you
     register.
 
     Args:
-        models: Further models by ``owner/name``: functions that take the input, or `Model`.
+        models: Further models by `owner/name`: functions that take the input, or `Model`.
         port: The port on loopback; 0 for a free one.
         access_token: The token that it wants from its clients; by default a random one.
         rate_limits: The rate limits; without, there are none, and no headers about them.
-        hold: Whether it honours ``Prefer: wait``; otherwise a create is answered at once.
+        hold: Whether it honours `Prefer: wait`; otherwise a create is answered at once.
         max_hold: The longest that it holds a connection, in seconds.
         setup_time: How long a prediction is pending and starting, in seconds.
         cancel_time: How long after a cancel its prediction ends, in seconds.
@@ -46,7 +46,7 @@ class Sandbox:
 
     Raises:
         ValueError: If a duration is negative, the time scale not positive, a flag neither true nor false, or the
-            models are not like ``{'owner/name': function}``.
+            models are not like `{'owner/name': function}`.
     """
 
     def __init__(
@@ -91,7 +91,9 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """The base URL of the API, such as ``http://127.0.0.1:4321/v1``.
+        """The base URL of the API.
+
+        For example `http://127.0.0.1:4321/v1`.
 
         Raises:
             RuntimeError: Before it has been started for the first time.
@@ -118,7 +120,7 @@ class Sandbox:
 
     @property
     def models(self) -> MutableMapping[str, ModelFunction | Model]:
-        """The models by ``owner/name``; add a function or a `Model` at any time."""
+        """The models by `owner/name`; add a function or a `Model` at any time."""
         return self._state.models
 
     @property
@@ -212,21 +214,21 @@ class Sandbox:
         """Let the next requests go wrong.
 
         Args:
-            kind: An HTTP status, which is answered without anything being done, or one of ``"drop"`` (the
-                connection is closed and nothing done), ``"drop_after"`` (all is done, then the connection
-                closed without an answer), ``"half"`` (all is done, then the head and half of the body are
-                sent), ``"stall"`` (nothing is done and never answered), ``"stall_after"`` (all is done but
-                never answered), ``"html"`` (200 with HTML), ``"garbage"`` (200 with broken JSON), ``"shape"``
-                (200 with JSON of a wrong shape) and ``"delay"`` (nothing goes wrong, only later).
+            kind: An HTTP status, which is answered without anything being done, or one of `"drop"` (the
+                connection is closed and nothing done), `"drop_after"` (all is done, then the connection
+                closed without an answer), `"half"` (all is done, then the head and half of the body are
+                sent), `"stall"` (nothing is done and never answered), `"stall_after"` (all is done but
+                never answered), `"html"` (200 with HTML), `"garbage"` (200 with broken JSON), `"shape"`
+                (200 with JSON of a wrong shape) and `"delay"` (nothing goes wrong, only later).
             times: How many requests.
             method: Only requests of this method.
-            path: Only requests whose path matches this shell pattern, such as ``/predictions/*``.
+            path: Only requests whose path matches this shell pattern, such as `/predictions/*`.
             headers: Further headers of the answer.
             body: The body of the answer: text and bytes as they are, all else as JSON.
             delay: Seconds that pass before it happens.
 
         Raises:
-            ValueError: If the kind is unknown or ``times`` less than 1.
+            ValueError: If the kind is unknown or `times` less than 1.
         """
         self._state.faults.add(Fault(kind, method, path, headers or {}, body, delay), times)
 

@@ -37,7 +37,7 @@ class Settings:
     """What the constructor of `Sandbox` was given, and what can be changed later.
 
     Args:
-        hold: Whether ``Prefer: wait`` is honoured.
+        hold: Whether `Prefer: wait` is honoured.
         max_hold: The longest that a connection is held, in seconds.
         setup_time: How long a prediction is pending and starting, in seconds.
         cancel_time: How long after a cancel its prediction ends, in seconds.

@@ -24,7 +24,7 @@ class State:
         access_token: The token that the API wants.
         settings: How long things take, and the like.
         models: The models beside those that are built in.
-        rate_limits: The rate limits, where there are any.
+        rate_limits: The rate limits, if there are any.
         sample_data: Whether it is filled with sample data, again after each reset.
     """
 

@@ -23,7 +23,7 @@ class Streaming:
             others.
         close_after_events: Close each connection after so many events.
         drop_in_event: Break each connection off in the middle of an event: the one after
-            ``close_after_events``, or else the second.
+            `close_after_events`, or else the second.
 
     Raises:
         ValueError: If a number is out of range.
@@ -70,7 +70,7 @@ def encode_event(number: int, kind: str, data: object) -> bytes:
 
     Args:
         number: Its number among the events of its prediction, from 1, which is its id.
-        kind: ``init``, ``output``, ``error`` or ``done``.
+        kind: `init`, `output`, `error` or `done`.
         data: What it carries.
 
     Raises:

@@ -42,7 +42,7 @@ class Upload:
 
 
 class UploadRoutes:
-    """The calls under ``/uploads``, and the parts that go to the store.
+    """The calls under `/uploads`, and the parts that go to the store.
 
     Args:
         files: Where the files are kept.

@@ -1,4 +1,4 @@
-"""The calls under ``/users`` and ``/user``."""
+"""The calls under `/users` and `/user`."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The calls under ``/variables``."""
+"""The calls under `/variables`."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""The calls under ``/models/{owner}/{name}/versions``."""
+"""The calls under `/models/{owner}/{name}/versions`."""
 
 from collections.abc import Mapping
 from typing import Any, Final

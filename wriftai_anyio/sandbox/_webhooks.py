@@ -22,7 +22,7 @@ POSTS_AT_ONCE: Final = 8
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where a prediction's changes are posted, and the secret that signs them, where there is one."""
+    """Where a prediction's changes are posted, and the secret that signs them, if there is one."""
 
     url: str
     secret: str | None
