@@ -244,6 +244,14 @@ def test_a_number_is_finite_and_not_negative_or_none(batch: Batch) -> None:
         assert number is None or (math.isfinite(number) and number >= 0), value
 
 
+@pytest.mark.parametrize("blank", ["\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\xa0", "\u2028", "\n", "\x0b"])
+def test_blanks_that_http_does_not_know_make_it_none(blank: str) -> None:
+    for value in (f"2{blank}", f"{blank}2"):
+        assert retries.number(value) is None
+        assert retries.server_delay({"x-ratelimit-reset": value, "retry-after": value}, NOW) is None
+    assert retries.number(" \t2\t ") == 2
+
+
 @given(st.integers(0, 10**11))
 def test_a_plain_number_is_read(value: int) -> None:
     assert retries.number(str(value)) == value

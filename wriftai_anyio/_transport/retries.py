@@ -177,9 +177,9 @@ def _seconds_until(moment: float, headers: Mapping[str, str], now: float) -> flo
 
 def number(value: str | None) -> float | None:
     """Reads a plain decimal number of a header; `None` if it is anything else."""
-    if value is None or not _NUMBER.fullmatch(value.strip()):
-        return None
-    return float(value)
+    # The blanks of HTTP alone: others, such as \x1d, are none to `float`.
+    text = "" if value is None else value.strip(" \t")
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def whole(value: str | None) -> int | None:
