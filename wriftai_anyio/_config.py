@@ -1,6 +1,5 @@
 """The configuration of a client: what is given, what the environment gives, and what is refused."""
 
-import inspect
 import os
 import re
 import sys
@@ -11,7 +10,7 @@ from typing import Final, TypeVar, cast
 import httpx
 
 from ._blocking.backends import check_backend
-from ._parsing.arguments import checked_whole, shown
+from ._parsing.arguments import checked_whole, is_coroutine_function, shown
 from ._transport.addresses import UNREACHABLE, can_be_reached
 from .hooks import ObserverSource, OnRequest, OnResponse
 
@@ -153,8 +152,7 @@ def _checked_transport(transport: object) -> httpx.AsyncBaseTransport | None:
 def _checked_hook(hook: F | None, argument: str) -> F | None:
     if hook is None:
         return None
-    call = getattr(hook, "__call__", None)  # noqa: B004 -- an object's own may be a coroutine function
-    if not callable(hook) or inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(call):
+    if not callable(hook) or is_coroutine_function(hook):
         raise ValueError(f"{argument} must be a plain function, not a coroutine function: {shown(hook)}.")
     return hook
 

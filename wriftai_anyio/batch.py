@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -152,7 +152,7 @@ class InOrder:
             return self._early.pop(self._next - 1)
 
 
-class AsyncBatch:
+class AsyncBatch(AsyncIterator[BatchResult]):
     """A running batch: enter it with `async with`, and iterate over its results once.
 
     Leaving the block early cancels the work in progress, and returns when that has ended. The predictions go on on the
@@ -214,9 +214,6 @@ class AsyncBatch:
             self._send.close()
             self._receive.close()
             await self._open.aclose()
-
-    def __aiter__(self) -> "AsyncBatch":
-        return self
 
     def _repr_html_(self) -> str:
         counts = {name: count for name, count in self._guard.counts.items() if count}
@@ -347,7 +344,7 @@ def _journaled(job: Job, journal: str | PathLike[str]) -> AbstractAsyncContextMa
     return journaled(job, journal)
 
 
-class Batch:
+class Batch(Iterator[BatchResult]):
     """A running batch: enter it with `with`, and iterate over its results once.
 
     The inputs are read in your thread, while it waits for the next result. Leaving the block early cancels the work in
@@ -390,9 +387,6 @@ class Batch:
             self._started.leave()
             with suppress(ValueError):  # a generator that just runs, in another thread
                 self._inputs.close()
-
-    def __iter__(self) -> "Batch":
-        return self
 
     def _repr_html_(self) -> str:
         return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks

@@ -335,7 +335,7 @@ class ModelsResource(SearchedResource[Model]):
         return Listing(self._api, path, model, options=ModelPaginationOptions)
 
     def _found(self, q: str) -> Listing[Model]:
-        return Listing(self._api, "/search/models", model, q=q)
+        return Listing(self._api, "/search/models", model, query={"q": q})
 
 
 model: Callable[[JsonValue], Model] = record(Model, "id", visibility=ModelVisibility)

@@ -38,7 +38,7 @@ class _Outputs:
             return error
 
 
-class AsyncOutputMap(_Outputs, Generic[T]):
+class AsyncOutputMap(_Outputs, AsyncIterator[T], Generic[T]):
     """The outputs of `Client.async_map`, in the order of the inputs; use it in `async with`, and iterate over it once.
 
     Args:
@@ -51,9 +51,6 @@ class AsyncOutputMap(_Outputs, Generic[T]):
         super().__init__(read, return_exceptions=return_exceptions)
         self._batch = batch
         self._is_entered = False
-
-    def __aiter__(self) -> "AsyncOutputMap[T]":
-        return self
 
     def _repr_html_(self) -> str:
         return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks
@@ -74,7 +71,7 @@ class AsyncOutputMap(_Outputs, Generic[T]):
         await self._batch.__aexit__(*reason)
 
 
-class OutputMap(_Outputs, Generic[T]):
+class OutputMap(_Outputs, Iterator[T], Generic[T]):
     """The outputs of `Client.map`, in the order of the inputs; iterate over it once.
 
     Nothing is created before the first output is asked for. Use it in `with` if you may leave the loop early, so that
@@ -92,9 +89,6 @@ class OutputMap(_Outputs, Generic[T]):
         self._is_begun = False
         self._is_over = False
         self._is_left = False
-
-    def __iter__(self) -> "OutputMap[T]":
-        return self
 
     def _repr_html_(self) -> str:
         return self._batch._repr_html_()  # pyright: ignore[reportPrivateUsage] -- the protocol of notebooks

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar, cast
 
@@ -128,7 +128,7 @@ class Pages(Generic[T]):
         return page.items
 
 
-class Items(Generic[T]):
+class Items(Iterator[T], Generic[T]):
     """Iterates over the items of all pages of a list.
 
     Nothing is fetched before you ask for the first item. While you work on a page, the next one is fetched. Threads may
@@ -150,9 +150,6 @@ class Items(Generic[T]):
         self._items: deque[T] = deque()
         self._ahead: Started[PaginatedResponse[T]] | None = None
         self._turn = threading.Lock()
-
-    def __iter__(self) -> "Items[T]":
-        return self
 
     def __next__(self) -> T:
         with self._turn:
@@ -204,7 +201,7 @@ class _Ahead(Generic[T]):
         return self._outcome.take()
 
 
-class AsyncItems(Generic[T]):
+class AsyncItems(AsyncIterator[T], Generic[T]):
     """Iterates over the items of all pages of a list.
 
     A plain `async for` fetches each page when you ask for it, because no task may run behind your back. Inside `async
@@ -232,9 +229,6 @@ class AsyncItems(Generic[T]):
         self._tasks: TaskGroup | None = None
         self._ahead: _Ahead[T] | None = None
         self._turn = anyio.Lock()
-
-    def __aiter__(self) -> "AsyncItems[T]":
-        return self
 
     async def __anext__(self) -> T:
         if self._items:

@@ -227,13 +227,10 @@ def _counted(results: Iterable[BatchResult], count: _Count) -> Iterator[BatchRes
     count.end()
 
 
-class _CountedResults:
+class _CountedResults(AsyncIterator[BatchResult]):
     def __init__(self, results: AsyncIterable[BatchResult], count: _Count) -> None:
         self._results = aiter(results)
         self._count = count
-
-    def __aiter__(self) -> "_CountedResults":
-        return self
 
     async def __anext__(self) -> BatchResult:
         try:

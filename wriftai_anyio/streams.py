@@ -3,7 +3,7 @@
 import json
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
@@ -101,7 +101,7 @@ class _Events:
         return {"id": event_id, "event": _TYPES.get(kind, kind), "data": data}
 
 
-class AsyncPredictionStream(_Events):
+class AsyncPredictionStream(_Events, AsyncIterator[PredictionStreamEvent]):
     """A prediction's events, each once and in order, until `done` or `error`.
 
     It connects when you ask for the first event. If the server closes an idle connection, or a connection breaks, the
@@ -125,9 +125,6 @@ class AsyncPredictionStream(_Events):
                 print(event["event"], event["data"])
         ```
     """
-
-    def __aiter__(self) -> "AsyncPredictionStream":
-        return self
 
     async def __anext__(self) -> PredictionStreamEvent:
         self._reader.check_block()
@@ -171,7 +168,7 @@ class AsyncPredictionStream(_Events):
         await self.aclose()
 
 
-class PredictionStream(_Events):
+class PredictionStream(_Events, Iterator[PredictionStreamEvent]):
     """A prediction's events, each once and in order, until `done` or `error`.
 
     It is `AsyncPredictionStream` for blocking callers. Use it in `with` if you may leave the loop early; if you only
@@ -196,9 +193,6 @@ class PredictionStream(_Events):
         self._api = api
         self._reading: Started[None] | None = None
         self._turn = threading.Lock()
-
-    def __iter__(self) -> "PredictionStream":
-        return self
 
     def __next__(self) -> PredictionStreamEvent:
         with self._turn:
@@ -311,7 +305,7 @@ class _Pieces:
         return [] if self._reader.has_output else [output]
 
 
-class AsyncOutputStream(_Pieces):
+class AsyncOutputStream(_Pieces, AsyncIterator[Any]):
     """The pieces of a prediction's output, as they come.
 
     If the server streams no piece, the finished output comes once, in one piece. Use it in `async with` if you may
@@ -325,9 +319,6 @@ class AsyncOutputStream(_Pieces):
     def __init__(self, events: AsyncPredictionStream, reader: EventReader) -> None:
         super().__init__(events, reader)
         self._stream = events
-
-    def __aiter__(self) -> "AsyncOutputStream":
-        return self
 
     async def __anext__(self) -> Any:  # noqa: ANN401 -- whatever a model returns
         try:
@@ -354,7 +345,7 @@ class AsyncOutputStream(_Pieces):
         await self._stream.__aexit__(*reason)
 
 
-class OutputStream(_Pieces):
+class OutputStream(_Pieces, Iterator[Any]):
     """The pieces of a prediction's output, as they come.
 
     It is `AsyncOutputStream` for blocking callers. If you only drop it, the connection closes soon after.
@@ -369,9 +360,6 @@ class OutputStream(_Pieces):
         super().__init__(events, reader)
         self._stream = events
         self._api = api
-
-    def __iter__(self) -> "OutputStream":
-        return self
 
     def __next__(self) -> Any:  # noqa: ANN401 -- whatever a model returns
         try:

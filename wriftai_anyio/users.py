@@ -73,7 +73,7 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
         return Listing(self._api, "/users", _user, options=UserPaginationOptions)
 
     def _found(self, q: str) -> Listing[User]:
-        return Listing(self._api, "/search/users", _user, q=q)
+        return Listing(self._api, "/search/users", _user, query={"q": q})
 
 
 _user = record(User, "name")

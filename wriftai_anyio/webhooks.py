@@ -1,7 +1,6 @@
 """Webhooks: their signatures, and an application that receives them."""
 
 import contextlib
-import inspect
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakValueDictionary
@@ -10,6 +9,7 @@ import anyio
 import anyio.to_thread
 
 from ._config import default_base_url
+from ._parsing.arguments import is_coroutine_function
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._types.prediction import PredictionWithIO
@@ -205,7 +205,7 @@ class WebhookReceiver:
             return
         turn = self._turns.setdefault(prediction["id"], anyio.Lock())
         async with turn:
-            if _is_coroutine_function(self._handler):
+            if is_coroutine_function(self._handler):
                 result = self._handler(prediction)
             else:
                 result = await anyio.to_thread.run_sync(self._handler, prediction)
@@ -222,10 +222,6 @@ def _positive(value: object, argument: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{argument} must be a whole number above 0.")
     return value
-
-
-def _is_coroutine_function(function: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 async def _follow_lifespan(receive: _Receive, send: _Send) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Final, TypeVar
 
 import anyio
@@ -54,15 +55,10 @@ def reason_to_leave(error: BaseException) -> BaseException:
 class GracePeriod:
     """The five seconds that a call may still take in all once it is left, whatever it has to finish."""
 
-    def __init__(self) -> None:
-        self._deadline: float | None = None
-
-    @property
+    @cached_property
     def deadline(self) -> float:
         """When it ends, by the event loop's clock. The first look begins it."""
-        if self._deadline is None:
-            self._deadline = current_time() + LONGEST_FINISH
-        return self._deadline
+        return current_time() + LONGEST_FINISH
 
 
 class SendShield:

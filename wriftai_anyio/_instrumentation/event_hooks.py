@@ -53,9 +53,9 @@ class Watch:
         try:
             response = await send()
         except BaseException as error:
-            self._tell(_unanswered(request, error, current_time() - began))
+            self._tell(_outcome(request, current_time() - began, None, error))
             raise
-        self._tell(_answered(request, response, current_time() - began))
+        self._tell(_outcome(request, current_time() - began, response, None))
         return response
 
     def _tell(self, event: ResponseEvent) -> None:
@@ -81,15 +81,8 @@ def _place(event: RequestEvent) -> str:
     return event.path or f"to {event.host}"
 
 
-def _answered(request: RequestEvent, response: httpx.Response, seconds: float) -> ResponseEvent:
-    return ResponseEvent(
-        **asdict(request),
-        status=response.status_code,
-        error=None,
-        seconds=seconds,
-        request_id=request_id_of(response),
-    )
-
-
-def _unanswered(request: RequestEvent, error: BaseException, seconds: float) -> ResponseEvent:
-    return ResponseEvent(**asdict(request), status=None, error=error, seconds=seconds, request_id=None)
+def _outcome(
+    request: RequestEvent, seconds: float, response: httpx.Response | None, error: BaseException | None
+) -> ResponseEvent:
+    status, request_id = (response.status_code, request_id_of(response)) if response is not None else (None, None)
+    return ResponseEvent(**asdict(request), status=status, error=error, seconds=seconds, request_id=request_id)

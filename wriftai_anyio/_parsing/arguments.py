@@ -1,6 +1,7 @@
 """What callers pass: checked by name, and shown short in messages."""
 
-from collections.abc import Collection, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from os import PathLike, fspath
 from reprlib import Repr
@@ -59,6 +60,11 @@ def check_callback(**callbacks: object) -> None:
     for name, callback in callbacks.items():
         if callback is not None and not callable(callback):
             raise ValueError(f"{name} must be a function, or None, not {shown(callback)}. Nothing was sent.")
+
+
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Whether what a caller gave is a coroutine function, or an object that is called like one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def checked_whole(value: object, argument: str, least: int) -> int:

@@ -9,7 +9,7 @@ from anyio import NoEventLoopError, get_cancelled_exc_class
 
 from wriftai_anyio._blocking.calls import Caller
 from wriftai_anyio._instrumentation.log import logger
-from wriftai_anyio._parsing.arguments import shown
+from wriftai_anyio._parsing.arguments import is_coroutine_function, shown
 from wriftai_anyio._types.prediction import PredictionWithIO
 
 OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None] | None]
@@ -43,7 +43,7 @@ def in_thread_of(caller: Caller, on_poll: OnPoll) -> OnPoll:
         caller: The thread.
         on_poll: The callback.
     """
-    if _is_coroutine_function(on_poll):
+    if is_coroutine_function(on_poll):
         return on_poll
 
     async def run(prediction: PredictionWithIO) -> None:
@@ -110,10 +110,6 @@ def name_prediction(error: BaseException, prediction_id: str) -> bool:
         return False
     vars(error)["__notes__"] = [*notes, note]  # as `add_note` does, which came with Python 3.11
     return True
-
-
-def _is_coroutine_function(function: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _is_cancellation(error: BaseException) -> bool:

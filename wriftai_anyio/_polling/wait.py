@@ -15,16 +15,17 @@ both: something makes it ready, or it is to look whether it leads now.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from anyio import Event, current_time, move_on_after
 from anyio.lowlevel import checkpoint
 
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._parsing.json_copy import copy_json
+from wriftai_anyio._pipeline.retry_loop import Failure
 from wriftai_anyio._transport.retries import RETRIED_STATUSES
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
-from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError
+from wriftai_anyio.errors import APIStatusError
 
 FAULT_PATIENCE: Final = 60.0
 """Seconds of nothing but failures that a wait outlives."""
@@ -32,8 +33,6 @@ FAULT_PATIENCE: Final = 60.0
 FIRST_INTERVAL: Final = 0.05
 """Seconds to the first poll after a create; then twice as long each time, up to the poll interval. Many models run for
 less than a second, and a whole interval for each of them is what a program waits for most."""
-
-Fault: TypeAlias = APIConnectionError | APIResponseError | APIStatusError
 
 
 class Wait:
@@ -114,7 +113,7 @@ class Wait:
             self._told = prediction
             self.make_ready()
 
-    def outlives(self, error: Fault) -> bool:
+    def outlives(self, error: Failure) -> bool:
         """Takes a fault in, and returns whether the wait goes on: while it may pass, and for a minute."""
         now = current_time()
         self.failing_since = now if self.failing_since is None else self.failing_since
@@ -153,6 +152,6 @@ class Wait:
         self._signal = Event()
 
 
-def is_passing(error: Fault) -> bool:
+def is_passing(error: Failure) -> bool:
     """Returns whether a fault may pass, so that a wait goes on: all but an API that refuses (4xx)."""
     return not isinstance(error, APIStatusError) or error.status_code in RETRIED_STATUSES

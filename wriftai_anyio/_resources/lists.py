@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -17,34 +18,25 @@ T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=PaginationOptions)
 
 
+@dataclass
 class Listing(Generic[T]):
     """One list of the API.
 
-    Args:
+    Attributes:
         api: What sends the requests.
         path: The list's path below the base URL.
         item: The shape of its items.
         options: The `TypedDict` of its pagination options.
         seen: Called with each item that an answer brings.
-        **query: Query parameters of the list itself, such as what a search looks for.
+        query: Query parameters of the list itself, such as what a search looks for.
     """
 
-    def __init__(
-        self,
-        api: API,
-        path: str,
-        item: Callable[[JsonValue], T],
-        *,
-        options: type = PaginationOptions,
-        seen: Callable[[T], None] | None = None,
-        **query: str,
-    ) -> None:
-        self._api = api
-        self._path = path
-        self._page = page_of(item)
-        self._options = options
-        self._seen = seen
-        self._query = query
+    api: API
+    path: str
+    item: Callable[[JsonValue], T]
+    options: type = PaginationOptions
+    seen: Callable[[T], None] | None = None
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     async def page(self, options: PaginationOptions | None) -> PaginatedResponse[T]:
         """Gets one page."""
@@ -61,17 +53,17 @@ class Listing(Generic[T]):
             async_name: The method that gives the same to coroutines.
             options: Where to begin, and how large the pages are.
         """
-        return Items(Pages(self._fetch, self._parameters(options)), partial(self._api.blocking.start, async_name))
+        return Items(Pages(self._fetch, self._parameters(options)), partial(self.api.blocking.start, async_name))
 
     async def _fetch(self, query: Mapping[str, QueryValue]) -> PaginatedResponse[T]:
-        page = await self._api.pipeline.ask("GET", self._path, self._page, params=query)
-        if self._seen is not None:
+        page = await self.api.pipeline.ask("GET", self.path, page_of(self.item), params=query)
+        if self.seen is not None:
             for item in page.items:
-                self._seen(item)
+                self.seen(item)
         return page
 
     def _parameters(self, options: PaginationOptions | None) -> Mapping[str, QueryValue]:
-        return {**page_query(options, self._options), **self._query}
+        return {**page_query(options, self.options), **self.query}
 
 
 class ListedResource(Resource, Generic[T, OptionsT]):

@@ -89,12 +89,10 @@ class File:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Mapping[str, object]:
-        del source, handler
         return {"type": "is-instance", "cls": cls}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: object, handler: object) -> Mapping[str, object]:
-        del schema, handler
         return {"not": {}}  # no JSON is a file: an endpoint that takes params takes JSON alone
 
 

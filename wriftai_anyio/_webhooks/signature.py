@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from wriftai_anyio._concurrency import system
@@ -82,7 +82,11 @@ class FreshSignature(NamedTuple):
         Raises:
             WebhookSignatureMismatchError: If none does.
         """
-        if not _any_matches(self.signatures, [_signature_of(payload, self.signed_at, key) for key in keys]):
+        expected = [_signature_of(payload, self.signed_at, key) for key in keys]
+        given = [signature.encode("utf-8", "surrogatepass") for signature in self.signatures]
+        # All are compared with all, so that the time taken does not tell which was right, or how far.
+        matches = [hmac.compare_digest(one, right) for one in given for right in expected]
+        if not any(matches):
             raise WebhookSignatureMismatchError("No signature in the header belongs to this payload and secret.")
 
 
@@ -173,13 +177,3 @@ def _signature_of(payload: bytes, signed_at: int, key: bytes) -> bytes:
     mac = hmac.new(key, b"%d." % signed_at, hashlib.sha256)
     mac.update(payload)
     return mac.hexdigest().encode()
-
-
-def _any_matches(given: Iterable[str], expected: Sequence[bytes]) -> bool:
-    """Compares all with all, so that the time taken does not tell which was right, or how far."""
-    matches = [
-        hmac.compare_digest(candidate.encode("utf-8", "surrogatepass"), right)
-        for candidate in given
-        for right in expected
-    ]
-    return any(matches)
