@@ -4,13 +4,14 @@ import codecs
 import gc
 import io
 import os
+import tarfile
 import tempfile
 import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import httpx
@@ -453,6 +454,75 @@ async def test_stream_that_has_nothing_yet_can_be_uploaded_when_it_has(sandbox: 
         stream.ready = True
         uploaded = await client.files.async_upload(File(stream))
     assert stored(uploaded["download_url"]) == CONTENT
+
+
+class SeekFails(io.BytesIO):
+    def seek(self, offset: int, whence: int = 0) -> int:
+        raise RuntimeError("forwards only")
+
+
+class SeekableFails(OneReader):
+    def seekable(self) -> bool:
+        raise AttributeError("seekable")
+
+
+class NamedInBytes:
+    def __init__(self, path: Path) -> None:
+        self._path = os.fsencode(path)
+
+    def __fspath__(self) -> bytes:
+        return self._path
+
+
+def member_of_an_archive(path: Path, mode: Literal["r:gz", "r|gz"]) -> Any:
+    with tarfile.open(path, "w:gz") as writing:
+        entry = tarfile.TarInfo("x")
+        entry.size = len(CONTENT)
+        writing.addfile(entry, io.BytesIO(CONTENT))
+    archive = tarfile.open(path, mode)  # noqa: SIM115 -- its member is read later
+    return archive.extractfile(next(iter(archive)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda _: SeekFails(CONTENT),
+        lambda _: SeekableFails(CONTENT),
+        lambda folder: member_of_an_archive(folder / "archive", "r:gz"),
+        lambda folder: member_of_an_archive(folder / "archive", "r|gz"),
+        lambda folder: NamedInBytes(folder / "file"),
+    ],
+)
+async def test_what_cannot_seek_in_its_own_way_is_read(
+    sandbox: Sandbox, tmp_path: Path, content: Callable[[Path], Any]
+) -> None:
+    (tmp_path / "file").write_bytes(CONTENT)
+    async with client_for(sandbox) as client:
+        uploaded = await client.files.async_upload(File(content(tmp_path)))
+    assert stored(uploaded["download_url"]) == CONTENT
+
+
+async def test_stream_whose_read_takes_no_length_is_refused_by_name(sandbox: Sandbox) -> None:
+    class Whole:
+        def read(self) -> bytes:
+            return CONTENT
+
+    class AsyncWhole:
+        async def read(self) -> bytes:
+            return CONTENT
+
+    async with client_for(sandbox) as client:
+        for stream in (Whole(), AsyncWhole()):
+            with pytest.raises(ValueError, match=rf"must have a read\(length\).* this {type(stream).__name__} failed"):
+                await client.files.async_upload(File(stream))  # type: ignore[arg-type]
+
+
+def test_file_that_is_open_for_writing_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with (
+        (tmp_path / "x").open("wb") as stream,
+        pytest.raises(ValueError, match=r"BufferedWriter, which is not open for"),
+    ):
+        File(stream)
 
 
 def test_text_streams_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from os import PathLike, fspath
+from os import PathLike, fsdecode
 
 from wriftai_anyio._types.file import File
 from wriftai_anyio.json_codec import encode_json
@@ -29,5 +29,5 @@ def _file_identity(value: object) -> object:
     if isinstance(value, File) and isinstance(value.content, bytes):
         return {"sha256": hashlib.sha256(value.content).hexdigest(), "mime_type": value.mime_type}
     if isinstance(value, File) and isinstance(value.content, PathLike):
-        return {"path": fspath(value.content), "mime_type": value.mime_type}
+        return {"path": fsdecode(value.content), "mime_type": value.mime_type}
     raise TypeError(f"a {type(value).__name__} cannot be compared with that of an earlier run")

@@ -93,7 +93,7 @@ def _open(worker: Worker, content: FileContent) -> Stream:
         if getattr(stream, "closed", False) is True and shared(stream).whole_copy is None:
             raise ValueError("The stream of a File is closed. It must stay open until the upload has ended.")
         return stream
-    path = Path(content)
+    path = Path(os.fsdecode(content))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "This is a folder; upload its files one by one", str(path))
     return worker.cleanup.enter_context(path.open("rb", buffering=0))

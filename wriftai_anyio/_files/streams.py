@@ -60,13 +60,12 @@ class SharedStream:
 
     def can_seek(self, stream: Stream) -> bool:
         """Whether the stream can be read from any place."""
-        seek, seekable = getattr(stream, "seek", None), getattr(stream, "seekable", None)
-        if seek is None or (seekable is not None and not seekable()):
-            return False
         with self._lock:
             try:
-                seek(0)
-            except (OSError, TypeError, NotImplementedError):  # `io.UnsupportedOperation` is an OSError
+                if not getattr(stream, "seekable", _yes)():
+                    return False
+                stream.seek(0)
+            except Exception:  # noqa: BLE001 -- wrappers and compressed archives raise whatever they like
                 return False
             return True
 
@@ -248,7 +247,7 @@ async def _read_all(stream: Stream, write: Callable[[bytes], Awaitable[object]])
     if inspect.iscoroutinefunction(getattr(stream, "seek", None)):
         with suppress(OSError, ValueError):  # it cannot, and is read from where it stands
             await stream.seek(0)
-    while piece := _bytes_of(await stream.read(COPIED_AT_ONCE)):
+    while piece := _bytes_of(await cast("Awaitable[object]", _begun(stream, COPIED_AT_ONCE))):
         await write(piece)
 
 
@@ -273,8 +272,23 @@ def _answer_not_read_before() -> Generator[None]:
         ) from error
 
 
+def _yes() -> bool:
+    return True
+
+
 def _read(stream: Stream, length: int) -> bytes:
-    return _bytes_of(stream.read(length))
+    return _bytes_of(_begun(stream, length))
+
+
+def _begun(stream: Stream, length: int) -> object:
+    """Returns what `read` returns: bytes, or a coroutine."""
+    try:
+        return stream.read(length)
+    except TypeError as error:
+        raise _NotBytesError(
+            f"A File's stream must have a read(length) that returns bytes, and the read of this "
+            f"{type(stream).__name__} failed: {error}. Give its content as bytes."
+        ) from error
 
 
 def _bytes_of(content: object) -> bytes:

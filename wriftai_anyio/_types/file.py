@@ -109,12 +109,19 @@ def is_file_content(value: object) -> bool:
     """Whether a `File` can be made of a value: bytes, a path, or what reads bytes."""
     if isinstance(value, (bytes, os.PathLike)):
         return True
-    return callable(getattr(value, "read", None)) and not isinstance(value, type) and not _is_text_stream(value)
+    if isinstance(value, type) or _is_text_stream(value) or _is_for_writing(value):
+        return False
+    return callable(getattr(value, "read", None))
 
 
 def _is_text_stream(value: object) -> bool:
     # Those of `codecs.open` and `tempfile` are not a `TextIOBase`. Only text has these attributes.
     return isinstance(value, io.TextIOBase) or (hasattr(value, "encoding") and hasattr(value, "errors"))
+
+
+def _is_for_writing(value: object) -> bool:
+    # Not any `io.IOBase`: those of others may read without saying so.
+    return isinstance(value, (io.BufferedWriter, io.FileIO)) and not value.closed and not value.readable()
 
 
 def _what_to_do(value: object) -> str:
@@ -124,6 +131,8 @@ def _what_to_do(value: object) -> str:
         return ": write bytes(…)"
     if _is_text_stream(value):
         return ", a text stream: open it in binary mode, as in open(path, 'rb'), or encode what it holds"
+    if _is_for_writing(value):
+        return ", which is not open for reading: open it as in open(path, 'rb')"
     if hasattr(value, "__iter__") or hasattr(value, "__aiter__"):
         return ": join its pieces to bytes, or give a stream with a read(length) that returns bytes"
     return ""
