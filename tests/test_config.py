@@ -118,6 +118,8 @@ def test_a_base_url_needs_no_care_with_slashes_and_blanks(url: Any) -> None:
         ("timeout", {"read": 5}),
         ("timeout", httpx.Timeout(5, read=-1)),
         ("timeout", httpx.Timeout("5")),  # type: ignore[arg-type]
+        ("on_request", lambda: None),
+        ("on_response", lambda request, response: None),
         ("transport", httpx.HTTPTransport()),
         ("transport", httpx.AsyncHTTPTransport),
         ("transport", "http://proxy"),

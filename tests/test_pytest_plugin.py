@@ -216,7 +216,7 @@ def test_the_nearest_marker_sets_an_option_of_the_sandbox(run: Run) -> None:
     ("marker", "complaint"),
     [
         ("time_scales=2", "unexpected keyword argument 'time_scales'"),
-        ("time_scale=0", "time_scale and part_size must be positive"),
+        ("time_scale=0", "time_scale must be a number above 0, not 0"),
         ("100", "*wriftai takes keyword arguments alone*"),
     ],
 )

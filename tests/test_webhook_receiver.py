@@ -194,6 +194,12 @@ async def test_arguments_that_cannot_be_right_are_refused_when_they_are_given(wr
         WebhookReceiver(**{"secret": SECRET, "handler": nothing, **wrong})
 
 
+@pytest.mark.parametrize("handler", [lambda: None, lambda prediction, more: None])
+def test_a_handler_takes_one_prediction(handler: Any) -> None:
+    with pytest.raises(ValueError, match=r"handler must be a function of \(prediction\)"):
+        WebhookReceiver(SECRET, handler)
+
+
 async def test_a_body_that_does_not_arrive_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wriftai_anyio.webhooks.LONGEST_BODY", 0.01)
 

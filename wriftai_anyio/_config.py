@@ -10,7 +10,7 @@ from typing import Final, TypeVar, cast
 import httpx
 
 from ._blocking.backends import check_backend
-from ._parsing.arguments import checked_whole, is_coroutine_function, shown
+from ._parsing.arguments import check_callback, checked_whole, is_coroutine_function, shown
 from ._transport.addresses import UNREACHABLE, can_be_reached
 from .hooks import ObserverSource, OnRequest, OnResponse
 
@@ -154,6 +154,7 @@ def _checked_hook(hook: F | None, argument: str) -> F | None:
         return None
     if not callable(hook) or is_coroutine_function(hook):
         raise ValueError(f"{argument} must be a plain function, not a coroutine function: {shown(hook)}.")
+    check_callback("event", **{argument: hook})
     return hook
 
 

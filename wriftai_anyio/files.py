@@ -70,7 +70,7 @@ class Files(Resource):
         """
         if not isinstance(file, File):
             raise ValueError(f"file must be a File, not {type(file).__name__}.")  # noqa: TRY004 -- like all bad arguments
-        check_callback(on_progress=on_progress)
+        check_callback("delta, size", on_progress=on_progress)
         async with open_source(file.content) as source:
             upload = await self._uploads.async_create({"size": source.size, "mime_type": file.mime_type})
             sender = PartSender(self._store, source, file.mime_type, on_progress)
@@ -153,7 +153,7 @@ class Files(Resource):
             ```
         """
         address = web_address(url, "url")
-        check_callback(on_progress=on_progress)
+        check_callback("delta, size", on_progress=on_progress)
         return await download(self._store, address, Path(checked_path(path, "path")), on_progress)
 
     def download(
@@ -241,7 +241,7 @@ class Files(Resource):
             print(saved["image"])  # results/cat.png
             ```
         """
-        check_callback(on_progress=on_progress)
+        check_callback("delta, size", on_progress=on_progress)
         return await save(self._store, output, Path(checked_path(folder, "folder")), on_progress)
 
     def save(

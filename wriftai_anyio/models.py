@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ._parsing.arguments import checked_string
 from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._pipeline.responses import nothing
@@ -335,7 +336,7 @@ class ModelsResource(SearchedResource[Model]):
         return Listing(self._api, path, model, options=ModelPaginationOptions)
 
     def _found(self, q: str) -> Listing[Model]:
-        return Listing(self._api, "/search/models", model, query={"q": q})
+        return Listing(self._api, "/search/models", model, query={"q": checked_string(q, "q")})
 
 
 model: Callable[[JsonValue], Model] = record(Model, "id", visibility=ModelVisibility)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ._parsing.arguments import checked_string
 from ._parsing.ids import segment
 from ._parsing.shapes import record
 from ._resources.lists import ListedResource, Listing, SearchedResource
@@ -73,7 +74,7 @@ class UsersResource(ListedResource[User, UserPaginationOptions], SearchedResourc
         return Listing(self._api, "/users", _user, options=UserPaginationOptions)
 
     def _found(self, q: str) -> Listing[User]:
-        return Listing(self._api, "/search/users", _user, query={"q": q})
+        return Listing(self._api, "/search/users", _user, query={"q": checked_string(q, "q")})
 
 
 _user = record(User, "name")

@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from ._config import default_base_url
-from ._parsing.arguments import is_coroutine_function
+from ._parsing.arguments import check_callback, is_coroutine_function
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
 from ._types.prediction import PredictionWithIO
@@ -116,6 +116,7 @@ class WebhookReceiver:
         self._tolerance = checked_tolerance(tolerance)
         if handler is not None and not callable(handler):
             raise ValueError(f"handler must be a function of a prediction, or None: not {type(handler).__name__}.")
+        check_callback("prediction", handler=handler)
         if client is not None and not hasattr(client, "predictions"):
             raise ValueError(f"client must be a client, or None: not {type(client).__name__}.")
         self._max_body_size = _positive(max_body_size, "max_body_size")

@@ -29,6 +29,8 @@ MODEL = "o/n"
         ({"input": 1, "priority": 1}, "no key 'priority'.*goes into 'extra_body'"),
         ({"input": 1, "webhook": "https://me"}, "webhook.*must be like"),
         ({"input": 1, "webhook": {"secret": "s"}}, "webhook.*must be like"),
+        ({"input": 1, "webhook": {"url": "me.example/hook"}}, "webhook.*must be like"),
+        ({"input": 1, "webhook": {"url": "https://me.example", "secret": 7}}, "secret.*must be a string, not a int"),
         ({"input": 1, "webhook": {"url": "https://me", "secrets": "s"}}, "Did you mean 'secret'"),
         ({"input": 1, "validate_input": "yes"}, "validate_input.*True or False, not 'yes'"),
         ({"input": 1, "stream": 1}, "stream.*True or False, not 1"),

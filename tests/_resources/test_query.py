@@ -1,5 +1,6 @@
 """Options and params with unknown keys or impossible values are refused before anything is sent."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -21,6 +22,8 @@ LISTS = ["predictions", "models", "users", "variables", "hardware", "model_categ
         pytest.param({"page_size": 10**5000}, "page_size must be a whole number", id="digits"),
         ({"page_size": True}, "page_size must be a whole number"),
         ({"cursor": 7}, "cursor must be"),
+        ({"extra_query": {"since": timedelta(1)}}, "since must be a string or a number"),
+        ({"extra_query": {"since": [1, float("nan")]}}, "since must be a string or a number, not nan"),
         ({"extra_query": "a=1"}, "extra_query must be a mapping"),
         (["page_size"], "must be a mapping"),
     ],
@@ -88,3 +91,19 @@ def test_long_arguments_are_cut_in_messages(spelling: Spelling) -> None:
         with pytest.raises(ValueError, match="owner/name") as refused:
             spelling.call(client.predictions, "create", {"input": 1}, "x" * 10_000)
         assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("q", [None, 7, b"cats", ["cats"]])
+@pytest.mark.parametrize("name", ["search", "iterate_search"])
+def test_what_is_searched_for_is_a_string(q: Any, name: str, spelling: Spelling) -> None:
+    with spelling.client(Script()) as client:
+        for resource in (client.models, client.users):
+            with pytest.raises(ValueError, match="q must be a string"):
+                spelling.call(resource, name, q)
+
+
+def test_flags_of_a_query_are_written_as_in_json(spelling: Spelling) -> None:
+    transport = Script(httpx.Response(200, json={"items": [], "next_cursor": None, "previous_cursor": None}))
+    with spelling.client(transport) as client:
+        spelling.call(client.predictions, "list", {"extra_query": {"mine": True, "others": [False, 1, 2.5]}})
+    assert transport.requests[0].url.query == b"mine=true&others=false&others=1&others=2.5"

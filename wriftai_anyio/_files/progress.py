@@ -5,6 +5,7 @@ from inspect import isawaitable
 from typing import TypeAlias, TypeVar
 
 from wriftai_anyio._blocking.calls import Caller
+from wriftai_anyio._parsing.arguments import call_problem, is_coroutine_function
 
 S = TypeVar("S")
 
@@ -23,6 +24,12 @@ async def tell(on_progress: Callable[[int, S], object] | None, delta: int, size:
 
 
 def on_caller(caller: Caller, on_progress: Callable[[int, S], object] | None) -> Callable[[int, S], object] | None:
-    """Returns a callback for the coroutine that calls that of a blocking call, in the thread of its caller."""
-    # What cannot be called goes on as it is, to be refused there.
-    return (lambda delta, size: caller.run(on_progress, delta, size)) if callable(on_progress) else on_progress
+    """Returns a callback for the coroutine that calls that of a blocking call, in the thread of its caller.
+
+    A coroutine function stays on the event loop; and what cannot be called goes on as it is, to be refused there.
+    """
+    if on_progress is None or not callable(on_progress) or call_problem(on_progress, 2):
+        return on_progress
+    return (
+        on_progress if is_coroutine_function(on_progress) else lambda delta, size: caller.run(on_progress, delta, size)
+    )

@@ -48,18 +48,42 @@ def check_flags(**flags: object) -> None:
             raise ValueError(f"{name} must be True or False, not {shown(flag)}. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
 
 
-def check_callback(**callbacks: object) -> None:
-    """Refuses callbacks that are neither `None` nor can be called.
+def check_callback(takes: str, **callbacks: object) -> None:
+    """Refuses callbacks that are neither `None` nor can be called as they will be.
 
     Args:
+        takes: What they are called with, by position, with commas in between.
         **callbacks: The arguments, by their names.
 
     Raises:
         ValueError: If one is something else.
     """
     for name, callback in callbacks.items():
-        if callback is not None and not callable(callback):
-            raise ValueError(f"{name} must be a function, or None, not {shown(callback)}. Nothing was sent.")
+        given = takes.count(",") + 1
+        if callback is None or (callable(callback) and not call_problem(callback, given)):
+            continue
+        problem = f": {call_problem(callback, given)}" if callable(callback) else ""
+        raise ValueError(
+            f"{name} must be a function of ({takes}), or None, not {shown(callback)}{problem}. Nothing was sent."
+        )
+
+
+def call_problem(function: Callable[..., object], count: int) -> str | None:
+    """Returns why a function cannot be called with so many arguments; `None` if it can, or does not say.
+
+    Args:
+        function: The function.
+        count: How many arguments, by position.
+    """
+    try:
+        takes = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None  # of a function of C
+    try:
+        takes.bind(*range(count))
+    except TypeError as error:
+        return str(error)
+    return None
 
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:
@@ -80,6 +104,17 @@ def checked_whole(value: object, argument: str, least: int) -> int:
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{argument} must be a whole number from {least}, not {shown(value)}.")
+    return value
+
+
+def checked_string(value: object, argument: str) -> str:
+    """Returns an argument that must be a string.
+
+    Raises:
+        ValueError: If it is something else, such as `None`, which would be sent as a word.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{argument} must be a string, not {shown(value)}. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
     return value
 
 

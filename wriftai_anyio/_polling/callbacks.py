@@ -9,7 +9,7 @@ from anyio import NoEventLoopError, get_cancelled_exc_class
 
 from wriftai_anyio._blocking.calls import Caller
 from wriftai_anyio._instrumentation.log import logger
-from wriftai_anyio._parsing.arguments import is_coroutine_function, shown
+from wriftai_anyio._parsing.arguments import call_problem, is_coroutine_function, shown
 from wriftai_anyio._types.prediction import PredictionWithIO
 
 OnPoll: TypeAlias = Callable[[PredictionWithIO], Awaitable[None] | None]
@@ -26,14 +26,9 @@ def check_on_poll(on_poll: object) -> None:
         raise ValueError(f"{wanted}, or None, not {shown(on_poll)}.")  # noqa: TRY004 -- as all bad arguments
     if inspect.isgeneratorfunction(on_poll) or inspect.isasyncgenfunction(on_poll):
         raise ValueError(f"{wanted}, not a generator: nothing would run it.")
-    try:
-        signature = inspect.signature(on_poll)
-    except (TypeError, ValueError):
-        return  # of a function of C, which does not say
-    try:
-        signature.bind(None)
-    except TypeError as error:
-        raise ValueError(f"{wanted}, not {shown(on_poll)}: {error}.") from None
+    problem = call_problem(on_poll, 1)
+    if problem:
+        raise ValueError(f"{wanted}, not {shown(on_poll)}: {problem}.")
 
 
 def in_thread_of(caller: Caller, on_poll: OnPoll) -> OnPoll:

@@ -56,8 +56,10 @@ def _check(fields: Mapping[str, object]) -> None:
         form = 'params["webhook"] must be like {"url": "https://…"}, with a string as its url.'
         webhook = _dictionary(webhook, form)
         refuse_unknown(webhook, _WEBHOOK_KEYS, 'params["webhook"]', None)
-        if not isinstance(webhook.get("url"), str):
+        if not isinstance(url := webhook.get("url"), str) or not url.lower().startswith(("http://", "https://")):
             _refuse(form)
+        if not isinstance(webhook.get("secret"), (str, type(None))):
+            _refuse(f'params["webhook"]["secret"] must be a string, not a {type(webhook["secret"]).__name__}.')
     if extra is not None:
         doubled = _KEYS & _dictionary(extra, f'params["extra_body"] must be a dictionary, not {shown(extra)}.').keys()
         if doubled:

@@ -27,7 +27,7 @@ def page_query(options: PaginationOptions | None, kind: type) -> dict[str, Query
     refuse_unknown(given, keys_of(kind), "pagination_options", _EXTRA)
     _check(given)
     values = {**given, **mapping_of(given.get(_EXTRA) or {}, _EXTRA)}
-    return {name: _query_value(value) for name, value in values.items() if value is not None and name != _EXTRA}
+    return {name: _query_value(name, value) for name, value in values.items() if value is not None and name != _EXTRA}
 
 
 def _check(given: Mapping[str, object]) -> None:
@@ -38,7 +38,16 @@ def _check(given: Mapping[str, object]) -> None:
         raise ValueError(f"cursor must be the cursor of a page, not {shown(cursor)}. Nothing was sent.")
 
 
-def _query_value(value: object) -> str | Sequence[str]:
+def _query_value(name: object, value: object) -> str | Sequence[str]:
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [str(entry) for entry in cast("Iterable[object]", value)]
+        return [_query_text(name, entry) for entry in cast("Iterable[object]", value)]
+    return _query_text(name, value)
+
+
+def _query_text(name: object, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    is_number = isinstance(value, (int, float)) and -_LARGEST <= value <= _LARGEST
+    if not isinstance(value, str) and not is_number:
+        raise ValueError(f"{name} must be a string or a number, not {shown(value)}. Nothing was sent.")
     return str(value)

@@ -12,6 +12,7 @@ import anyio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ._checks import check_seconds, check_whole
 from ._clients import Connection, connection_of, while_connected
 from ._settings import API_PREFIX
 
@@ -23,6 +24,7 @@ _BODIES: Final[Mapping[str, tuple[str, str]]] = {
     "garbage": ("application/json", '{"id": "5b6f'),
     "shape": ("application/json", '{"unexpected": true}'),
 }
+_MOST_FAULTS: Final = 1_000_000
 KINDS: Final = frozenset({"drop", "drop_after", "half", "stall", "stall_after", "delay", *_BODIES})
 
 
@@ -51,8 +53,9 @@ class Fault:
         if isinstance(self.kind, int):
             if not 200 <= self.kind <= 599:
                 raise ValueError("a status must lie between 200 and 599")
-        elif self.kind not in KINDS:
+        elif self.kind not in tuple(KINDS):  # what is given need not have a hash
             raise ValueError(f"kind must be a status or one of {', '.join(sorted(KINDS))}")
+        check_seconds(delay=self.delay)
 
     def matches(self, method: str, path: str) -> bool:
         """Returns whether this fault is meant for a request.
@@ -78,8 +81,7 @@ class FaultPlan:
 
     def add(self, fault: Fault, times: int) -> None:
         """Plan a fault for the next requests that it matches."""
-        if times < 1:
-            raise ValueError("times must be at least 1")
+        check_whole(1, _MOST_FAULTS, times=times)
         with self._lock:
             self._faults.extend([fault] * times)
 

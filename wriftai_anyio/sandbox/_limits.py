@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ._checks import check_whole
+
 WINDOW_SECONDS: Final = 1.0
 
 
@@ -25,9 +27,8 @@ class RateLimits:
     window: Literal["bucket", "fixed"] = "bucket"
 
     def __post_init__(self) -> None:
-        if self.creates < 1 or self.others < 1:
-            raise ValueError("creates and others must be at least 1 a second")
-        if self.window not in {"bucket", "fixed"}:
+        check_whole(1, creates=self.creates, others=self.others)
+        if self.window not in ("bucket", "fixed"):  # not a set: what is given need not have a hash
             raise ValueError("window must be 'bucket' or 'fixed'")
 
 

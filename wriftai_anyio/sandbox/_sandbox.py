@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from ._checks import check_flags, check_kind, check_whole
 from ._faults import Fault, FaultKind
 from ._limits import RateLimits
 from ._models import Model, ModelFunction
@@ -66,6 +67,12 @@ class Sandbox:
         delivery: Delivery | None = None,
         sample_data: bool = False,
     ) -> None:
+        check_whole(0, 65535, port=port)
+        check_kind(str, access_token=access_token)
+        check_kind(RateLimits, rate_limits=rate_limits)
+        check_kind(Streaming, streaming=streaming)
+        check_kind(Delivery, delivery=delivery)
+        check_flags(sample_data=sample_data)
         settings = Settings(
             hold=hold,
             max_hold=max_hold,
@@ -76,9 +83,6 @@ class Sandbox:
             streaming=streaming or Streaming(),
             delivery=delivery or Delivery(),
         )
-        for name, flag in ("hold", hold), ("sample_data", sample_data):
-            if not isinstance(flag, bool):
-                raise ValueError(f"{name} must be True or False, not {flag!r}")  # noqa: TRY004 -- like all bad arguments
         self._state = State(
             access_token or secrets.token_urlsafe(16), settings, models or {}, rate_limits, sample_data=sample_data
         )
@@ -140,7 +144,8 @@ class Sandbox:
 
     @streaming.setter
     def streaming(self, streaming: Streaming) -> None:
-        self._state.settings.streaming = streaming
+        check_kind(Streaming, streaming=streaming)
+        self._state.settings.streaming = streaming or Streaming()
 
     @property
     def delivery(self) -> Delivery:
@@ -149,7 +154,8 @@ class Sandbox:
 
     @delivery.setter
     def delivery(self, delivery: Delivery) -> None:
-        self._state.settings.delivery = delivery
+        check_kind(Delivery, delivery=delivery)
+        self._state.settings.delivery = delivery or Delivery()
 
     def add_file(self, content: bytes, mime_type: str = "application/octet-stream") -> str:
         """Serve a file, such as a model's output that is a URL.

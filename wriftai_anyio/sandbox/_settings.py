@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ._checks import check_flags, check_scale, check_seconds, check_whole
 from ._streams import Streaming
 
 API_PREFIX: Final = "/v1"
@@ -28,8 +29,10 @@ class Delivery:
     retry_delay: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.duplicates < 0 or self.retry_delay < 0 or self.attempts < 1:
-            raise ValueError("duplicates and retry_delay must not be negative, attempts at least 1")
+        check_whole(0, duplicates=self.duplicates)
+        check_whole(1, attempts=self.attempts)
+        check_seconds(retry_delay=self.retry_delay)
+        check_flags(reorder=self.reorder)
 
 
 @dataclass
@@ -57,10 +60,10 @@ class Settings:
     delivery: Delivery
 
     def __post_init__(self) -> None:
-        if min(self.max_hold, self.setup_time, self.cancel_time) < 0:
-            raise ValueError("durations must not be negative")
-        if self.time_scale <= 0 or self.part_size <= 0:
-            raise ValueError("time_scale and part_size must be positive")
+        check_seconds(max_hold=self.max_hold, setup_time=self.setup_time, cancel_time=self.cancel_time)
+        check_whole(1, part_size=self.part_size)
+        check_flags(hold=self.hold)
+        check_scale(self.time_scale)
 
     def scaled(self, seconds: float) -> float:
         """Return how many seconds of real time a duration of the sandbox takes."""

@@ -8,6 +8,7 @@ import anyio
 
 from wriftai_anyio.json_codec import encode_json
 
+from ._checks import check_flags, check_seconds, check_whole
 from ._clients import Connection
 from ._log import Log
 
@@ -36,10 +37,11 @@ class Streaming:
     drop_in_event: bool = False
 
     def __post_init__(self) -> None:
-        if self.pace < 0 or self.heartbeat <= 0 or self.idle <= 0:
-            raise ValueError("pace must not be negative, heartbeat and idle must be positive")
-        if self.close_after_events is not None and self.close_after_events < 1:
-            raise ValueError("close_after_events must be at least 1")
+        check_seconds(pace=self.pace)
+        check_seconds(more_than_none=True, heartbeat=self.heartbeat, idle=self.idle)
+        if self.close_after_events is not None:
+            check_whole(1, close_after_events=self.close_after_events)
+        check_flags(drop_in_event=self.drop_in_event)
 
     def faster(self, time_scale: float) -> "Streaming":
         """Returns the same settings with shorter durations.
