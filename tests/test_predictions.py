@@ -234,6 +234,7 @@ class TestCreateAndWait:
         ("options", "preference"),
         [
             ({"duration": 7.9}, "wait=7"),
+            ({"duration": 1}, "wait=1"),
             ({"timeout": 30.0}, "wait=29"),
             ({"timeout": 30.0, "duration": 10.0}, "wait=10"),
             ({"timeout": 1.5}, None),

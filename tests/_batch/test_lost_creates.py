@@ -90,6 +90,17 @@ async def test_equal_inputs_find_a_prediction_each(sandbox: Sandbox, journal: Pa
         assert database.execute("SELECT count(DISTINCT prediction_id) FROM entries").fetchone() == (2,)
 
 
+async def test_the_prediction_of_an_equal_input_is_not_taken_for_it(sandbox: Sandbox, journal: Path) -> None:
+    twins = [*texts(1), *texts(1)]
+    with fail_after(30):
+        async with client_of(sandbox) as client:
+            await collected(client, twins[:1], journal=journal)
+            sandbox.fail_next("drop", method="POST")
+            await collected(client, twins, journal=journal)
+        assert await resume(sandbox, journal, twins) == ["T0", CreateOutcomeUnknown]
+    assert len(sandbox.predictions) == 1
+
+
 async def test_what_cannot_be_it_is_not_taken_for_it(sandbox: Sandbox, journal: Path) -> None:
     with fail_after(30):
         await lose(sandbox, journal, "drop", texts(1))

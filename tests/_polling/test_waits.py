@@ -149,6 +149,14 @@ class TestInterval:
         assert api.fetches["p0"][0] == pytest.approx(0.05)
         assert gaps(api.fetches["p0"]) == pytest.approx([0.1, 0.2, 0.4, 0.8, *[1.0] * 4])
 
+    async def test_the_interval_begins_when_the_last_attempt_of_a_poll_goes_out(self) -> None:
+        def busy(_: httpx.Request) -> httpx.Response | None:
+            return httpx.Response(503, headers={"retry-after": "5"}) if api.fetched == 1 else None
+
+        api = RunningPredictions(named(1, 5.5), latency=0.0, fault=busy)
+        await wait_for(api)
+        assert gaps(api.fetches["p0"]) == pytest.approx([5.0, 1.0])
+
     async def test_a_shorter_interval_holds_from_the_first_poll_on(self) -> None:
         def created(request: httpx.Request) -> httpx.Response | None:
             return api._get("p0") if request.method == "POST" else None

@@ -89,6 +89,14 @@ async def test_what_is_not_whole_or_no_id_is_not_taken_for_one(beginning: bytes)
     assert caught.value.prediction_id is None
 
 
+@pytest.mark.parametrize("cut", [b"\xc3", b"\xf0\x9f\x90", b"\xff"])
+async def test_an_answer_that_breaks_off_within_a_character_still_names_its_prediction(cut: bytes) -> None:
+    script = Script(answer(BEGINNING + cut, then=ENDS[0]))
+    with pytest.raises(CreateOutcomeUnknown) as caught:
+        await client_of(script).predictions.async_create({"input": 1}, MODEL)
+    assert caught.value.prediction_id == ID
+
+
 async def test_a_refusal_that_breaks_off_names_no_prediction() -> None:
     script = Script(answer(BEGINNING, then=ENDS[0], code=500))
     with pytest.raises(CreateOutcomeUnknown) as caught:

@@ -202,6 +202,40 @@ async def test_a_timeout_while_the_create_is_under_way_has_the_same_five_seconds
     assert "a prediction of o/n created since" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("held", "interval", "pause"),
+    [(0.5, 1.0, 0.05), (1.5, 1.0, 1.0), (0.5, 0.2, 0.05), (2.5, 3.0, 0.05), (3.5, 3.0, 3.0)],
+)
+async def test_what_the_server_has_held_for_longer_than_an_interval_is_polled_at_the_interval(
+    held: float, interval: float, pause: float
+) -> None:
+    def poll(_: httpx.Request) -> httpx.Response:
+        polled_at.append(anyio.current_time())
+        return answer()
+
+    polled_at: list[float] = []
+    await anyio.sleep(100)
+    async with client_of(Script(after(held, answer("started", 201)), poll)) as client:
+        began = anyio.current_time()
+        await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=AsyncWaitOptions(interval))
+    assert polled_at == pytest.approx([began + held + pause])
+
+
+async def test_a_cancel_goes_before_the_requests_that_wait_for_the_rate_limit() -> None:
+    none_left = {"x-ratelimit-limit": "9", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "5"}
+    script = Script(forever=lambda _: httpx.Response(200, headers=none_left, json=prediction("started")))
+    async with client_of(script) as client:
+        await client.predictions.async_get(ID)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(client.predictions.async_get, ID)
+            await anyio.sleep(1)
+            assert len(script.requests) == 1
+            tasks.start_soon(client.predictions.async_cancel, ID)
+    assert script.paths[1] == f"POST /predictions/{ID}/cancel"
+    assert len(script.paths) == 7
+
+
 class TestAnswersToOtherQuestions:
     OTHER = "someone-elses"
 
