@@ -285,6 +285,24 @@ class TestExit:
         )
         assert stdout == "" or "closed" in stdout or "event loop" in stdout
 
+    @pytest.mark.parametrize("call", ["predictions.list()", "list(client.map('sandbox/echo', [1]))"])
+    def test_nor_does_the_first_call_of_a_client(self, sandbox: Sandbox, backend: str, call: str) -> None:
+        stdout = run(
+            sandbox,
+            f"""
+            class Late:
+                def __del__(self):
+                    try:
+                        {call}
+                    except RuntimeError as error:
+                        print(error)
+
+            late = Late()
+            """,
+            backend,
+        )
+        assert "Python has shut down: no event loop can run" in stdout
+
     @pytest.mark.parametrize("moment", ["in another thread", "at exit"])
     def test_a_call_by_host_name_after_the_main_thread_has_ended_works(
         self, sandbox: Sandbox, backend: str, moment: str

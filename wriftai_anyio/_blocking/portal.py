@@ -119,6 +119,11 @@ class Portal:
         return Started(call, caller, loop)
 
     def _ready_loop(self) -> LoopThread:
+        if sys.is_finalizing():  # no other thread runs any more: it would be waited for without end
+            raise RuntimeError(
+                "Python has shut down: no event loop can run for a blocking call any more. Call earlier, such as in a "
+                "function that is registered with atexit. Nothing was sent."
+            )
         loop = self._loop
         if loop is None or self._stopping:
             loop = self._begin()
