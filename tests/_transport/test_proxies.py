@@ -96,7 +96,16 @@ def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "value", ["socks://user:s3cr3t@proxy", "ftp://proxy", "http://", "http://proxy:port", "nonsense://proxy", "://"]
+    "value",
+    [
+        "http://127.0.0.1:99999",
+        "socks://user:s3cr3t@proxy",
+        "ftp://proxy",
+        "http://",
+        "http://proxy:port",
+        "nonsense://proxy",
+        "://",
+    ],
 )
 def test_what_is_no_proxy_is_a_fault_that_names_the_variable(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     with pytest.raises(SettingsFault, match=r"^HTTPS_PROXY ") as caught:

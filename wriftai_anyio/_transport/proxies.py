@@ -13,7 +13,7 @@ import httpx
 
 from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 
-from .addresses import is_loopback
+from .addresses import LAST_PORT, is_loopback
 from .failures import SettingsFault
 
 _SCHEMES: Final = "http://, https://, socks5:// or socks5h://"
@@ -89,6 +89,8 @@ def _proxy(value: str, variable: str) -> Proxy:
     shown = address.copy_with(userinfo=b"")
     if f"{address.scheme}://" not in _SCHEMES.replace(",", "").split() or not address.host:
         raise SettingsFault(f"{variable} names {str(shown)!r}; a proxy begins with {_SCHEMES} and has a host")
+    if (address.port or 0) > LAST_PORT:
+        raise SettingsFault(f"{variable} names {str(shown)!r}; a port may be at most {LAST_PORT}")
     return Proxy(address, variable)
 
 
