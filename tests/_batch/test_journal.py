@@ -373,6 +373,24 @@ class TestDamage:
         Journal(journal).close()
         assert stat.S_IMODE(journal.stat().st_mode) == 0o600
 
+    @pytest.mark.skipif(os.name == "nt", reason="no modes of files")
+    def test_what_a_link_leads_to_is_made_readable_by_its_owner_alone(self, tmp_path: Path, journal: Path) -> None:
+        journal.symlink_to(tmp_path / "elsewhere")
+        Journal(journal).close()
+        assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o600
+
+    @pytest.mark.skipif(os.name == "nt", reason="no devices in the file system")
+    @pytest.mark.parametrize("target", ["pipe", "itself", "/dev/null", "/dev/zero"])
+    def test_what_is_not_a_file_is_refused(self, journal: Path, target: str) -> None:
+        if target == "pipe":
+            os.mkfifo(journal)
+        else:
+            journal.symlink_to(journal if target == "itself" else target)
+        before = None if target == "itself" else journal.stat().st_mode
+        with pytest.raises(BatchJournalError, match="cannot be"):
+            Journal(journal)
+        assert before is None or journal.stat().st_mode == before
+
     def test_whatever_goes_wrong_in_a_transaction_rolls_it_back(self, journal: Path) -> None:
         opened = Journal(journal)
         for wrong in (("UPDATE entries SET result = ?", ("\ud800",)), ("UPDATE entries SET result = ?", (1 << 70,))):

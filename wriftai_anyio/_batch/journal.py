@@ -143,11 +143,13 @@ class Journal:
     def _make_private(self) -> None:
         """Makes the file one that its owner alone can read, since inputs and outputs are in it."""
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            # What a link leads to: SQLite would make it for all to read.
+            os.close(os.open(os.path.realpath(self._path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             # Empty, and perhaps readable by all; of another owner it stays so.
             with suppress(OSError):
-                self._path.chmod(0o600)
+                if self._path.is_file():  # and not /dev/null, whose mode root can change for the whole machine
+                    self._path.chmod(0o600)
         except OSError as error:
             raise self._error("cannot be opened", error) from error
 
