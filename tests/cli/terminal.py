@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.subprocesses import settings_for
+from tests.support.subprocesses import LEAN, settings_for
 from wriftai_anyio.cli import main
 from wriftai_anyio.sandbox import Sandbox
 
@@ -54,7 +54,7 @@ class Program:
     def __init__(self, sandbox: Sandbox, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
             [*PROGRAM, *arguments],
-            env={**os.environ, **settings_for(sandbox), **(settings or {})},
+            env={**os.environ, **LEAN, **settings_for(sandbox), **(settings or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

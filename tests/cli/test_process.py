@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import select
-import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.subprocesses import CHECKOUT, settings_for
+from tests.support.subprocesses import LEAN, settings_for
 from wriftai_anyio import Client
 from wriftai_anyio.sandbox import Model, Sandbox
 
@@ -80,7 +79,7 @@ class TestSignals:
         command = [*PROGRAM, "run", "sandbox/sleep", "seconds=0.3"]
         program = subprocess.Popen(
             ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command],
-            env={**os.environ, **settings_for(sandbox)},
+            env={**os.environ, **LEAN, **settings_for(sandbox)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -93,7 +92,7 @@ class TestPipes:
     def test_nobody_who_reads_is_no_error(self, sandbox: Sandbox) -> None:
         process = subprocess.Popen(
             [*PROGRAM, "run", "sandbox/echo", "--json"],
-            env={**os.environ, **settings_for(sandbox)},
+            env={**os.environ, **LEAN, **settings_for(sandbox)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -108,7 +107,7 @@ class TestPipes:
     def test_nobody_who_watches_does_not_end_it(self, sandbox: Sandbox) -> None:
         process = subprocess.Popen(
             ["sh", "-c", 'exec "$@" 2>&-', "sh", *PROGRAM, "run", "sandbox/echo", "a=1", "--json"],
-            env={**os.environ, **settings_for(sandbox)},
+            env={**os.environ, **LEAN, **settings_for(sandbox)},
             stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
@@ -118,7 +117,7 @@ class TestPipes:
     def test_pipe_of_its_progress_that_breaks_does_not_end_it(self, sandbox: Sandbox) -> None:
         process = subprocess.Popen(
             [*PROGRAM, "run", "sandbox/echo", "a=1", "--json"],
-            env={**os.environ, **settings_for(sandbox)},
+            env={**os.environ, **LEAN, **settings_for(sandbox)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -134,7 +133,7 @@ def screen(sandbox: Sandbox, *arguments: str, columns: int = 80) -> tuple[int, s
     terminal, inner = os.openpty()
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
-        env={**os.environ, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": str(columns)},
+        env={**os.environ, **LEAN, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": str(columns)},
         stdin=subprocess.DEVNULL,
         stdout=inner,
         stderr=inner,
@@ -253,21 +252,3 @@ runpy.run_module("wriftai_anyio", run_name="__main__")
             process.kill()
             process.wait()
             process.stdout.close()
-
-
-def test_commands_of_the_guide_run(sandbox: Sandbox, tmp_path: Path) -> None:
-    guide = (CHECKOUT / "docs" / "how-to" / "terminal.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
-    function = f'wriftai-anyio() {{ {shlex.join(PROGRAM)} "$@"; }}\n'
-    ended = subprocess.run(
-        ["bash", "-e", "-c", function + "".join(commands)],
-        env={**os.environ, **settings_for(sandbox)},
-        cwd=tmp_path,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=3 * PATIENCE,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "2 inputs, results in results.jsonl: 2 succeeded\n" in ended.stdout
-    assert ended.stdout.endswith("2 inputs, results in results.csv: 2 succeeded\n")

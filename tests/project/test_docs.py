@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import RequestFactory
-from sphinx.application import Sphinx
 from starlette.testclient import TestClient
 
-from docs.public_api import PACKAGE, documented, full_name, kind, public_modules
 from tests.support.markdown import Block, as_parameters, blocks, run_block, run_in_shell
+from tests.support.public_modules import PACKAGE
 from tests.support.subprocesses import CHECKOUT, run_pytest, settings_for
 from wriftai_anyio.predictions import CreatePredictionParams, Webhook
 from wriftai_anyio.sandbox import Sandbox
@@ -32,6 +31,8 @@ PYTHON = [block for page in PAGES for block in blocks(page, "python")]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as `nox -s docs` builds it: a warning is an error, such as a link that leads nowhere."""
+    from sphinx.application import Sphinx  # here and below: most of a second, which other workers need not spend
+
     folder = tmp_path_factory.mktemp("site")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of Python, about Sphinx's own extensions; its own are errors
@@ -55,18 +56,24 @@ def reference(site: Path, module: str) -> str:
 
 
 def test_every_public_name_is_documented_once(site: Path) -> None:
+    from docs.public_api import documented, public_modules
+
     for module in public_modules():
         anchors = re.findall(rf'<dt class="[^"]*" id="({module}\.\w+)"', reference(site, module))
         assert sorted(anchors) == sorted(f"{module}.{name}" for name in documented(module)), module
 
 
 def test_private_modules_are_not_shown(site: Path) -> None:
+    from docs.public_api import public_modules
+
     for module in public_modules():
         shown = re.sub(r'(id|href|title)="[^"]*"', "", reference(site, module))
         assert f"{PACKAGE}._" not in shown, module
 
 
 def test_types_of_json_are_named_and_not_spelled_out(site: Path) -> None:
+    from docs.public_api import public_modules
+
     pages = "".join(reference(site, module) for module in public_modules())
     assert "ForwardRef" not in pages
     assert "Params" in pages
@@ -108,11 +115,15 @@ def test_nothing_of_the_site_comes_from_elsewhere(site: Path) -> None:
     ],
 )
 def test_full_name_is_where_a_name_is_documented(mentioned: str, module: str | None, full: str | None) -> None:
+    from docs.public_api import full_name
+
     place = module and f"{PACKAGE}.{module}"
     assert full_name(mentioned, place) == (full and f"{PACKAGE}.{full}")
 
 
 def test_kinds_of_names_are_told_apart() -> None:
+    from docs.public_api import kind, public_modules
+
     predictions = public_modules()[f"{PACKAGE}.predictions"]
     names = ("Predictions", "Prediction", "Status", "DEFAULT_WAIT_OPTIONS")
     assert [kind(getattr(predictions, name)) for name in names] == ["class", "record", "enumeration", "data"]
@@ -142,7 +153,9 @@ def test_shell_block_runs_against_the_sandbox(block: Block, sandbox: Sandbox, tm
     elif re.search(SERVERS, block.code):
         run_in_shell(f"{block.code.strip()} --help".replace("python3", sys.executable), sandbox, tmp_path)
     else:
-        run_in_shell(block.code, sandbox, tmp_path)
+        printed = run_in_shell(block.code, sandbox, tmp_path)
+        for results in re.findall(r"--out (\S+)", block.code):
+            assert printed.endswith(f"2 inputs, results in {results}: 2 succeeded\n")
 
 
 @pytest.mark.parametrize("block", as_parameters([block for page in PAGES for block in blocks(page, "text")]))

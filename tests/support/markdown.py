@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.subprocesses import CHECKOUT, LONGEST_RUN, run_python, run_script, settings_for
+from tests.support.subprocesses import CHECKOUT, LEAN, LONGEST_RUN, run_python, run_script, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 _BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -112,7 +112,7 @@ def run_in_shell(commands: str, sandbox: Sandbox, folder: Path) -> str:
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", f"{_PROGRAM}\n{commands}"],
         cwd=folder,
-        env={**os.environ, **settings_for(sandbox)},
+        env={**os.environ, **LEAN, **settings_for(sandbox)},
         capture_output=True,
         encoding="utf-8",
         timeout=LONGEST_RUN,
@@ -122,4 +122,4 @@ def run_in_shell(commands: str, sandbox: Sandbox, folder: Path) -> str:
     return ended.stdout
 
 
-_PROGRAM = f'wriftai-anyio() {{ "{sys.executable}" -m wriftai_anyio "$@"; }}'
+_PROGRAM = f'wriftai-anyio() {{ "{sys.executable}" -W error -m wriftai_anyio "$@"; }}'

@@ -19,6 +19,11 @@ LONGEST_RUN = 60.0
 
 CHECKOUT = Path(__file__).parents[2]
 
+LEAN: Mapping[str, str] = {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).with_name("lean")), os.environ.get("PYTHONPATH")]))
+}
+"""More of an environment, for command lines: without trio and HTTP/2 they take a seventh less time."""
+
 
 def run_python(arguments: list[str | Path], settings: Mapping[str, str] | None = None, *, stderr: str = "") -> str:
     """Runs Python with warnings as errors, checks that it ends well, and returns its stdout.
