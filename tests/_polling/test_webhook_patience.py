@@ -64,6 +64,16 @@ async def test_without_a_receiver_a_webhook_holds_no_poll_back() -> None:
     assert api.fetches["p0"] == pytest.approx([0, 1, 2, 3, 4], abs=0.1)
 
 
+async def test_a_prediction_without_a_webhook_is_polled_as_ever() -> None:
+    api = Creations(named(1, 3.5))
+    client = client_of(api)
+    WebhookReceiver("s", None, client)
+    client.predictions.notify(told("another"))
+    created = await client.predictions.async_create({"input": 1}, "sandbox/echo")
+    await client.predictions.async_wait(created["id"])
+    assert api.fetches["p0"] == pytest.approx([0, 1, 2, 3, 4], abs=0.1)
+
+
 async def test_where_webhooks_do_not_come_after_all_polling_goes_on() -> None:
     api = Creations(named(2, 0.0) | {"p1": 14.5})
     client = client_of(api)
