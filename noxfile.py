@@ -170,7 +170,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Mutates the modules that hold the promises (hours), or some: `-- retries _polling/wait`. Not in CI."""
+    """Mutates the modules that hold the promises, or some: `-- --sample 60 retries _polling/wait`. Not in CI."""
     install(session, "test", "mutants")
     session.run("python", "-m", "tests.support.mutation", *session.posargs)
 
