@@ -194,6 +194,10 @@ def encode_json(
 Container: TypeAlias = dict[object, object] | list[object] | tuple[object, ...]
 
 
+def _is_container(value: object) -> bool:
+    return isinstance(value, (dict, list, tuple))
+
+
 @dataclass(frozen=True)
 class _Writer:
     """Writes JSON without recursion, and integers on its own."""
@@ -231,12 +235,11 @@ class _Writer:
         """Returns the JSON of what has nothing in it; `None` for the rest."""
         if isinstance(value, int) and not isinstance(value, bool):
             return _digits(value)
-        is_whole = value is None or isinstance(value, (str, float, bool))
-        is_empty = isinstance(value, (dict, list, tuple)) and not value
-        return self.write(value) if is_whole or is_empty or not self._is_known(value) else None
+        has_parts = bool(value) if _is_container(value) else self._converts(value)
+        return None if has_parts else self.write(value)
 
-    def _is_known(self, value: object) -> bool:
-        return self.default is not None or isinstance(value, (dict, list, tuple))
+    def _converts(self, value: object) -> bool:
+        return self.default is not None and not (value is None or isinstance(value, (str, float, bool)))
 
     def _parts(self, value: object, level: int) -> Iterator[str | tuple[object, int]]:
         """Yields what a value is made of: strings of JSON, and other values with their level."""

@@ -40,8 +40,9 @@ def taken(params: object) -> JsonInput:
 
 
 def _right_form(given: object) -> str:
+    said = shown(given)
     names = set(map(str, cast("Mapping[object, object]", given))) if isinstance(given, Mapping) else set[str]()
-    form = f'write {{"input": {shown(given) if "webhook" not in names else "…"}}}, not the bare input.'
+    form = f'write {{"input": {said if "webhook" not in names else "…"}}}, not the bare input.'
     near = nearest("input", names)
     return f"write it for {near!r}." if near else form
 
