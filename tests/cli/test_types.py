@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
 
 import pytest
 import respx
@@ -13,6 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from wriftai_anyio.cli import _types
 from wriftai_anyio.sandbox import Model, Sandbox
+
+if sys.version_info >= (3, 12):
+    from typing import Any, get_type_hints
+else:
+    from typing_extensions import Any, get_type_hints  # as in the module that is printed there
 
 from .terminal import Ended, run_here
 

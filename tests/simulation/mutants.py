@@ -142,8 +142,8 @@ MUTANTS: Final = (
     Mutant(
         "a stream ends where its connection does",
         "EventReader._recover",
-        "if self._ended:",
-        "self._ended = True\n    if self._ended:",
+        "if self.ended:",
+        "self.ended = True\n    if self.ended:",
     ),
     Mutant(
         "an intent is not written",

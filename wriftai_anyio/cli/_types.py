@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
@@ -65,19 +66,22 @@ def _generator() -> Callable[[Mapping[str, object]], str]:
         ) from error
 
     def generate(schema: Mapping[str, object]) -> str:
-        source = generator.generate(
-            schema,
-            input_file_type=generator.InputFileType.JsonSchema,
-            output_model_type=DataModelType.TypingTypedDict,
-            target_python_version=generator.PythonVersion.PY_311,  # later ones get `type X = …`, which is not a class
-            class_name=_ROOT,
-            custom_file_header=" ",
-            enum_field_as_literal=generator.LiteralType.All,
-            formatters=[generator.Formatter.BUILTIN],
-            use_closed_typed_dict=False,
-            allow_remote_refs=False,
-            strict_refs=True,
-        )
+        with warnings.catch_warnings():
+            # It warns on Python 3.10, which it will leave: nobody who runs this command can do anything about that.
+            warnings.simplefilter("ignore", FutureWarning)
+            source = generator.generate(
+                schema,
+                input_file_type=generator.InputFileType.JsonSchema,
+                output_model_type=DataModelType.TypingTypedDict,
+                target_python_version=generator.PythonVersion.PY_311,  # later ones get `type X = …`, not a class
+                class_name=_ROOT,
+                custom_file_header=" ",
+                enum_field_as_literal=generator.LiteralType.All,
+                formatters=[generator.Formatter.BUILTIN],
+                use_closed_typed_dict=False,
+                allow_remote_refs=False,
+                strict_refs=True,
+            )
         if not isinstance(source, str):
             raise TypeError("they need several modules")
         return _for_this_python(source.replace(_ROOT_CLASS, "").strip() + "\n")
