@@ -20,7 +20,8 @@ def internal_frames(error: BaseException) -> list[str]:
 
 
 def shown(error: BaseException) -> list[str]:
-    return "".join(traceback.format_exception(error)).splitlines()
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return [line for line in lines if line.strip(" ^~")]  # Python 3.13 underlines calls, too
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_what_has_json_becomes_it(value: object, expected: object) -> None:
         (float("nan"), "is nan, which JSON cannot express: give None"),
         (float("-inf"), "is -inf"),
         (np.float32("nan"), "is nan"),
-        (np.datetime64("NaT"), r"not a time \(NaT\)"),
+        (np.datetime64("NaT", "s"), r"not a time \(NaT\)"),
         (np.timedelta64(1, "s"), "is a duration"),
         (np.longdouble("0.1"), "which no Python number holds"),
         (np.zeros(2), r"is a ndarray: give a list, such as its tolist\(\)"),
