@@ -39,6 +39,10 @@ def raised(error: BaseException, *, cause: BaseException | None = None, context:
         (raised(httpx.ReadError(""), cause=raised(BrokenResourceError(), cause=RESET)), "Connection reset by peer"),
         (raised(httpx.ReadError(""), cause=ConnectionResetError("by the test")), "connection reset"),
         (raised(httpx.ConnectError("all failed"), cause=RESET, context=OSError(1, "other")), "Connection reset"),
+        (
+            raised(httpx.ConnectError(""), cause=OSError(errno.ECONNREFUSED, "Connect call failed")),
+            "Connection refused",
+        ),
         (raised(httpx.ConnectError(""), cause=RuntimeError("Exceptions from Trio nursery")), ""),
         (httpx.RemoteProtocolError("Server disconnected"), "RemoteProtocolError: Server disconnected"),
         (raised(httpx.ConnectError(""), cause=socket.gaierror(-2, "Name or service not known")), "not known"),

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from anyio import fail_after
 from anyio.abc import SocketStream
+from socksio.exceptions import ProtocolError
 
 from tests.support.clients import ID, prediction
 from tests.support.raw_server import http, raw_server
@@ -59,6 +60,7 @@ def test_each_variable_names_the_proxy_of_its_scheme(
         ("http://host/", "*"),
         ("http://host/", "other, host"),
         ("http://HOST./", " Host "),
+        ("http://host/", "host."),
         ("http://a.host/", "host"),
         ("http://a.host/", ".host"),
         ("http://a.host/", "*.host"),
@@ -105,6 +107,12 @@ def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.Monke
         "http://proxy:port",
         "nonsense://proxy",
         "://",
+        "http://user:12/s3cr3t@proxy:3128",
+        "http://user:s3cr3t#4@proxy:3128",
+        "http://user:12?s3cr3t@proxy:3128",
+        "http//user:s3cr3t@proxy:3128",
+        "http://xn--0.example:3128",
+        "http://proxy..example:3128",
     ],
 )
 def test_what_is_no_proxy_is_a_fault_that_names_the_variable(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
@@ -126,6 +134,22 @@ async def test_a_proxy_that_cannot_be_used_is_an_error_before_anything_is_sent(
             with pytest.raises(NetworkSettingsError, match="ALL_PROXY") as caught:
                 await client.predictions.async_create({"input": 1}, "o/n")
     assert not caught.value.request_sent
+
+
+@pytest.mark.anyio
+async def test_a_socks_proxy_that_answers_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without a socket: httpcore 1.0.9 leaves it to the garbage collector when this exchange fails.
+    async def fail(*_: object) -> httpx.Response:
+        raise ProtocolError("Malformed reply")
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:s3cr3t@127.0.0.1:9")
+    with fail_after(10):
+        async with Client("t", "http://api.example", max_retries=0) as client:
+            with pytest.raises(APIConnectionError, match=r"\(ALL_PROXY\) .*SOCKS5.*Check the proxy") as caught:
+                await client.predictions.async_create({"input": 1}, "o/n")
+    assert not caught.value.request_sent
+    assert "s3cr3t" not in str(caught.value)
 
 
 @pytest.mark.anyio

@@ -14,10 +14,11 @@ UNREACHABLE: Final = f"must be a web address: http:// or https://, then a host; 
 
 def can_be_reached(address: httpx.URL) -> bool:
     """Whether connections can go to an address: httpx takes any."""
-    return address.scheme in {"http", "https"} and _has_host(address) and (address.port or 0) <= LAST_PORT
+    return address.scheme in {"http", "https"} and has_host(address) and (address.port or 0) <= LAST_PORT
 
 
-def _has_host(address: httpx.URL) -> bool:
+def has_host(address: httpx.URL) -> bool:
+    """Whether an address names a host that can be looked up."""
     # httpx decodes Punycode when it is asked for the host, and trio resolves names by Python's codec `idna`: both raise
     # a UnicodeError of what cannot be a name.
     try:

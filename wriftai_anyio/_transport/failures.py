@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 from typing import Final
 
 import httpx
@@ -93,6 +94,8 @@ def _overdue(request: httpx.Request, error: httpx.TimeoutException) -> str:
 def _said(error: httpx.RequestError) -> str:
     """Returns what the system said of a failure, else what httpx said; never a word of the event loop's machinery."""
     for cause in causes(error):
+        if isinstance(cause, ConnectionRefusedError) and cause.errno:
+            return os.strerror(cause.errno)  # asyncio has "Connect call failed" there
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         if isinstance(cause, ConnectionResetError):

@@ -85,7 +85,13 @@ class _Transport(httpx.AsyncBaseTransport):
         way = proxy, request.url.scheme == "https"
         if way not in self._ways:
             self._ways[way] = _opened(*way)
-        return await self._ways[way].handle_async_request(request)
+        try:
+            return await self._ways[way].handle_async_request(request)
+        except Exception as error:
+            # httpcore lets out what socksio says of a reply that is not of SOCKS, or that ended before it was whole.
+            if not type(error).__module__.startswith("socksio."):
+                raise
+            raise httpx.ProxyError(f"it did not answer as SOCKS5 has it: {error}", request=request) from error
 
     async def aclose(self) -> None:
         for transport in self._ways.values():

@@ -6,6 +6,7 @@ it; and a client of httpx, which alone honours them, also keeps cookies and send
 
 import ipaddress
 import os
+import re
 import urllib.request
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ import httpx
 
 from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 
-from .addresses import LAST_PORT, is_loopback
+from .addresses import LAST_PORT, has_host, is_loopback
 from .failures import SettingsFault
 
 _SCHEMES: Final = "http://, https://, socks5:// or socks5h://"
@@ -82,12 +83,15 @@ def _variable(scheme: str) -> str:
 
 
 def _proxy(value: str, variable: str) -> Proxy:
+    # Without its escape, one of `/?#` in a password ends the host there: what follows may be the rest of the password.
+    if "@" in value and "@" not in re.split(r"[/?#]", value.rpartition("://")[2])[0]:
+        raise SettingsFault(f"{variable} is not the address of a proxy: escape /, ? and # in its password, as %2F")
     try:
         address = httpx.URL(value if "://" in value else f"http://{value}")
     except httpx.InvalidURL as error:
         raise SettingsFault(f"{variable} is not the address of a proxy: {error}") from None
     shown = address.copy_with(userinfo=b"")
-    if f"{address.scheme}://" not in _SCHEMES.replace(",", "").split() or not address.host:
+    if f"{address.scheme}://" not in _SCHEMES.replace(",", "").split() or not has_host(address):
         raise SettingsFault(f"{variable} names {str(shown)!r}; a proxy begins with {_SCHEMES} and has a host")
     if (address.port or 0) > LAST_PORT:
         raise SettingsFault(f"{variable} names {str(shown)!r}; a port may be at most {LAST_PORT}")
@@ -109,7 +113,7 @@ class _Exception(NamedTuple):
         # An address of IPv6 without brackets has colons, and no port.
         if not port.isdecimal() or (":" in host and not host.endswith("]")):
             host, port = rest, ""
-        host = host.replace("[", "").replace("]", "").rstrip("/")
+        host = host.replace("[", "").replace("]", "").rstrip("/").rstrip(".")
         try:
             network = ipaddress.ip_network(host, strict=False)
         except ValueError:
