@@ -330,6 +330,20 @@ class TestExit:
         )
         assert stdout == "[]\n"
 
+    def test_what_was_to_run_at_exit_before_the_import_may_use_a_client_that_was_used(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        program = """if True:
+            import atexit, sys
+
+            atexit.register(lambda: print(client.predictions.list().items))
+            from wriftai_anyio import Client
+
+            client = Client(backend=sys.argv[1])
+            client.predictions.list()
+            """
+        assert run_python(["-c", program, backend], settings_for(sandbox)) == "[]\n"
+
 
 class TestEventLoops:
     @pytest.mark.parametrize("own", [False, True], ids=["a shared client", "a client of its own"])

@@ -66,11 +66,16 @@ def closed_error(what: str = "This client is closed. Make a new Client.") -> Bas
     Args:
         what: Its message.
     """
-    if _exit_begun.is_set() and threading.current_thread().daemon:
+    if is_daemon_at_exit():
         # Nobody waits for a daemon thread at the interpreter's exit, and nothing must be printed of it. This is the one
         # error of which Python prints nothing.
         return SystemExit(what)
     return RuntimeError(what)
+
+
+def is_daemon_at_exit() -> bool:
+    """Whether the interpreter exits, and nobody waits for this thread."""
+    return _exit_begun.is_set() and threading.current_thread().daemon
 
 
 _exit_begun = threading.Event()

@@ -33,7 +33,7 @@ import anyio
 from anyio import RunFinishedError, from_thread
 
 from .calls import Call, Caller, Started, abandon, in_worker_thread
-from .guard import closed_error, note_exit
+from .guard import closed_error, is_daemon_at_exit, note_exit
 from .loop_thread import LoopThread
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ class Portal:
 
     def _begin(self) -> LoopThread:
         with self._lock:
-            if self._stopping:
+            if self._stopping or is_daemon_at_exit():
                 raise closed_error()
             if self._loop is None:
                 self._loop = LoopThread(self._backend, self._serve)
@@ -181,6 +181,17 @@ class Portal:
             loop.request_stop()
             loop.join(LONGEST_STOP + 2)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no stop was requested."""
+        return not self._stopping
+
+    def reopen(self) -> None:
+        """Lets the next call begin anew, after a stop that nobody has asked for."""
+        if self._pid == os.getpid():
+            with self._lock:
+                self._loop, self._stopping = None, False
+
 
 _running: "weakref.WeakSet[Portal]" = weakref.WeakSet()
 
@@ -189,8 +200,12 @@ _running: "weakref.WeakSet[Portal]" = weakref.WeakSet()
 def _stop_all() -> None:
     note_exit()
     portals = list(_running)
+    left_open = [portal for portal in portals if portal.is_open]
     with contextlib.suppress(KeyboardInterrupt):  # of one who does not wait for the end; Python would print it
         for portal in portals:
             portal.request_stop()
         for portal in portals:
             portal.stop()
+        # What was registered with `atexit` before this package was imported runs after this, and may call.
+        for portal in left_open:
+            portal.reopen()
