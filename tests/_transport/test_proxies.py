@@ -9,6 +9,7 @@ import httpx
 import pytest
 from anyio import fail_after
 from anyio.abc import SocketStream
+from socksio.exceptions import ProtocolError
 
 from tests.support.clients import ID, prediction
 from tests.support.raw_server import http, raw_server
@@ -139,8 +140,7 @@ async def test_a_proxy_that_cannot_be_used_is_an_error_before_anything_is_sent(
 async def test_a_socks_proxy_that_answers_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without a socket: httpcore 1.0.9 leaves it to the garbage collector when this exchange fails.
     async def fail(*_: object) -> httpx.Response:
-        # Made here: socksio is optional.
-        raise type("ProtocolError", (Exception,), {"__module__": "socksio.exceptions"})("Malformed reply")
+        raise ProtocolError("Malformed reply")
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:s3cr3t@127.0.0.1:9")
