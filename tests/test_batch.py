@@ -12,7 +12,8 @@ import pytest
 from anyio import create_task_group, fail_after, get_running_tasks, move_on_after
 
 from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
-from tests.support.clients import threads_named, until
+from tests.support.clients import threads_named
+from tests.support.patience import PATIENCE, until_async
 from wriftai_anyio import WaitTimeoutError
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams, WaitOptions
@@ -35,7 +36,7 @@ async def test_outputs_with_long_integers_are_inputs_of_other_models(
     sandbox.models["me/power"] = lambda given: {"power": 10**given}
     options: dict[str, Any] = {"journal": tmp_path / "journal", "deduplicate": deduplicate}
     async with client_of(sandbox) as client:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             powers = outputs(await collected(client, [{"input": 5000}, {"input": 5000}, {"input": 6000}], "me/power"))
             inputs = [{"input": powers[index]} for index in range(3)]
             for _ in range(2):
@@ -84,12 +85,12 @@ class Source:
 class TestInputs:
     async def test_they_are_taken_in_only_as_results_are_taken_out(self, sandbox: Sandbox, kind: str) -> None:
         source = Source(1000)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 batch = client.predictions.async_batch(source.of_kind(kind), MODEL, max_in_flight=5, wait_options=QUICK)
                 async with batch as results:
                     for taken_out in range(3):
-                        await until(lambda taken_out=taken_out: source.taken == 5 + taken_out)  # type: ignore[misc]
+                        await until_async(lambda taken_out=taken_out: source.taken == 5 + taken_out)  # type: ignore[misc]
                         await anyio.sleep(0.01)
                         assert source.taken == 5 + taken_out
                         await anext(results)
@@ -99,7 +100,7 @@ class TestInputs:
     ) -> None:
         source = Source(5, error=KeyError("no more"))
         results: list[BatchResult] = []
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 with pytest.raises(KeyError, match="no more"):
                     async with client.predictions.async_batch(source.of_kind(kind), MODEL, wait_options=QUICK) as batch:
@@ -110,7 +111,7 @@ class TestInputs:
     async def test_their_generator_is_closed_when_the_block_is_left_early(self, sandbox: Sandbox, kind: str) -> None:
         source = Source(1000)
         inputs = source.of_kind(kind)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 async with client.predictions.async_batch(
                     inputs, MODEL, max_in_flight=5, wait_options=QUICK
@@ -127,7 +128,7 @@ class TestInputs:
                         assert each.prediction is not None
                         yield {"input": {"text": f"{each.prediction['output']}x"}}
 
-            with fail_after(30):
+            with fail_after(PATIENCE):
                 results = await collected(client, outer())
         assert sorted(outputs(results).values()) == ["T0X", "T1X", "T2X", "T3X"]
 
@@ -135,14 +136,14 @@ class TestInputs:
 @pytest.mark.anyio
 class TestResults:
     async def test_every_input_gets_its_result(self, sandbox: Sandbox) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 assert outputs(await collected(client, texts(30))) == expected(30)
         assert len(sandbox.predictions) == 30
 
     async def test_they_come_as_they_end_with_the_index_and_the_params_of_their_input(self, sandbox: Sandbox) -> None:
         inputs: list[CreatePredictionParams] = [{"input": {"seconds": seconds}} for seconds in (0.4, 0.2, 0.0)]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results = await collected(client, inputs, "sandbox/sleep")
         assert [each.index for each in results] == [2, 1, 0]
@@ -160,7 +161,7 @@ class TestResults:
             for params in reused():
                 yield params
 
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results = await collected(client, async_reused() if kind == "async" else reused(), "sandbox/echo")
         assert {each.index: each.params["input"]["n"] for each in results} == {n: n for n in range(20)}
@@ -170,14 +171,14 @@ class TestResults:
     async def test_a_bare_input_is_refused_by_the_right_form_and_nothing_is_created(
         self, sandbox: Sandbox, bare: Any
     ) -> None:
-        with fail_after(30), pytest.raises(ValueError, match='"input"'):
+        with fail_after(PATIENCE), pytest.raises(ValueError, match='"input"'):
             async with client_of(sandbox) as client:
                 await collected(client, [bare] * 3)
         assert sandbox.requests == []
 
     async def test_one_failure_does_not_stop_the_others(self, sandbox: Sandbox) -> None:
         inputs: list[Any] = [{"input": {"text": "bad"}}, {"input": {"text": "good"}}, {}, {"input": object()}]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 by_index = {each.index: each for each in await collected(client, inputs)}
         assert by_index[0].prediction is not None
@@ -189,7 +190,7 @@ class TestResults:
     async def test_a_timeout_is_that_of_each_prediction(self, sandbox: Sandbox) -> None:
         inputs: list[CreatePredictionParams] = [{"input": {"seconds": seconds}} for seconds in (0, 60)]
         options = AsyncWaitOptions(poll_interval=0.02, timeout=0.5)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 ended, late = await collected(client, inputs, "sandbox/sleep", wait_options=options)
         assert ended.prediction is not None
@@ -201,7 +202,7 @@ class TestResults:
     async def test_several_tasks_may_share_them(self, sandbox: Sandbox) -> None:
         results: list[BatchResult] = []
         async with client_of(sandbox) as client:
-            with fail_after(30):
+            with fail_after(PATIENCE):
                 async with (
                     client.predictions.async_batch(texts(20), MODEL, wait_options=QUICK) as batch,
                     create_task_group() as tasks,
@@ -219,7 +220,7 @@ class TestResults:
 @pytest.mark.anyio
 class TestLeaving:
     async def test_an_error_of_the_block_is_raised_by_itself(self, sandbox: Sandbox) -> None:
-        with fail_after(30), pytest.raises(ZeroDivisionError):
+        with fail_after(PATIENCE), pytest.raises(ZeroDivisionError):
             async with client_of(sandbox) as client, client.predictions.async_batch(texts(5), MODEL):
                 raise ZeroDivisionError
 
@@ -229,9 +230,9 @@ class TestLeaving:
     ) -> None:
         options = AsyncWaitOptions(cancel_on_exit=cancel_on_exit)
         async with client_of(sandbox) as client:
-            with fail_after(10):
+            with fail_after(PATIENCE):
                 async with client.predictions.async_batch(SLEEPS, "sandbox/sleep", wait_options=options):
-                    await until(lambda: len(sandbox.predictions) == 3)
+                    await until_async(lambda: len(sandbox.predictions) == 3)
                 cancels = [each for each in sandbox.requests if each.path.endswith("/cancel")]
                 assert len(cancels) == (3 if cancel_on_exit else 0)
 
@@ -241,7 +242,7 @@ class TestLeaving:
     ) -> None:
         before = {task.id for task in get_running_tasks()}
         journal = tmp_path / "journal" if journaled else None
-        with fail_after(10):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 with move_on_after(0.05) as scope:
                     await collected(client, SLEEPS, "sandbox/sleep", journal=journal)
@@ -252,7 +253,7 @@ class TestLeaving:
 
     async def test_a_cancel_scope_around_the_next_result_loses_none(self, sandbox: Sandbox) -> None:
         results: list[BatchResult] = []
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 async with client.predictions.async_batch(texts(20), MODEL, wait_options=QUICK) as batch:
                     while len(results) < 20:
@@ -273,7 +274,7 @@ class TestLeaving:
             batch = client.predictions.async_batch(texts(1), MODEL)
             with pytest.raises(RuntimeError, match="inside the block"):
                 await anext(batch)
-            with fail_after(30):
+            with fail_after(PATIENCE):
                 async with batch as results:
                     assert len([each async for each in results]) == 1
             with pytest.raises(RuntimeError, match="runs once"):

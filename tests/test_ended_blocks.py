@@ -7,7 +7,8 @@ import anyio
 import pytest
 from anyio import fail_after
 
-from tests.support.clients import Spelling, until
+from tests.support.clients import Spelling
+from tests.support.patience import PATIENCE, until_async
 from wriftai_anyio import Client
 from wriftai_anyio.predictions import AsyncWaitOptions
 from wriftai_anyio.sandbox import Sandbox
@@ -39,7 +40,7 @@ def used(sandbox: Sandbox, spelling: Spelling, kind: str, inside: str) -> tuple[
             return taken, list(items)
 
         async def use() -> tuple[list[Any], list[Any]]:
-            with fail_after(30):
+            with fail_after(PATIENCE):
                 async with make(client, "async_") as items:
                     taken: list[Any] = []
                     if inside == "first":
@@ -110,11 +111,11 @@ def test_a_task_that_waits_for_a_result_when_the_block_ends_is_told(sandbox: San
             errors.append(str(error))
 
     async def main() -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with Client(sandbox.access_token, sandbox.base_url) as client, anyio.create_task_group() as tasks:
                 async with client.predictions.async_batch([{"input": {"seconds": 60}}], "sandbox/sleep") as results:
                     tasks.start_soon(take, results)
-                    await until(lambda: results._receive.statistics().tasks_waiting_receive == 1)
+                    await until_async(lambda: results._receive.statistics().tasks_waiting_receive == 1)
 
     anyio.run(main)
     assert len(errors) == 1

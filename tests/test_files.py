@@ -14,7 +14,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.support.clients import TOKEN, Spelling, client_of, threads_named, until
+from tests.support.clients import TOKEN, Spelling, client_of, threads_named
+from tests.support.patience import AT_ONCE, PATIENCE, until_async
 from wriftai_anyio import APIConnectionError, Client, File, InternalServerError, PermissionDeniedError
 from wriftai_anyio._files import multipart
 from wriftai_anyio.predictions import CreatePredictionParams
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.anyio
 
 PART_SIZE = 1000
 CONTENT = os.urandom(3 * PART_SIZE + 1)
-LONGEST_LEAVE = 0.3
 """Seconds."""
 
 
@@ -362,7 +362,7 @@ async def stalled_upload(sandbox: Sandbox, client: Client, file: File) -> float:
     sandbox.fail_next("stall", times=8, method="PUT")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client.files.async_upload, file)
-        await until(lambda: any(path.startswith("/store/") for path in paths(sandbox)))
+        await until_async(lambda: any(path.startswith("/store/") for path in paths(sandbox)))
         cancelled = time.perf_counter()
         tasks.cancel_scope.cancel()
     return time.perf_counter() - cancelled
@@ -372,7 +372,7 @@ async def test_cancelled_upload_ends_at_once_and_leaves_nothing_open(sandbox: Sa
     path = as_path(tmp_path)
     threads = threads_named("wriftai_anyio files")
     async with client_for(sandbox) as client:
-        assert await stalled_upload(sandbox, client, File(path)) < LONGEST_LEAVE
+        assert await stalled_upload(sandbox, client, File(path)) < AT_ONCE
     assert threads_named("wriftai_anyio files") <= threads
     assert descriptors_of(path) == 0
     assert not is_completed(sandbox)
@@ -385,18 +385,18 @@ async def test_upload_of_a_stream_that_hangs_can_be_cancelled(sandbox: Sandbox) 
     class Hanging(Pipe):
         def readinto(self, buffer: Any) -> int:
             hanging.set()
-            assert go_on.wait(10)
+            assert go_on.wait(PATIENCE)
             return 0
 
     async with client_for(sandbox) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(client.files.async_upload, File(Hanging(b"")))
-        await until(hanging.is_set)
+        await until_async(hanging.is_set)
         began = time.perf_counter()
         tasks.cancel_scope.cancel()
-    assert time.perf_counter() - began < LONGEST_LEAVE
+    assert time.perf_counter() - began < AT_ONCE
     (thread,) = threads_named("wriftai_anyio files") - threads
     go_on.set()
-    await until(lambda: not thread.is_alive())
+    await until_async(lambda: not thread.is_alive())
 
 
 async def test_spool_is_on_disk_and_is_closed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

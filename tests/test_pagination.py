@@ -4,7 +4,6 @@ import gc
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
@@ -12,14 +11,12 @@ import httpx
 import pytest
 
 from tests.support.clients import Script, Spelling, client_of, never
+from tests.support.patience import PATIENCE, until
 from wriftai_anyio import APIResponseError, Client, UnprocessableEntityError, WriftAIError
 from wriftai_anyio.pagination import MOST_EMPTY_PAGES, AsyncItems
 from wriftai_anyio.variables import Variable
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 5.0
-"""Seconds that anything here may take at most."""
 
 
 def page(*names: str, following: str | None = None) -> httpx.Response:
@@ -34,13 +31,6 @@ FIRST, SECOND, THIRD = page("a", "b", following="2"), page("c", following="3"), 
 
 def queries(script: Script) -> list[str]:
     return [request.url.query.decode() for request in script.requests]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come to be"
-        time.sleep(0.002)
 
 
 class TestBothSpellings:

@@ -6,17 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from tests.support.patience import PATIENCE, until
 from tests.support.subprocesses import run_python, settings_for
 from wriftai_anyio.sandbox import Sandbox
-
-PATIENCE = 20.0
-"""Seconds that a process may take at most."""
 
 PROLOGUE = """
 import asyncio, os, signal, sys, threading, time, warnings
@@ -119,13 +116,6 @@ class Running:
         _, stderr = self._process.communicate()
         self._watchdog.cancel()
         return self._process.returncode, stdout.strip(), stderr
-
-
-def until(condition: Callable[[], object]) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come to be"
-        time.sleep(0.005)
 
 
 def until_requested(sandbox: Sandbox, method: str, path: str) -> None:
@@ -435,7 +425,7 @@ class TestFork:
             child = os.fork()
             answer = predictions.create(WORDS, "sandbox/word-count", wait=True)["output"]["be"]
             if not child:
-                signal.alarm(10)
+                signal.alarm(50)
                 try:
                     list(stream)
                 except RuntimeError as error:
@@ -464,7 +454,7 @@ class TestFork:
             for _ in range(3):
                 child = os.fork()
                 if not child:
-                    signal.alarm(10)
+                    signal.alarm(50)
                     predictions.list()
                     sys.exit(0)
                 assert os.waitpid(child, 0)[1] == 0
@@ -499,10 +489,10 @@ class TestFork:
             first = threading.Thread(target=predictions.list)
             first.start()
             for _ in range(3):
-                moments.get(timeout=10)
+                moments.get(timeout=50)
                 child = os.fork()
                 if not child:
-                    signal.alarm(10)
+                    signal.alarm(50)
                     # It takes the name of the thread that stayed behind, to which locks are open.
                     threading.Thread(target=time.sleep, args=(20,), daemon=True).start()
                     predictions.list()
@@ -529,7 +519,7 @@ class TestFork:
             held.wait()
             child = os.fork()
             if not child:
-                signal.alarm(10)
+                signal.alarm(50)
                 predictions.list()
                 sys.exit(0)
             free.set()

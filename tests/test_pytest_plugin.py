@@ -15,7 +15,7 @@ ARGUMENTS = (
     *("-p", "anyio", "-p", "trio", "-p", "wriftai_anyio.pytest_plugin"),
     *("-W", "error", "--strict-markers", "--strict-config", "--assert=plain"),
 )
-LONGEST = 10.0
+LONGEST = 30.0
 """Seconds for tests that would take minutes, were their time not scaled."""
 
 Run = Callable[..., pytest.RunResult]

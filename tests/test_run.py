@@ -11,7 +11,8 @@ import pytest
 from anyio import fail_after
 from pydantic import ValidationError
 
-from tests.support.clients import Spelling, until
+from tests.support.clients import Spelling
+from tests.support.patience import PATIENCE, until_async
 from tests.support.subprocesses import run_python
 from wriftai_anyio import (
     BatchStoppedError,
@@ -193,7 +194,7 @@ def mapped(client: Client, spelling: Spelling, *args: Any, **options: Any) -> li
             return list(outputs)
 
     async def run() -> list[Any]:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client.async_map(*args, **options) as outputs:
                 return [each async for each in outputs]
 
@@ -288,7 +289,7 @@ class TestMap:
             for output in client.map("sandbox/echo", inputs(), max_in_flight=3):
                 assert output == 0
                 break
-            anyio.run(until, lambda: closed == [True])
+            anyio.run(until_async, lambda: closed == [True])
             created = len(sandbox.predictions)
-            anyio.run(until, lambda: client.rate_limits.creates.queued == 0)
+            anyio.run(until_async, lambda: client.rate_limits.creates.queued == 0)
             assert created < 20

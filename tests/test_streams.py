@@ -28,6 +28,7 @@ from tests.support.event_server import (
     streams,
     whole,
 )
+from tests.support.patience import PATIENCE
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError
 from wriftai_anyio._predictions.event_reader import READ_AHEAD, READ_AHEAD_SIZE
 from wriftai_anyio._transport import retries
@@ -335,14 +336,14 @@ def test_leaving_the_block_early_frees_the_connection(held: EventServer, spellin
         async with client.predictions.async_stream(ID) as stream:
             async for _ in stream:
                 break
-        assert await anyio.to_thread.run_sync(held.left.wait, 2)
+        assert await anyio.to_thread.run_sync(held.left.wait, PATIENCE)
 
     with client_of(held, spelling) as client:
         if spelling.blocking:
             with client.predictions.stream(ID) as stream:
                 for _ in stream:
                     break
-            assert held.left.wait(2)
+            assert held.left.wait(PATIENCE)
         else:
             anyio.run(leave_early, backend=spelling.backend)
     assert len(held.requests) == 1
@@ -366,7 +367,7 @@ def test_a_closed_stream_gives_what_it_has_read_and_ends(held: EventServer, spel
         else:
             received = anyio.run(read_and_close, backend=spelling.backend)
     assert received in (["1"], ["1", "2"])
-    assert held.left.wait(2)
+    assert held.left.wait(PATIENCE)
 
 
 def test_closing_in_another_thread_ends_a_blocking_read(held: EventServer) -> None:
@@ -376,7 +377,7 @@ def test_closing_in_another_thread_ends_a_blocking_read(held: EventServer) -> No
         closer = threading.Timer(0.05, stream.close)
         closer.start()
         assert list(stream) == []
-        closer.join(5)
+        closer.join(PATIENCE)
     assert received == ["1", "2"]
 
 
@@ -386,7 +387,7 @@ def test_closing_in_another_thread_ends_a_blocking_read_that_has_no_answer_yet()
         closer = threading.Timer(0.05, stream.close)
         closer.start()
         assert list(stream) == []
-        closer.join(5)
+        closer.join(PATIENCE)
         assert not closer.is_alive()
 
 
@@ -446,7 +447,7 @@ def test_threads_may_share_a_blocking_stream() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(PATIENCE)
     assert sorted(received, key=int) == [str(number) for number in range(1, len(outputs) + 3)]
 
 

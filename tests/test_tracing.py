@@ -19,6 +19,7 @@ from opentelemetry.trace import StatusCode
 from tests.support.clients import ID, Answer, Script, Spelling, answer, client_of, never, prediction
 from tests.support.event_server import events as stream_events
 from tests.support.event_server import streams
+from tests.support.patience import PATIENCE
 from tests.support.spans import Spans, attributes, events, is_child
 from tests.support.subprocesses import run_python
 from wriftai_anyio import Client, CreateOutcomeUnknown, UnprocessableEntityError, WaitTimeoutError
@@ -31,7 +32,6 @@ pytestmark = pytest.mark.anyio
 MODEL = "sandbox/echo"
 PARAMS: Any = {"input": "hello"}
 AT_ONCE = AsyncWaitOptions(poll_interval=0.0)
-LONGEST = 10.0
 """Seconds."""
 
 
@@ -56,7 +56,7 @@ class Stall:
 
     async def leave(self, call: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Makes a call, and leaves it when it waits for this answer."""
-        with fail_after(LONGEST):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 tasks.start_soon(call)
                 await self._reached.wait()
@@ -231,7 +231,7 @@ class TestLeaving:
             return answer()
 
         client = client_of(Script(forever=ended), tracer=spans.tracer)
-        with fail_after(LONGEST):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 tasks.start_soon(client.predictions.async_wait, ID, AT_ONCE)
                 with move_on_after(0.01):

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from tests.support.clients import BASE_URL, ID, prediction
+from tests.support.patience import PATIENCE
 from tests.support.signing import SECRET, signed
 from wriftai_anyio.predictions import PredictionWithIO
 from wriftai_anyio.webhooks import SIGNATURE_HEADER, WebhookReceiver
@@ -71,7 +72,7 @@ async def post(app: Callable[..., Any], body: bytes, **headers: str) -> httpx.Re
 
 async def request(app: Callable[..., Any], method: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://receiver") as client:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             return await client.request(method, "/webhook", content=body, headers=headers)
 
 
@@ -376,7 +377,7 @@ async def served(
     receiver: WebhookReceiver, receive: Callable[[], Any], signature: str = "", sent: list[Message] | None = None
 ) -> list[Message]:
     collected: list[Message] = [] if sent is None else sent
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         await receiver(http_scope(signature), receive, collector(collected))
     return collected
 
@@ -385,7 +386,7 @@ async def served(
 async def serving(receiver: WebhookReceiver, body: bytes) -> AsyncIterator[Any]:
     """Serves one request beside the caller, who gets the messages as they are sent."""
     send, answers = anyio.create_memory_object_stream[Message](10)
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(receiver, http_scope(signed(body)), once(body), send.send)
             yield answers

@@ -10,6 +10,7 @@ import pytest
 from anyio import fail_after
 
 from tests.support.batches import MODEL, QUICK, client_of, collected, expected, outputs, texts, upper
+from tests.support.patience import PATIENCE
 from wriftai_anyio import BatchStoppedError, CreateOutcomeUnknown, File
 from wriftai_anyio.batch import BatchResult
 from wriftai_anyio.predictions import WaitOptions
@@ -44,7 +45,7 @@ class TestMaxFailures:
     async def test_where_all_fail_no_more_are_created_than_may(
         self, sandbox: Sandbox, journal: Path, journaled: bool
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results, error = await until_stopped(
                     client, [BAD] * 100, max_failures=3, journal=journal if journaled else None
@@ -61,7 +62,7 @@ class TestMaxFailures:
                 taken[params["input"]["text"]] += 1
                 yield params
 
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results, error = await until_stopped(client, inputs(), max_failures=2, max_in_flight=4)
         assert error.failures["failed"] >= 2
@@ -72,14 +73,14 @@ class TestMaxFailures:
     async def test_errors_count_too(self, sandbox: Sandbox) -> None:
         sandbox.fail_next(403, method="POST", times=100)
         inputs: Any = [{"input": {1}}, *texts(50)]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 _, error = await until_stopped(client, inputs, max_failures=3)
         assert error.failures == {"ValueError": 1, "PermissionDeniedError": 2}
         assert len(sandbox.requests) == 2
 
     async def test_fewer_do_not_stop_it(self, sandbox: Sandbox) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results = await collected(client, [BAD, *texts(20)], max_failures=2)
         assert len(results) == 21
@@ -89,7 +90,7 @@ class TestMaxFailures:
         self, sandbox: Sandbox, journal: Path, journaled: bool
     ) -> None:
         inputs = [*[BAD] * 30, *texts(5), {"input": {"text": "bad", "more": 1}}, *texts(40)[5:]]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results, error = await until_stopped(
                     client,
@@ -105,7 +106,7 @@ class TestMaxFailures:
 
     async def test_with_the_journal_it_goes_on(self, sandbox: Sandbox, journal: Path) -> None:
         inputs = [*[BAD] * 3, *texts(10)]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await until_stopped(client, inputs, max_failures=3, journal=journal)
                 assert len(sandbox.predictions) == 3
@@ -133,7 +134,7 @@ class TestMaxFailures:
 class TestRetryFailed:
     async def test_what_failed_is_created_again_and_the_rest_is_kept(self, sandbox: Sandbox, journal: Path) -> None:
         inputs = [BAD, *texts(3)[1:]]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, inputs, journal=journal)
                 assert len(sandbox.predictions) == 3
@@ -149,7 +150,7 @@ class TestRetryFailed:
     async def test_what_was_cancelled_is_created_again(self, sandbox: Sandbox, journal: Path) -> None:
         inputs: Any = [{"input": {"seconds": 60}}]
         async with client_of(sandbox) as client:
-            with fail_after(30):
+            with fail_after(PATIENCE):
                 batch = client.predictions.async_batch(inputs, "sandbox/sleep", journal=journal, wait_options=QUICK)
                 async with batch as results:
                     while not sandbox.predictions:
@@ -166,7 +167,7 @@ class TestRetryFailed:
     async def test_one_whose_answer_is_lost_when_it_is_tried_again_is_unknown(
         self, sandbox: Sandbox, journal: Path
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, [BAD], journal=journal)
                 sandbox.fail_next("drop_after", method="POST")
@@ -210,7 +211,7 @@ class TestDeduplicate:
         inputs: Any = [*texts(3), {"input": {"text": "t0"}, "validate_input": None}, *texts(3), BAD, BAD]
         inputs[3].pop("validate_input")
         path = journal if journaled else None
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 for _ in range(1 + journaled):
                     results = await collected(client, inputs, deduplicate=True, journal=path, max_in_flight=2)
@@ -221,7 +222,7 @@ class TestDeduplicate:
 
     async def test_each_result_is_its_own(self, sandbox: Sandbox) -> None:
         sandbox.models["me/list"] = lambda value: [value]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 batch = client.predictions.async_batch(
                     [{"input": 1}] * 3, "me/list", deduplicate=True, max_in_flight=1, wait_options=QUICK
@@ -234,14 +235,14 @@ class TestDeduplicate:
 
     async def test_a_deeply_nested_result_is_given_to_each(self, sandbox: Sandbox) -> None:
         sandbox.models["me/deep"] = lambda _: nested(600)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results = await collected(client, [{"input": 1}] * 2, "me/deep", deduplicate=True, max_in_flight=1)
         assert [depth_of(each.prediction["output"]) for each in results if each.prediction] == [600, 600]
 
     async def test_an_error_is_that_of_all(self, sandbox: Sandbox) -> None:
         sandbox.fail_next("drop_after", method="POST")
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results = await collected(client, texts(1) * 3, deduplicate=True)
         assert [type(each.error) for each in results] == [CreateOutcomeUnknown] * 3
@@ -252,7 +253,7 @@ class TestDeduplicate:
         with (tmp_path / "file").open("rb") as stream:
             inputs: Any = [{"input": each} for each in (File(b"a"), File(b"a"), File(b"b"), tmp_path / "file")]
             inputs += [{"input": tmp_path / "file"}, {"input": stream}, {"input": stream}]
-            with fail_after(30):
+            with fail_after(PATIENCE):
                 async with client_of(sandbox) as client:
                     results = await collected(client, inputs, "sandbox/echo", deduplicate=True, max_in_flight=1)
         assert [each.error for each in results] == [None] * 7

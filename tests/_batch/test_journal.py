@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from tests.support import clients as support
 from tests.support.batches import MODEL, QUICK, SLEEPS, client_of, collected, expected, outputs, texts, upper
-from tests.support.clients import ID, TOKEN, until
+from tests.support.clients import ID, TOKEN
 from tests.support.fuzzing import fuzzed
+from tests.support.patience import PATIENCE, until_async
 from tests.support.subprocesses import run_python
 from wriftai_anyio import APIConnectionError, BatchJournalError, CreateOutcomeUnknown, File
 from wriftai_anyio._batch.digest import digest
@@ -62,7 +63,7 @@ def unknown(journal: Path) -> int:
 @pytest.mark.anyio
 class TestGoingOn:
     async def test_a_run_goes_on_where_one_was_left(self, sandbox: Sandbox, journal: Path) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 batch = client.predictions.async_batch(
                     texts(40), MODEL, journal=journal, max_in_flight=5, wait_options=QUICK
@@ -79,7 +80,7 @@ class TestGoingOn:
         assert len(sandbox.predictions) == 40
 
     async def test_more_inputs_may_come_after_those_of_the_last_run(self, sandbox: Sandbox, journal: Path) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 for count in (3, 10):
                     assert outputs(await collected(client, texts(count), journal=journal)) == expected(count)
@@ -89,7 +90,7 @@ class TestGoingOn:
         self, sandbox: Sandbox, journal: Path
     ) -> None:
         sandbox.fail_next("drop_after", method="POST")
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 for again, kind in ((False, CreateOutcomeUnknown), (False, CreateOutcomeUnknown), (True, type(None))):
                     results = await collected(client, texts(1), journal=journal, recreate_unknown=again)
@@ -99,7 +100,7 @@ class TestGoingOn:
     async def test_what_is_unknown_stays_so_where_creating_it_again_is_refused(
         self, sandbox: Sandbox, journal: Path
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 for fault, again in (("drop_after", False), (403, True)):
                     sandbox.fail_next(fault, method="POST")  # type: ignore[arg-type]
@@ -110,7 +111,7 @@ class TestGoingOn:
 
     async def test_what_was_refused_is_tried_again_by_the_next_run(self, sandbox: Sandbox, journal: Path) -> None:
         sandbox.fail_next(403, method="POST")
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 for succeeds in (False, True):
                     results = await collected(client, texts(1), journal=journal)
@@ -119,7 +120,7 @@ class TestGoingOn:
     async def test_what_did_not_reach_the_server_is_created_by_the_next_run(
         self, sandbox: Sandbox, journal: Path
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             with Sandbox(access_token=TOKEN) as gone:
                 pass
             async with client_of(gone, max_retries=0) as client:
@@ -130,7 +131,10 @@ class TestGoingOn:
 
     async def test_leaving_while_most_wait_for_the_rate_limit_leaves_nothing_unknown(self, journal: Path) -> None:
         limits = RateLimits(creates=80, others=80)
-        with Sandbox({MODEL: upper}, access_token=f"{TOKEN}-limited", rate_limits=limits) as sandbox, fail_after(30):
+        with (
+            Sandbox({MODEL: upper}, access_token=f"{TOKEN}-limited", rate_limits=limits) as sandbox,
+            fail_after(PATIENCE),
+        ):
             async with client_of(sandbox) as client:
                 batch = client.predictions.async_batch(texts(60), MODEL, journal=journal, wait_options=QUICK)
                 async with batch as results:
@@ -152,7 +156,7 @@ class TestGoingOn:
         change = Journal.change
         monkeypatch.setattr(Journal, "change", note_and_change)
         limits = RateLimits(creates=20, others=80)
-        with Sandbox({MODEL: upper}, access_token=f"{TOKEN}-slow", rate_limits=limits) as sandbox, fail_after(30):
+        with Sandbox({MODEL: upper}, access_token=f"{TOKEN}-slow", rate_limits=limits) as sandbox, fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 batch = client.predictions.async_batch(texts(100), MODEL, journal=journal, wait_options=QUICK)
                 async with batch as results:
@@ -174,9 +178,9 @@ class TestGoingOn:
             raise httpx.ConnectError("nobody is there")
 
         client = support.client_of(support.Script(forever=fail))
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client, client.predictions.async_batch(texts(3), MODEL, journal=journal):
-                await until(lambda: attempts >= 3)
+                await until_async(lambda: attempts >= 3)
                 await anyio.sleep(0.02)
         assert unknown(journal) == 0
 
@@ -185,11 +189,11 @@ class TestGoingOn:
     ) -> None:
         sandbox.fail_next("delay", method="POST", times=3, delay=0.2)
         options = AsyncWaitOptions(cancel_on_exit=True)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 batch = client.predictions.async_batch(SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
                 async with batch:
-                    await until(lambda: len(sandbox.requests) == 3)
+                    await until_async(lambda: len(sandbox.requests) == 3)
                 created = {each["id"] for each in sandbox.predictions}
                 again = await collected(client, SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
         assert created
@@ -199,7 +203,7 @@ class TestGoingOn:
         self, sandbox: Sandbox, journal: Path
     ) -> None:
         options = AsyncWaitOptions(poll_interval=0.2)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results = await collected(client, texts(10), journal=journal, wait_options=options)
         assert outputs(results) == expected(10)
@@ -210,7 +214,7 @@ class TestGoingOn:
     ) -> None:
         options = AsyncWaitOptions(poll=False)
         found: list[dict[int, str]] = []
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 for _ in range(2):
                     results = await collected(client, SLEEPS, "sandbox/sleep", journal=journal, wait_options=options)
@@ -300,7 +304,7 @@ class TestDamage:
     async def test_a_damaged_row_is_said_to_be_damaged(
         self, sandbox: Sandbox, journal: Path, column: str, value: object
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, texts(2), journal=journal)
                 write(journal, f"UPDATE entries SET {column} = ? WHERE number = 1", value)
@@ -312,7 +316,7 @@ class TestDamage:
     async def test_a_damaged_time_of_a_create_is_said_to_be_damaged(
         self, sandbox: Sandbox, journal: Path, sent_at: object
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, texts(1), journal=journal)
                 write(journal, "UPDATE entries SET prediction_id = NULL, result = NULL, sent_at = ?", sent_at)
@@ -332,7 +336,7 @@ class TestDamage:
         ],
     )
     async def test_a_stranger_s_schema_does_not_run(self, sandbox: Sandbox, journal: Path, statement: str) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, texts(1), journal=journal)
                 write(journal, statement)
@@ -341,7 +345,7 @@ class TestDamage:
         assert len(sandbox.predictions) == 1
 
     async def test_a_view_in_place_of_the_table_does_not_run(self, sandbox: Sandbox, journal: Path) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, texts(1), journal=journal)
                 write(journal, "ALTER TABLE entries RENAME TO e")
@@ -356,7 +360,7 @@ class TestDamage:
     async def test_statistics_of_sqlite_and_a_journal_made_smaller_are_fine(
         self, sandbox: Sandbox, journal: Path
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 before = await collected(client, texts(2), journal=journal)
                 write(journal, "ANALYZE")
@@ -451,7 +455,7 @@ class TestRefusing:
     async def test_it_is_left_as_it_was_and_nothing_is_sent(
         self, sandbox: Sandbox, journal: Path, change: Callable[[Path], dict[str, Any]], problem: str
     ) -> None:
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, texts(2), journal=journal)
                 options = {"inputs": texts(30), **change(journal)}
@@ -465,7 +469,7 @@ class TestRefusing:
         self, sandbox: Sandbox, journal: Path
     ) -> None:
         sandbox.fail_next(403, method="POST", times=2)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 await collected(client, texts(3), journal=journal)
                 created = len(sandbox.predictions)
@@ -490,14 +494,14 @@ class TestRefusing:
 
         monkeypatch.setattr(Journal, "change", fail)
         async with client_of(sandbox) as client:
-            with fail_after(30), pytest.raises(BatchJournalError, match="full"):
+            with fail_after(PATIENCE), pytest.raises(BatchJournalError, match="full"):
                 await collected(client, texts(20), journal=journal)
         assert sandbox.requests == []
 
     async def test_one_in_use_is_refused_by_this_process_and_by_others(self, sandbox: Sandbox, journal: Path) -> None:
         program = "import sys; from wriftai_anyio._batch.journal import Journal; Journal(sys.argv[1])"
         command = [sys.executable, "-c", program, str(journal)]
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 async with client.predictions.async_batch(texts(1), MODEL, journal=journal):
                     with pytest.raises(BatchJournalError, match="in use"):
@@ -550,7 +554,7 @@ class TestInputs:
         circle.append(circle)
         inputs: list[Any] = [{"input": object()}, {"input": circle}, {"input": {1: 1, "1": 1}}, *texts(1)]
         inputs.append({"input": {"text": File(BytesIO(b"content"))}})
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 results = {each.index: each for each in await collected(client, inputs, journal=journal)}
         assert [type(results[index].error) for index in range(5)] == [ValueError] * 3 + [type(None), ValueError]
@@ -563,7 +567,7 @@ class TestInputs:
             yield {"input": {"file": File(content)}}
 
         (tmp_path / "file").write_bytes(b"of a path")
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with client_of(sandbox) as client:
                 for _ in range(2):
                     results = await collected(client, inputs(b"bytes"), "sandbox/echo", journal=journal)

@@ -10,6 +10,7 @@ from anyio import fail_after
 
 from tests.support.batches import QUICK, collected
 from tests.support.clients import ID, Answer, Script, answer, client_of
+from tests.support.patience import PATIENCE
 from wriftai_anyio import BatchJournalError
 from wriftai_anyio._batch.journal import Change, Journal, created
 from wriftai_anyio.batch import BatchResult
@@ -31,7 +32,7 @@ async def test_a_prediction_that_only_its_address_names_is_followed_and_kept(tmp
         assert [json.loads(body) for body in script.bodies if body] in ([], [{"model": "o/n", "input": 1}])
         return result, script.paths
 
-    with fail_after(30):
+    with fail_after(PATIENCE):
         seen = [] if poll else [answer("started")]
         first, sent = await run(LOST, *seen, answer(), options=AsyncWaitOptions(0.02, poll=poll))
         assert sent == ["POST /predictions", f"GET /predictions/{ID}"]
@@ -67,6 +68,6 @@ async def test_after_a_change_that_was_not_written_none_is(tmp_path: Path, monke
     monkeypatch.setattr(Journal, "change", change_or_fail)
     inputs = [{"input": number} for number in range(3)]
     async with client_of(Script(forever=together)) as client:
-        with fail_after(30), pytest.raises(BatchJournalError, match="full"):
+        with fail_after(PATIENCE), pytest.raises(BatchJournalError, match="full"):
             await collected(client, inputs, "o/n", journal=tmp_path / "journal", max_in_flight=3)
     assert len(failed) == 1

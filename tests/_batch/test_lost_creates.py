@@ -10,6 +10,7 @@ import pytest
 from anyio import fail_after
 
 from tests.support.batches import MODEL, client_of, collected, texts, upper
+from tests.support.patience import PATIENCE
 from wriftai_anyio import CreateOutcomeUnknown
 from wriftai_anyio._batch import lost_creates
 from wriftai_anyio._batch.lost_creates import find_lost_creates
@@ -55,7 +56,7 @@ async def resume(
 
 @pytest.mark.parametrize("again", [False, True])
 async def test_what_was_created_is_found_and_not_created_again(sandbox: Sandbox, journal: Path, again: bool) -> None:
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop_after", texts(3))
         for _ in range(2):
             assert await resume(sandbox, journal, texts(3), again=again) == ["T0", "T1", "T2"]
@@ -66,14 +67,14 @@ async def test_an_input_with_a_long_integer_is_found_too(sandbox: Sandbox, journ
     inputs: list[CreatePredictionParams] = [
         {"input": {"text": f"t{number}", "n": 10**5000 + number}} for number in (0, 1)
     ]
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop_after", inputs)
         assert await resume(sandbox, journal, inputs) == ["T0", "T1"]
     assert len(sandbox.predictions) == 2
 
 
 async def test_what_was_not_created_stays_unknown_unless_it_may_be_created(sandbox: Sandbox, journal: Path) -> None:
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop", texts(1))
         assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
         assert await resume(sandbox, journal, texts(1), again=True) == ["T0"]
@@ -82,7 +83,7 @@ async def test_what_was_not_created_stays_unknown_unless_it_may_be_created(sandb
 
 async def test_equal_inputs_find_a_prediction_each(sandbox: Sandbox, journal: Path) -> None:
     twins = [*texts(1), *texts(1)]
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop_after", twins)
         assert await resume(sandbox, journal, twins) == ["T0", "T0"]
     assert len(sandbox.predictions) == 2
@@ -92,7 +93,7 @@ async def test_equal_inputs_find_a_prediction_each(sandbox: Sandbox, journal: Pa
 
 async def test_the_prediction_of_an_equal_input_is_not_taken_for_it(sandbox: Sandbox, journal: Path) -> None:
     twins = [*texts(1), *texts(1)]
-    with fail_after(30):
+    with fail_after(PATIENCE):
         async with client_of(sandbox) as client:
             await collected(client, twins[:1], journal=journal)
             sandbox.fail_next("drop", method="POST")
@@ -102,7 +103,7 @@ async def test_the_prediction_of_an_equal_input_is_not_taken_for_it(sandbox: San
 
 
 async def test_what_cannot_be_it_is_not_taken_for_it(sandbox: Sandbox, journal: Path) -> None:
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop", texts(1))
         async with client_of(sandbox) as client:
             await client.predictions.async_create(texts(1)[0], "me/other")
@@ -115,7 +116,7 @@ async def test_what_a_server_tells_too_little_of_is_not_taken_for_it(
     sandbox: Sandbox, journal: Path, told: str
 ) -> None:
     bare = f'{{"id": "bare", "status": "succeeded"{told}}}'
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop_after", texts(1))
         sandbox.fail_next(200, method="GET", path="/predictions", body=f'{{"items": [{bare}]}}')
         sandbox.fail_next(200, method="GET", path="/predictions/bare", body=bare)
@@ -123,7 +124,7 @@ async def test_what_a_server_tells_too_little_of_is_not_taken_for_it(
 
 
 async def test_what_is_older_than_the_create_is_not_looked_at(sandbox: Sandbox, journal: Path) -> None:
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop_after", texts(1))
         with closing(sqlite3.connect(journal)) as database, database:
             database.execute("UPDATE entries SET sent_at = '2999-01-01T00:00:00+00:00'")
@@ -132,7 +133,7 @@ async def test_what_is_older_than_the_create_is_not_looked_at(sandbox: Sandbox, 
 
 
 async def test_nothing_is_asked_where_nothing_is_unknown(sandbox: Sandbox, journal: Path) -> None:
-    with fail_after(30):
+    with fail_after(PATIENCE):
         assert await resume(sandbox, journal, texts(2)) == ["T0", "T1"]
         requests = len(sandbox.requests)
         assert await resume(sandbox, journal, texts(2)) == ["T0", "T1"]
@@ -142,7 +143,7 @@ async def test_nothing_is_asked_where_nothing_is_unknown(sandbox: Sandbox, journ
 async def test_api_that_refuses_to_tell_leaves_it_unknown(
     sandbox: Sandbox, journal: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with fail_after(30):
+    with fail_after(PATIENCE):
         await lose(sandbox, journal, "drop_after", texts(1))
         sandbox.fail_next(403, method="GET", path="/predictions")
         assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]

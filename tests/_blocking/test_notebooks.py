@@ -18,12 +18,10 @@ from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 
-from tests.sandbox.helpers import until
+from tests.support.patience import PATIENCE, until
 from tests.support.subprocesses import CHECKOUT, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
-DEADLINE = 20.0
-"""Seconds for a cell, and for the start of a kernel, on a machine that does much else."""
 EXAMPLE = CHECKOUT / "examples" / "notebook.ipynb"
 SETUP = """
 from wriftai_anyio import Client
@@ -74,7 +72,7 @@ class Notebook:
                 case "error":
                     cell.error = content["ename"]
 
-        reply = self.kernel.execute_interactive(code, output_hook=note, timeout=DEADLINE, allow_stdin=False)
+        reply = self.kernel.execute_interactive(code, output_hook=note, timeout=PATIENCE, allow_stdin=False)
         cell.ended = reply["content"]["status"]
         return cell
 
@@ -116,7 +114,7 @@ def started(folder: Path) -> Iterator[Notebook]:
         kernel = manager.blocking_client()
         kernel.start_channels()
         try:
-            kernel.wait_for_ready(timeout=DEADLINE)
+            kernel.wait_for_ready(timeout=PATIENCE)
             yield Notebook(kernel, sandbox)
         finally:
             kernel.stop_channels()
@@ -162,7 +160,7 @@ def test_a_stream_shows_as_it_comes(notebook: Notebook, loop_over: str) -> None:
         for word in ("to", "be", "or", "not"):
             notebook.printed.clear()
             yield word
-            with anyio.fail_after(DEADLINE / 4):
+            with anyio.fail_after(PATIENCE / 4):
                 while not notebook.printed.is_set():
                     await anyio.sleep(0.01)
 
@@ -213,7 +211,7 @@ def test_the_example_runs_from_its_first_cell_to_its_last(folder: Path, monkeypa
         for name, value in settings_for(sandbox).items():
             monkeypatch.setenv(name, value)
         example = read_example()
-        NotebookClient(example, timeout=DEADLINE, resources={"metadata": {"path": EXAMPLE.parent}}).execute()
+        NotebookClient(example, timeout=PATIENCE, resources={"metadata": {"path": EXAMPLE.parent}}).execute()
         assert {each["status"] for each in sandbox.predictions} == {"succeeded"}
     printed = [output for cell in example.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in printed if output.get("name") == "stderr"] == []

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from tests.support.clients import until
+from tests.support.patience import PATIENCE, until_async
 from wriftai_anyio._concurrency.call_soon import CallSoon
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def test_calls_of_another_thread_come_in_order_on_the_event_loops_own(star
         came.append((number, threading.current_thread()))
 
     await to_thread.run_sync(send)
-    await until(lambda: len(came) == 500)
+    await until_async(lambda: len(came) == 500)
     assert came == [(number, threading.current_thread()) for number in range(500)]
     assert started_threads == []
 
@@ -48,7 +48,7 @@ async def test_a_call_of_the_event_loops_own_thread_does_not_happen_inside_its_c
     came: list[int] = []
     CallSoon()(partial(came.append, 1))
     assert came == []
-    await until(lambda: came == [1])
+    await until_async(lambda: came == [1])
 
 
 async def test_nobody_waits_for_an_event_loop_that_is_busy() -> None:
@@ -62,9 +62,9 @@ async def test_nobody_waits_for_an_event_loop_that_is_busy() -> None:
         sent.set()
 
     threading.Thread(target=send).start()
-    assert sent.wait(10)  # this thread is the event loop's
+    assert sent.wait(PATIENCE)  # this thread is the event loop's
     assert came == []
-    await until(lambda: len(came) == 10)
+    await until_async(lambda: len(came) == 10)
 
 
 async def test_what_is_called_may_ask_anyio_for_the_time_and_wake_tasks() -> None:
@@ -80,7 +80,7 @@ async def test_what_is_called_may_ask_anyio_for_the_time_and_wake_tasks() -> Non
         contextvars.Context().run(call_soon, call)
 
     await to_thread.run_sync(from_a_context_that_knows_no_event_loop)
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         await event.wait()
     assert times[0] <= anyio.current_time()
 

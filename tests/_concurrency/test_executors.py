@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from wriftai_anyio._concurrency.executors import MOST_THREADS, DaemonExecutor, replaces_refusing_executor
 
 
@@ -15,9 +16,9 @@ def fail() -> None:
 
 def test_outcomes_come_back() -> None:
     executor = DaemonExecutor()
-    assert executor.submit(max, 1, 2).result(10) == 2
+    assert executor.submit(max, 1, 2).result(PATIENCE) == 2
     with pytest.raises(LookupError, match="as told"):
-        executor.submit(fail).result(10)
+        executor.submit(fail).result(PATIENCE)
 
 
 def test_functions_run_in_a_bounded_number_of_daemon_threads() -> None:
@@ -26,7 +27,7 @@ def test_functions_run_in_a_bounded_number_of_daemon_threads() -> None:
 
     def work() -> None:
         threads.add(threading.current_thread())
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
 
     executor = DaemonExecutor()
     futures = [executor.submit(work) for _ in range(3 * MOST_THREADS)]
@@ -36,7 +37,7 @@ def test_functions_run_in_a_bounded_number_of_daemon_threads() -> None:
     assert all(thread.daemon for thread in threads)
     assert len(threads) <= MOST_THREADS
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

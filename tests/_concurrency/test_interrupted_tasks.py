@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.support.clients import ID, Script, answer, client_of, never, prediction
+from tests.support.patience import PATIENCE
 from wriftai_anyio import Client
 from wriftai_anyio._concurrency.cancellation import LONGEST_FINISH
 from wriftai_anyio._concurrency.gather import side_by_side
@@ -92,9 +93,9 @@ def test_a_cancellation_while_it_connects_comes_by_itself_too() -> None:
         ended.set()
 
     threading.Thread(target=call, daemon=True).start()
-    assert script.arrived.wait(5)
+    assert script.arrived.wait(PATIENCE)
     client.close()
-    assert ended.wait(5)
+    assert ended.wait(PATIENCE)
     assert [str(error) for error in errors] == ["The client was closed during this call."]
 
 

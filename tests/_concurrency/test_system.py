@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Event, current_thread
 
 import wriftai_anyio
+from tests.support.patience import PATIENCE
 from wriftai_anyio._concurrency import system
 
 PACKAGE = Path(wriftai_anyio.__file__).parent
@@ -41,7 +42,7 @@ def test_a_serial_thread_calls_in_order_and_ends() -> None:
     for number in range(100):
         thread.call(lambda number=number: called.append(number))  # type: ignore[misc]
     thread.end()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert called == list(range(100))
 
 
@@ -53,14 +54,14 @@ def test_a_serial_thread_forgets_what_is_not_begun() -> None:
     def first() -> None:
         called.append(current_thread().name)
         begun.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
 
     thread.start()
     thread.call(first)
     thread.call(lambda: called.append("second"))
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     thread.forget()
     thread.end()
     go_on.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert called == ["wriftai_anyio serial"]

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from tests.support.clients import threads_named, until
-from wriftai_anyio._concurrency.threads import LONGEST_HANG, Worker, run_in_thread
+from tests.support.clients import threads_named
+from tests.support.patience import AT_ONCE, PATIENCE, until_async
+from wriftai_anyio._concurrency.threads import Worker, run_in_thread
 
 pytestmark = pytest.mark.anyio
 
@@ -59,16 +60,16 @@ async def test_worker_whose_function_hangs_is_left_and_ends_by_itself_without_th
 
     def hang() -> None:
         ran.append("begin")
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         ran.append("end")
 
     async with Worker() as worker:
         worker.cleanup.callback(ran.append, "cleanup")
         worker.begin(hang)
         worker.begin(ran.append, "what nobody waits for")
-        await until(lambda: ran == ["begin"])
+        await until_async(lambda: ran == ["begin"])
         began = time.perf_counter()
-    assert time.perf_counter() - began < LONGEST_HANG + 0.1
+    assert time.perf_counter() - began < AT_ONCE
     go_on.set()
-    await until(lambda: threads_named("wriftai_anyio files") <= threads)
+    await until_async(lambda: threads_named("wriftai_anyio files") <= threads)
     assert ran == ["begin", "end", "cleanup"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from wriftai_anyio._files import atomic_file
 from wriftai_anyio._files.atomic_file import PartialFile
 
@@ -136,14 +137,14 @@ def test_files_that_come_at_once_get_names_of_their_own(
     def keep(number: int) -> None:
         file = PartialFile(tmp_path)
         file.write([b"%d" % number])
-        together.wait(10)
+        together.wait(PATIENCE)
         paths.append(file.keep("x.png"))
 
     threads = [threading.Thread(target=keep, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert sorted(path.read_bytes() for path in paths) == [b"%d" % number for number in range(8)]
     assert sorted(paths) == sorted(tmp_path.iterdir())
 

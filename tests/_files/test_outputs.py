@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.support.clients import BASE_URL, Script, Spelling, client_of, never
 from tests.support.fuzzing import fuzzed
+from tests.support.patience import PATIENCE
 from wriftai_anyio import APIConnectionError, APIStatusError, FilesNotSavedError, NotFoundError
 from wriftai_anyio._files.outputs import FILES_AT_ONCE, copied
 
@@ -189,7 +190,7 @@ async def test_when_all_must_end_the_others_are_cancelled_and_whole_files_stay(t
         raise OSError("disk full")
 
     calls = iter([lambda *_: None, fail])
-    with anyio.fail_after(10), pytest.raises(OSError, match="disk full"):
+    with anyio.fail_after(PATIENCE), pytest.raises(OSError, match="disk full"):
         output = [url("a.png"), url("slow.png"), url("b.png")]
         await client_of(Slow()).files.async_save(output, tmp_path, on_progress=lambda *each: next(calls)(*each))
     assert names_in(tmp_path) == whole()

@@ -17,7 +17,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.support.clients import TOKEN, Spelling, until
+from tests.support.clients import TOKEN, Spelling
+from tests.support.patience import AT_ONCE, PATIENCE, until_async
 from wriftai_anyio import Client, File
 from wriftai_anyio._files import multipart, streams
 from wriftai_anyio.sandbox import Sandbox
@@ -194,7 +195,7 @@ def test_one_stream_in_several_threads_and_clients_arrives_whole_each_time(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     close(stream)
     assert len(urls) == 6
     assert {stored(url) for url in urls} == {CONTENT}
@@ -276,14 +277,14 @@ async def test_upload_that_is_cancelled_while_it_copies_takes_nothing_from_the_n
         def read(self, length: int) -> bytes:
             if not hanging.is_set():
                 hanging.set()
-                assert go_on.wait(10)
+                assert go_on.wait(PATIENCE)
             return super().read(length)
 
     file = File(Hanging(CONTENT))
     async with client_for(sandbox) as client:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.files.async_upload, file)
-            await until(hanging.is_set)
+            await until_async(hanging.is_set)
             tasks.cancel_scope.cancel()
         go_on.set()
         uploaded = await client.files.async_upload(file)
@@ -330,7 +331,7 @@ async def test_waiting_for_another_upload_of_an_asynchronous_stream_can_be_cance
         began = time.perf_counter()
         with anyio.move_on_after(0.01):
             await upload(client)
-        assert time.perf_counter() - began < 0.5
+        assert time.perf_counter() - began < AT_ONCE
         tasks.start_soon(upload, client)
         go_on.set()
     assert [stored(url) for url in urls] == [CONTENT, CONTENT]

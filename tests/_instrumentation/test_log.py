@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.clients import ID, Answer, Script, answer, client_of, in_virtual_time, never
 from tests.support.event_server import events, streams
+from tests.support.patience import PATIENCE
 from tests.support.running_predictions import RunningPredictions, named
 from tests.support.subprocesses import run_python
 from wriftai_anyio import APITimeoutError, File, InternalServerError
@@ -121,7 +122,7 @@ async def test_a_list_of_several_waits_that_fails_is_one_line(info: Callable[[],
         return httpx.Response(503) if request.url.path == "/v1/predictions" else None
 
     client = client_of(RunningPredictions(named(3, 0.5), fault=fault), max_retries=0)
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             for number in range(3):
                 tasks.start_soon(client.predictions.async_wait, f"p{number}")

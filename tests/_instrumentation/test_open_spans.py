@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from wriftai_anyio._instrumentation import open_spans
 from wriftai_anyio._instrumentation.open_spans import TraceTable
 
@@ -99,7 +100,7 @@ def test_threads_that_follow_one_prediction_at_once_share_its_trace(table: Trace
         return "trace"
 
     def follow() -> None:
-        start.wait(10)
+        start.wait(PATIENCE)
         table.follow("a", make)
         table.leave("a", keep=True)
 
@@ -107,6 +108,6 @@ def test_threads_that_follow_one_prediction_at_once_share_its_trace(table: Trace
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert made == ["trace"]
     assert table.drop("a") == "trace"

@@ -13,6 +13,7 @@ from anyio import fail_after, to_thread
 from anyio.abc import SocketStream
 
 from tests.support.clients import Spelling
+from tests.support.patience import PATIENCE
 from tests.support.raw_server import http, raw_server
 from tests.support.reachable import strings_in
 from tests.support.spans import Spans
@@ -184,7 +185,7 @@ async def test_nothing_that_an_error_or_an_event_leads_to_is_secret(
                     call()
                 errors.append(caught.value)
 
-    with fail_after(20):
+    with fail_after(PATIENCE):
         async with raw_server(answer_wrongly) as server:
             monkeypatch.setenv("HTTP_PROXY", server)
             await to_thread.run_sync(run_all, "http://api.example/v1" if through_proxy else f"{server}/v1")

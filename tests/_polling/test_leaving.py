@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from tests.support.clients import TOKEN
+from tests.support.patience import AT_ONCE, PATIENCE, until_async
 from wriftai_anyio import Client, WaitTimeoutError
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._rate_limits import accounts
@@ -22,8 +23,6 @@ from wriftai_anyio.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 5.0
-AT_ONCE = 0.3
 SLEEP: CreatePredictionParams = {"input": {"seconds": 60}}
 
 Call = Callable[[Predictions], Coroutine[Any, Any, object]]
@@ -55,12 +54,6 @@ CALLS: dict[str, Call] = {
     "wait": lambda predictions: predictions.async_wait("x"),
     "wait with a callback": lambda predictions: predictions.async_wait("x", AsyncWaitOptions(0.01, ignore)),
 }
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(PATIENCE):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 def tasks_alive() -> int:
@@ -145,7 +138,7 @@ async def test_a_cancelled_call_returns_at_once_and_leaves_nothing(sandbox: Sand
             descriptors, tasks, before = open_descriptors(), tasks_alive(), len(sandbox.requests)
             await leave_a_stalled_call(sandbox, client, name, leave, before)
             assert tasks_alive() <= tasks
-            await until(partial(few_descriptors, descriptors))
+            await until_async(partial(few_descriptors, descriptors))
             with anyio.fail_after(PATIENCE):
                 await client.predictions.async_list()
 
@@ -159,7 +152,7 @@ async def leave_a_stalled_call(sandbox: Sandbox, client: Client, name: str, leav
     left_at: list[float] = []
 
     async def when() -> None:
-        await until(lambda: len(sandbox.requests) > before)
+        await until_async(lambda: len(sandbox.requests) > before)
         left_at.append(anyio.current_time())
 
     await leave(lambda: CALLS[name](client.predictions), when)
@@ -180,7 +173,7 @@ async def test_a_call_that_only_waits_is_left_at_once(sandbox: Sandbox, moment: 
         tasks, before = tasks_alive(), len(sandbox.requests)
         async with anyio.create_task_group() as group:
             group.start_soon(client.predictions.async_wait, prediction_id, AsyncWaitOptions(30, ignore))
-            await until(lambda: len(sandbox.requests) > before and not requests_under_way(client))
+            await until_async(lambda: len(sandbox.requests) > before and not requests_under_way(client))
             await anyio.sleep(0.02)
             left_at = anyio.current_time()
             group.cancel_scope.cancel()
@@ -192,7 +185,7 @@ class TestCancelOnExit:
     OPTIONS = AsyncWaitOptions(0.01, cancel_on_exit=True)
 
     async def cancelled(self, sandbox: Sandbox) -> None:
-        await until(lambda: [each["status"] for each in sandbox.predictions] == ["cancelled"])
+        await until_async(lambda: [each["status"] for each in sandbox.predictions] == ["cancelled"])
 
     @every_way
     async def test_leaving_a_wait_cancels_on_the_server(self, sandbox: Sandbox, leave: Leave) -> None:
@@ -200,7 +193,7 @@ class TestCancelOnExit:
             created = await client.predictions.async_create(SLEEP, "sandbox/sleep")
             await leave(
                 lambda: client.predictions.async_wait(created["id"], self.OPTIONS),
-                lambda: until(lambda: len(sandbox.requests) > 1),
+                lambda: until_async(lambda: len(sandbox.requests) > 1),
             )
             await self.cancelled(sandbox)
 
@@ -209,7 +202,7 @@ class TestCancelOnExit:
         async with Client(TOKEN, sandbox.base_url) as client:
             await leave(
                 lambda: client.predictions.async_create(SLEEP, "sandbox/sleep", wait=True, wait_options=self.OPTIONS),
-                lambda: until(lambda: len(sandbox.requests) > 1),
+                lambda: until_async(lambda: len(sandbox.requests) > 1),
             )
             await self.cancelled(sandbox)
 
@@ -221,7 +214,7 @@ class TestCancelOnExit:
         async with Client(TOKEN, sandbox.base_url) as client:
             await leave(
                 lambda: client.predictions.async_create(SLEEP, "sandbox/sleep", wait=True, wait_options=self.OPTIONS),
-                lambda: until(lambda: len(sandbox.requests) == 1),
+                lambda: until_async(lambda: len(sandbox.requests) == 1),
             )
             await self.cancelled(sandbox)
             assert [each.method for each in sandbox.requests] == ["POST", "POST"]
@@ -252,7 +245,7 @@ class TestCancelOnExit:
             sandbox.fail_next("stall", path="/predictions/*/cancel")
             await leave_by_scope(
                 lambda: client.predictions.async_wait(created["id"], self.OPTIONS),
-                lambda: until(lambda: len(sandbox.requests) > 1),
+                lambda: until_async(lambda: len(sandbox.requests) > 1),
             )
             assert f"prediction {created['id']} was left behind" in caplog.text
             assert requests_under_way(client) == 0

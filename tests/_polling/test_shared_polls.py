@@ -11,7 +11,8 @@ import pytest
 from anyio import CancelScope, create_task_group, fail_after, get_running_tasks, move_on_after, to_thread
 from anyio.lowlevel import current_token
 
-from tests.support.clients import client_of, in_virtual_time, prediction, until
+from tests.support.clients import client_of, in_virtual_time, prediction
+from tests.support.patience import PATIENCE, until_async
 from tests.support.running_predictions import RunningPredictions, named
 from wriftai_anyio import Client, NotFoundError, WaitTimeoutError
 from wriftai_anyio._polling.shared_polls import SharedPolls
@@ -290,7 +291,7 @@ class TestRealTime:
                 options = AsyncWaitOptions(poll_interval=0.02)
                 statuses.append((await client.predictions.async_wait(prediction_id, options))["status"])
 
-            with fail_after(10):
+            with fail_after(PATIENCE):
                 async with create_task_group() as tasks:
                     for number in range(30):
                         tasks.start_soon(wait_for, f"p{number}")
@@ -304,7 +305,7 @@ class TestRealTime:
         async with create_task_group() as tasks:
             tasks.start_soon(in_thread, "asyncio")
             tasks.start_soon(in_thread, "trio")
-            await until(lambda: len(client.predictions._poller._loops.get()) == 2)
+            await until_async(lambda: len(client.predictions._poller._loops.get()) == 2)
             ends.set()
             results.append(await wait())
         assert results == [["succeeded"] * 30] * 3
@@ -324,7 +325,7 @@ class TestRealTime:
         async def wait_for(prediction_id: str) -> None:
             results.append(await client.predictions.async_wait(prediction_id, options))
 
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 for number in range(500):
                     tasks.start_soon(wait_for, f"p{number}")
@@ -339,5 +340,5 @@ class TestRealTime:
             waiting = threading.Thread(target=lambda: results.append(client.predictions.wait("p0")))
             waiting.start()
             client.predictions.notify(ended("p0"))
-            waiting.join(10)
+            waiting.join(PATIENCE)
             assert [result["output"] for result in results] == ["told"]

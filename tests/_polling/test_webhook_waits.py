@@ -18,6 +18,7 @@ import uvicorn
 from anyio.lowlevel import current_token
 
 from tests.support.clients import ID, Script, answer, client_of, prediction
+from tests.support.patience import PATIENCE
 from tests.support.signing import SECRET, signed
 from wriftai_anyio import Client, WebhookReceiver
 from wriftai_anyio._polling import webhook_hints
@@ -28,7 +29,6 @@ from wriftai_anyio.webhooks import SIGNATURE_HEADER
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 60.0
 """Seconds that anything here may take at most."""
 
 

@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 
 from tests.support.clients import ID, Script, client_of
 from tests.support.event_server import event, events
+from tests.support.patience import PATIENCE
 from wriftai_anyio import APIResponseError
 from wriftai_anyio._transport.sse import EventDecoder
 
@@ -60,7 +61,7 @@ async def test_each_event_of_a_compressed_stream_comes_when_it_was_sent() -> Non
 
     headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
     script = Script(lambda _: httpx.Response(200, headers=headers, stream=Slow()))
-    with fail_after(5):
+    with fail_after(PATIENCE):
         async with client_of(script) as client, client.predictions.async_stream(ID) as stream:
             assert (await anext(stream))["data"] == "first"
 

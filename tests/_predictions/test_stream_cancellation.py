@@ -8,6 +8,7 @@ from anyio import BusyResourceError
 
 from tests.support.clients import ID, TOKEN, Script, client_of
 from tests.support.event_server import HEAD, EventServer, Hold, chunks, events, streams, whole
+from tests.support.patience import PATIENCE
 from wriftai_anyio import Client
 from wriftai_anyio._predictions.event_reader import READ_AHEAD
 
@@ -27,7 +28,7 @@ async def test_a_read_that_is_cancelled_frees_the_connection_and_the_next_goes_o
             received = [(await anext(stream))["id"], (await anext(stream))["id"]]
             with anyio.move_on_after(0.05):
                 received.append((await anext(stream))["id"])
-            assert await anyio.to_thread.run_sync(server.left.wait, 2)
+            assert await anyio.to_thread.run_sync(server.left.wait, PATIENCE)
             received += [item["id"] async for item in stream]
     assert received == EVERY_ID
 
@@ -50,7 +51,7 @@ def test_asyncios_own_cancellation_frees_the_connection_and_ends_the_task() -> N
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await asyncio.to_thread(server.left.wait, 2)
+            assert await asyncio.to_thread(server.left.wait, PATIENCE)
         return received
 
     with EventServer(ALL, holds_first) as server:
@@ -65,7 +66,7 @@ async def test_cancelling_a_worker_thread_frees_the_connection_of_its_blocking_r
         with anyio.move_on_after(0.02) as scope:
             await anyio.to_thread.run_sync(list, stream)
         assert scope.cancelled_caught
-        assert await anyio.to_thread.run_sync(server.left.wait, 2)
+        assert await anyio.to_thread.run_sync(server.left.wait, PATIENCE)
         received += [item["id"] for item in await anyio.to_thread.run_sync(list, stream)]
     assert received == EVERY_ID
 
@@ -82,7 +83,7 @@ def test_a_blocking_stream_that_is_dropped_frees_the_connection(anyio_backend: s
         assert next(stream)["id"] == "1"
         assert not server.left.wait(0.05)
         del stream
-        assert server.left.wait(2)
+        assert server.left.wait(PATIENCE)
     assert len(server.requests) == 1
 
 
@@ -93,7 +94,7 @@ async def test_streams_that_are_dropped_take_no_places_from_later_requests(monke
     with EventServer(ALL, holds_first) as server:
         async with Client(TOKEN, server.base_url) as client:
             assert (await anext(client.predictions.async_stream(ID)))["id"] == "1"
-            with anyio.fail_after(2):
+            with anyio.fail_after(PATIENCE):
                 assert [item["id"] async for item in client.predictions.async_stream(ID)] == EVERY_ID
 
 

@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 from anyio.from_thread import start_blocking_portal
 
 from tests.support.clients import BASE_URL, ID, Script, answer, client_of, in_virtual_time, never
+from tests.support.patience import AT_ONCE, PATIENCE
 from wriftai_anyio import Client
 from wriftai_anyio._rate_limits.accounts import _registry
 from wriftai_anyio._rate_limits.bucket import Bucket
@@ -79,7 +80,7 @@ class Queue:
 class TestQueue:
     async def test_first_come_first_served(self) -> None:
         queue = Queue(await limited_bucket(4))
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 for _ in range(20):
                     await queue.join(tasks)
@@ -98,7 +99,7 @@ class TestQueue:
 
     async def test_what_is_urgent_goes_before_those_that_wait(self) -> None:
         queue = Queue(await paused_bucket(5))
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 await queue.join(tasks)
                 await queue.join(tasks)
@@ -113,7 +114,7 @@ class TestQueue:
             slot = await bucket.acquire()
             went.append((number, slot.held))
 
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 for number in range(3):
                     tasks.start_soon(stand, number)
@@ -123,7 +124,7 @@ class TestQueue:
     async def test_a_slot_says_how_long_it_was_waited_for(self) -> None:
         bucket = await paused_bucket(5)
         await anyio.sleep(2)
-        with fail_after(30):
+        with fail_after(PATIENCE):
             slot = await bucket.acquire()
         assert slot.waited == pytest.approx(3, abs=0.3)
         bucket.answered(slot, 200, {})
@@ -131,7 +132,7 @@ class TestQueue:
     @pytest.mark.parametrize("left", [[0], [3], [5], [0, 1], [2, 3, 4], [5, 4, 3, 2, 1, 0]])
     async def test_leaving_the_queue_at_any_place_leaves_nothing_behind(self, left: list[int]) -> None:
         queue = Queue(await paused_bucket(5))
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 for _ in range(6):
                     await queue.join(tasks)
@@ -148,7 +149,7 @@ class TestQueue:
         began = current_time()
         with move_on_after(0.5):
             await bucket.acquire()
-        with fail_after(30):
+        with fail_after(PATIENCE):
             await bucket.acquire()
         assert current_time() - began < 1.2
 
@@ -188,7 +189,7 @@ def run_in_threads(*functions: Callable[[], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20.0)
+        thread.join(PATIENCE)
     assert errors == []
     assert not any(thread.is_alive() for thread in threads)
 
@@ -234,7 +235,7 @@ class TestThreads:
             while not bucket.queued:
                 assert not waiting.done()
             one.call(bucket.answered, slots[0], 200, {})
-            waiting.result(1.0)
+            waiting.result(AT_ONCE)
 
 
 class TestSlowStart:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support.clients import ID, TOKEN, Script, answer, client_of, in_virtual_time
+from tests.support.patience import PATIENCE
 from tests.support.subprocesses import run_python, settings_for
 from wriftai_anyio import APIConnectionError, Client
 from wriftai_anyio._transport.network import Network
@@ -18,8 +19,6 @@ from wriftai_anyio._transport.pools import CANCELS_PER_POOL, REQUESTS_PER_POOL, 
 from wriftai_anyio.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 5.0
 
 
 class FakeBody(httpx.AsyncByteStream):

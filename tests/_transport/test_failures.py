@@ -12,6 +12,7 @@ from anyio import BrokenResourceError, fail_after, get_cancelled_exc_class
 from anyio.abc import SocketAttribute, SocketStream
 
 from tests.support.clients import ID
+from tests.support.patience import PATIENCE
 from tests.support.raw_server import raw_server
 from wriftai_anyio import APIConnectionError, APITimeoutError, Client, NetworkSettingsError
 from wriftai_anyio._transport.failures import PROXY, SettingsFault, connection_error, out_of_descriptors
@@ -93,7 +94,7 @@ async def test_a_connection_that_is_reset_is_called_so() -> None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise EOFError
 
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with raw_server(reset) as url, Client("t", url, max_retries=0) as client:
             with pytest.raises(APIConnectionError, match=r"ReadError: [Cc]onnection reset") as caught:
                 await client.predictions.async_get(ID)

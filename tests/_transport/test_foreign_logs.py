@@ -17,6 +17,7 @@ import pytest
 from anyio import fail_after
 
 from tests.support.clients import ID, TOKEN, prediction
+from tests.support.patience import PATIENCE
 from wriftai_anyio import Client
 from wriftai_anyio._transport.foreign_logs import guard_foreign_logs, under_way
 
@@ -45,7 +46,7 @@ def http2_server() -> Iterator[str]:
         thread = threading.Thread(target=lambda: talk(listener.accept()[0]), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        thread.join(5)
+        thread.join(PATIENCE)
 
 
 @pytest.mark.anyio
@@ -54,7 +55,7 @@ async def test_no_header_block_that_hpack_logs_has_the_token(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     transport = httpx.AsyncHTTPTransport(http1=False, http2=True)
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with Client(TOKEN, http2_server, transport=transport) as client:
             assert (await client.predictions.async_get(ID))["id"] == ID
     here = [record for record in caplog.records if record.threadName == "MainThread"]

@@ -51,7 +51,7 @@ def test_threads_that_import_httpx_at_the_same_time_find_it_whole() -> None:
 import importlib, sys, threading
 start, seen = threading.Barrier(8), []
 def look(name):
-    start.wait(30)
+    start.wait(60)
     importlib.import_module(name)
     httpx = importlib.import_module("httpx")
     if name == "wriftai_anyio":
@@ -62,7 +62,7 @@ threads = [threading.Thread(target=look, args=(name,)) for name in names]
 for thread in threads:
     thread.start()
 for thread in threads:
-    thread.join(30)
+    thread.join(60)
 import httpx
 print(len(seen), all(seen), httpx.main is httpx._main.main)
 """

@@ -17,6 +17,7 @@ from anyio.abc import ByteStream, Listener, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
 from tests.support.clients import ID, prediction
+from tests.support.patience import PATIENCE
 from wriftai_anyio import APIConnectionError, Client
 from wriftai_anyio._transport.network import Network
 
@@ -31,7 +32,7 @@ def stalled_preparation(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.E
 
     def prepare(_: Network, scheme: str) -> None:
         begun.set()
-        end.wait(10)
+        end.wait(PATIENCE)
 
     monkeypatch.setattr(Network, "prepare", prepare)
     yield begun
@@ -41,10 +42,10 @@ def stalled_preparation(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.E
 @pytest.mark.anyio
 async def test_a_first_call_can_be_left_while_the_network_is_prepared(stalled_preparation: threading.Event) -> None:
     async with Client("t", "http://127.0.0.1:9") as client:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(client.predictions.async_get, "pred1")
-                await anyio.to_thread.run_sync(stalled_preparation.wait, 5)
+                await anyio.to_thread.run_sync(stalled_preparation.wait, PATIENCE)
                 tasks.cancel_scope.cancel()
 
 
@@ -65,7 +66,7 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
         listener = TLSListener(listener, tls, standard_compatible=False)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, answer_with_a_prediction)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             yield f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
         tasks.cancel_scope.cancel()
 
@@ -144,7 +145,7 @@ async def test_no_library_logs_a_query_of_ours_when_it_goes_through_a_proxy(
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}")
     async with listener, anyio.create_task_group() as tasks, Client("t", "http://api.example") as client:
         tasks.start_soon(listener.serve, answer_as_proxy)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             path = await client.files.async_download("http://store.example/x?signature=s3cr3t", tmp_path / "x")
         tasks.cancel_scope.cancel()
     assert path.read_bytes() == b"file"

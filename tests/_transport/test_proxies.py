@@ -12,6 +12,7 @@ from anyio.abc import SocketStream
 from socksio.exceptions import ProtocolError
 
 from tests.support.clients import ID, prediction
+from tests.support.patience import PATIENCE
 from tests.support.raw_server import http, raw_server
 from wriftai_anyio import APIConnectionError, Client, CreateOutcomeUnknown, InternalServerError, NetworkSettingsError
 from wriftai_anyio._transport.failures import SettingsFault
@@ -129,7 +130,7 @@ async def test_a_proxy_that_cannot_be_used_is_an_error_before_anything_is_sent(
 ) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", value)
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with Client("t", "http://api.example") as client:
             with pytest.raises(NetworkSettingsError, match="ALL_PROXY") as caught:
                 await client.predictions.async_create({"input": 1}, "o/n")
@@ -144,7 +145,7 @@ async def test_a_socks_proxy_that_answers_otherwise_is_named(monkeypatch: pytest
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:s3cr3t@127.0.0.1:9")
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with Client("t", "http://api.example", max_retries=0) as client:
             with pytest.raises(APIConnectionError, match=r"\(ALL_PROXY\) .*SOCKS5.*Check the proxy") as caught:
                 await client.predictions.async_create({"input": 1}, "o/n")
@@ -157,7 +158,7 @@ async def test_a_proxy_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) ->
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HTTP_PROXY", f"http://user:s3cr3t@127.0.0.1:{unused.getsockname()[1]}")
-        with fail_after(10):
+        with fail_after(PATIENCE):
             async with Client("t", "http://api.example", max_retries=0) as client:
                 with pytest.raises(
                     APIConnectionError, match=r"over the proxy http://127.0.0.1:\d+ \(HTTP_PROXY\)"
@@ -172,7 +173,7 @@ async def test_a_proxy_that_answers_for_the_server_is_named(monkeypatch: pytest.
     async def respond(connection: SocketStream, _: bytes) -> None:
         await connection.send(http(b"<html>", status="502 Bad Gateway"))
 
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with raw_server(respond) as proxy, Client("t", "http://api.example", max_retries=0) as client:
             monkeypatch.setenv("HTTP_PROXY", proxy)
             with pytest.raises(InternalServerError, match=NAMED):
@@ -192,7 +193,7 @@ async def test_through_a_proxy_no_cookie_is_kept_and_no_password_of_a_url_is_sen
         body = json.dumps(prediction()).encode()
         await connection.send(http(body, "Set-Cookie: a=b"))
 
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with raw_server(respond) as proxy, Client("t", "http://api.example") as client:
             monkeypatch.setenv("HTTP_PROXY", proxy)
             for _ in range(2):

@@ -6,6 +6,7 @@ import pytest
 from anyio import fail_after
 
 from tests.support.clients import ID
+from tests.support.patience import PATIENCE
 from wriftai_anyio import Client, NetworkSettingsError
 from wriftai_anyio._transport.failures import SettingsFault
 from wriftai_anyio._transport.tls import VARIABLES, certificates
@@ -46,7 +47,7 @@ def test_a_folder_of_authorities_is_taken(environment: pytest.MonkeyPatch, tmp_p
 @pytest.mark.anyio
 async def test_a_call_over_https_says_it_and_sends_nothing(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SSL_CERT_FILE", "/nowhere/a.pem")
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with Client("t", "https://127.0.0.1:9/v1") as client:
             for _ in range(2):
                 with pytest.raises(NetworkSettingsError, match=r"SSL_CERT_FILE.*The server did nothing") as caught:

@@ -6,19 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.subprocesses import LEAN, settings_for
 from wriftai_anyio.cli import main
 from wriftai_anyio.sandbox import Sandbox
-
-PATIENCE = 30.0
-"""Seconds that a process may take at most."""
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "wriftai_anyio"]
 
@@ -77,10 +74,3 @@ class Program:
         out, err = self._process.communicate()
         self._watchdog.cancel()
         return Ended(self._process.returncode, out, err)
-
-
-def until(condition: Callable[[], object]) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come to be"
-        time.sleep(0.005)

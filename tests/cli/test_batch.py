@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.patience import PATIENCE, until
 from wriftai_anyio.cli._saving import OUTPUTS_AT_ONCE
 from wriftai_anyio.files import Files
 from wriftai_anyio.sandbox import Model, RateLimits, Sandbox
 
-from .terminal import PATIENCE, Ended, Program, until
+from .terminal import Ended, Program
 
 Run = Callable[..., Ended]
 

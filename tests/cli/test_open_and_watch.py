@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.patience import until
 from wriftai_anyio import Client
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
-from .terminal import Ended, Program, until
+from .terminal import Ended, Program
 
 Run = Callable[..., Ended]
 

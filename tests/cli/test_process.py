@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENCE, until
 from tests.support.subprocesses import LEAN, settings_for
 from wriftai_anyio import Client
 from wriftai_anyio.sandbox import Model, Sandbox
 
-from .terminal import PATIENCE, PROGRAM, Program, until
+from .terminal import PROGRAM, Program
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single process here")
 

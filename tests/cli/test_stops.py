@@ -7,13 +7,11 @@ import time
 
 import pytest
 
+from tests.support.patience import AT_ONCE, PATIENCE
 from wriftai_anyio.cli import _stops
 from wriftai_anyio.cli._stops import Stopped, Stops
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single process here")
-
-LONGEST = 10.0
-"""Seconds."""
 
 
 def interrupt() -> None:
@@ -31,8 +29,8 @@ def test_signal_raises_and_afterwards_all_is_as_before() -> None:
 def test_deadline_raises_in_the_middle_of_a_wait_for_another_thread() -> None:
     began = time.monotonic()
     with Stops() as stops, pytest.raises(TimeoutError, match="late"), stops.deadline(0.05, TimeoutError("late")):
-        threading.Event().wait(LONGEST)
-    assert time.monotonic() - began < LONGEST / 2
+        threading.Event().wait(PATIENCE)
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_block_that_keeps_its_deadline_is_left_alone() -> None:
@@ -69,8 +67,8 @@ def test_grace_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     with Stops() as stops, pytest.raises(Stopped), stops.grace():
         interrupt()
-        threading.Event().wait(LONGEST)
-    assert time.monotonic() - began < LONGEST / 2
+        threading.Event().wait(PATIENCE)
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_error_in_the_grace_matters_more_than_the_stop() -> None:

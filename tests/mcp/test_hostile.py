@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.agents import agent, call
 from tests.support.clients import TOKEN, Script, client_of, never
+from tests.support.patience import PATIENCE
 from wriftai_anyio.mcp import _results
 from wriftai_anyio.mcp._results import LARGEST_IMAGE, MOST_FETCHED, images_of, result_of
 from wriftai_anyio.mcp._schemas import has_references, input_fields, shown, validator_of
@@ -198,7 +199,7 @@ class TestImages:
     ) -> None:
         monkeypatch.setattr(_results, "LONGEST_FETCH", 0.3)
         host = Script(httpx.Response(200, content=PICTURE), forever=never)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             async with client_of(host) as client:
                 assert len(await images_of(client, addresses(4))) == 1
 

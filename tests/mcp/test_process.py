@@ -18,6 +18,7 @@ import jsonschema
 import pytest
 
 from tests.support.agents import LONGEST_END, PROGRAM, Connection, environment, over_http, over_stdio
+from tests.support.patience import PATIENCE
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -101,13 +102,13 @@ async def connection(running_sandbox: Sandbox, way: Way, folder: Path) -> AsyncI
 
 
 async def statuses_become(sandbox: Sandbox, *statuses: str) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         while tuple(prediction["status"] for prediction in sandbox.predictions) != statuses:
             await anyio.sleep(0.01)
 
 
 async def test_every_tool_returns_what_its_schema_says(sandbox: Sandbox, connection: Connection, folder: Path) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE):
         tools = {tool.name: tool for tool in (await connection.agent.list_tools()).tools}
         used: set[str] = set()
 
@@ -143,7 +144,7 @@ async def test_each_status_is_told_before_the_result(sandbox: Sandbox, connectio
     async def note(progress: float, total: float | None, message: str | None) -> None:
         told.append(message)
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE):
         await connection.agent.call_tool("run_model", {"model": "sandbox/echo", "input": 1}, progress_callback=note)
     assert told[0] == "creating"
     assert told[-1] == "succeeded"
@@ -187,7 +188,7 @@ async def test_cancelled_call_cancels_its_prediction_within_a_second(sandbox: Sa
 async def test_wrong_calls_are_errors_of_the_tool(
     sandbox: Sandbox, connection: Connection, tool: str, arguments: dict[str, Any], message: str
 ) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         result: Any = await connection.agent.call_tool(tool, arguments)
     assert result.is_error
     assert message in result.structured_content["error"]
@@ -200,7 +201,7 @@ async def test_output_of_any_shape_leaves_the_server_running(sandbox: Sandbox, c
     for _ in range(400):
         nested = [nested]
     sandbox.models["sandbox/strange"] = lambda _given: nested
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         result: Any = await connection.agent.call_tool("run_model", {"model": "sandbox/strange", "input": 1})
         assert not result.is_error
         assert "half a character" in json.dumps(result.structured_content["output"])

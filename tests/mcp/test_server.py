@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from tests.support.agents import agent, call
+from tests.support.patience import PATIENCE
 from wriftai_anyio.mcp import Guards
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
@@ -72,7 +73,7 @@ async def test_cancelled_request_cancels_the_prediction(sandbox: Sandbox) -> Non
     async with agent(sandbox) as connected:
         with anyio.move_on_after(0.5):
             await connected.call_tool("run_model", {"model": "sandbox/sleep", "input": {"seconds": 60}})
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             while [prediction["status"] for prediction in sandbox.predictions] != ["cancelled"]:
                 await anyio.sleep(0.01)
 
@@ -93,7 +94,7 @@ async def test_started_prediction_is_got_listed_and_cancelled(sandbox: Sandbox) 
         _, listed = await call(connected, "list_predictions", limit=1, statuses=["pending", "starting", "started"])
         assert [entry["prediction_id"] for entry in listed["predictions"]] == [started["prediction_id"]]
         assert (await call(connected, "cancel_prediction", **named))[1]["cancel_requested"]
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             while (await call(connected, "get_prediction", **named))[1]["status"] != "cancelled":
                 await anyio.sleep(0.01)
 

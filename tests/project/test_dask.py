@@ -18,7 +18,7 @@ from wriftai_anyio.sandbox import RateLimits, Sandbox
 if TYPE_CHECKING:
     import distributed  # a second, which workers of pytest that run other tests need not spend
 
-LONGEST_TEST = 30.0
+LONGEST_TEST = 120.0
 """Seconds."""
 
 Run: TypeAlias = Callable[..., Generator[tuple[int, int | Exception | None]]]

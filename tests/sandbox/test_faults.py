@@ -4,9 +4,8 @@ import time
 import httpx
 import pytest
 
+from tests.support.patience import until
 from wriftai_anyio.sandbox import FaultKind, Sandbox
-
-from .helpers import until
 
 BODY = {"model": "sandbox/echo", "input": {}}
 

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.patience import PATIENCE
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
-from .helpers import DEADLINE, Connect, Create, poll
+from .helpers import Connect, Create, poll
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -26,7 +27,7 @@ def state(sandbox: Sandbox, http: httpx.Client) -> Any:
 def blocked(sandbox: Sandbox, http: httpx.Client) -> tuple[str, threading.Event]:
     """Creates a prediction that runs until its event is set."""
     release = threading.Event()
-    sandbox.models["me/blocked"] = lambda _given: release.wait(DEADLINE)
+    sandbox.models["me/blocked"] = lambda _given: release.wait(PATIENCE)
     created = http.post("/predictions", json={"model": "me/blocked", "input": SCRIPT}).json()
     poll(http, created["id"], "started")
     return created["id"], release

@@ -9,9 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.patience import PATIENCE
 from wriftai_anyio.sandbox import Sandbox
-
-from .helpers import DEADLINE
 
 CHROMIUM = shutil.which("chromium")
 # It must not call home: a machine without a network has it wait.
@@ -29,14 +28,14 @@ def tab() -> Iterator[Any]:
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         tab = browser.new_page()
-        tab.set_default_timeout(DEADLINE * 1000)
+        tab.set_default_timeout(PATIENCE * 1000)
         yield tab
         browser.close()
 
 
 def test_a_person_signs_in_watches_and_interferes(sandbox: Sandbox, http: httpx.Client, tab: Any) -> None:
     release = threading.Event()
-    sandbox.models["me/blocked"] = lambda _given: release.wait(DEADLINE)
+    sandbox.models["me/blocked"] = lambda _given: release.wait(PATIENCE)
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("dialog", lambda dialog: complaints.append(dialog.message))

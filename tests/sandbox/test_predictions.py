@@ -10,9 +10,10 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from tests.support.patience import PATIENCE
 from wriftai_anyio.sandbox import Model, Sandbox
 
-from .helpers import DEADLINE, Connect, Create, poll
+from .helpers import Connect, Create, poll
 
 
 def test_a_create_is_answered_at_once_with_a_location_that_leads_to_it(http: httpx.Client) -> None:
@@ -189,7 +190,7 @@ def test_a_prediction_in_a_blocked_thread_can_be_cancelled(
     sandbox: Sandbox, http: httpx.Client, create: Create
 ) -> None:
     release = threading.Event()
-    sandbox.models["me/block"] = lambda _given: release.wait(DEADLINE)
+    sandbox.models["me/block"] = lambda _given: release.wait(PATIENCE)
     try:
         prediction_id = create("me/block", {})["id"]
         poll(http, prediction_id, "started")

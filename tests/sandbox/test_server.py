@@ -11,9 +11,10 @@ import anyio
 import httpx
 import pytest
 
+from tests.support.patience import AT_ONCE, PATIENCE, until
 from wriftai_anyio.sandbox import Sandbox
 
-from .helpers import DEADLINE, Connect, until
+from .helpers import Connect
 
 SLEEP = {"model": "sandbox/sleep", "input": {"seconds": 60}}
 
@@ -36,7 +37,7 @@ def test_requests_are_recorded(sandbox: Sandbox, http: httpx.Client) -> None:
     assert (recorded.query["x"], recorded.headers["x-trace"]) == ("1", "7")
     assert json.loads(recorded.body) == SLEEP
     assert answer.headers["x-request-id"] == recorded.request_id
-    assert abs(time.monotonic() - recorded.arrived_at) < DEADLINE
+    assert abs(time.monotonic() - recorded.arrived_at) < PATIENCE
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/predictions", 405)])
@@ -70,7 +71,7 @@ def test_a_reset_ends_what_is_under_way(sandbox: Sandbox, http: httpx.Client) ->
     http.post("/predictions", json={"model": "me/wait", "input": {}})
     until(lambda: sandbox.predictions[0]["status"] == "started")
     sandbox.reset()
-    assert left.wait(DEADLINE)
+    assert left.wait(PATIENCE)
 
 
 def test_predictions_that_have_ended_are_not_looked_through_for_those_under_way(
@@ -90,23 +91,23 @@ def test_leaving_ends_held_connections_threads_and_sockets_at_once(connect: Conn
             held = [pool.submit(http.post, "/predictions", json=SLEEP, headers={"prefer": "wait"}) for _ in range(8)]
             until(lambda: len(sandbox.predictions) == 8)
             stopping = time.monotonic()
-        assert time.monotonic() - stopping < 1
+        assert time.monotonic() - stopping < AT_ONCE
         for answer in held:
-            assert isinstance(answer.exception(DEADLINE), httpx.TransportError)
+            assert isinstance(answer.exception(PATIENCE), httpx.TransportError)
     http.close()
     until(lambda: set(threading.enumerate()) <= before)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(http.base_url.port or 0)))
-    assert time.monotonic() - began < DEADLINE
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_leaving_does_not_wait_for_a_function_that_blocks(connect: Connect) -> None:
     release = threading.Event()
-    with Sandbox(models={"me/block": lambda _given: release.wait(DEADLINE)}, setup_time=0) as sandbox:
+    with Sandbox(models={"me/block": lambda _given: release.wait(PATIENCE)}, setup_time=0) as sandbox:
         connect(sandbox).post("/predictions", json={"model": "me/block", "input": {}})
         until(lambda: sandbox.predictions[0]["status"] == "started")
         stopping = time.monotonic()
-    assert time.monotonic() - stopping < 1
+    assert time.monotonic() - stopping < AT_ONCE
     release.set()
 
 
@@ -145,7 +146,7 @@ def test_as_a_program_it_says_how_to_reach_it_and_ends_quietly(number: signal.Si
             headers={"authorization": f"Bearer {variables['WRIFTAI_ACCESS_TOKEN']}"},
         )
         process.send_signal(number)
-        assert process.communicate(timeout=DEADLINE) == ("", "")
+        assert process.communicate(timeout=PATIENCE) == ("", "")
     assert (answer.status_code, process.returncode) == (200, 0)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.patience import until
 from wriftai_anyio.sandbox import Sandbox
 
-from .helpers import Connect, until
+from .helpers import Connect
 
 CONTENT = os.urandom(25)
 TYPE = {"content-type": "text/plain"}

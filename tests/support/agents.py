@@ -16,6 +16,7 @@ import mcp
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.support.patience import PATIENCE
 from tests.support.subprocesses import settings_for
 from wriftai_anyio import Client
 from wriftai_anyio.mcp import Guards
@@ -44,7 +45,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
 @asynccontextmanager
 async def agent(sandbox: Sandbox, *models: str, **limits: Any) -> AsyncIterator[mcp.Client]:
     """Connects an agent to a server of its own."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         async with Client(sandbox.access_token, sandbox.base_url) as client:
             server = await build_server(client, Guards(**limits), models)
             async with mcp.Client(server) as connected:

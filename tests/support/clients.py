@@ -111,13 +111,6 @@ async def never(_: httpx.Request) -> httpx.Response:
     raise AssertionError
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another thread makes true."""
-    with anyio.fail_after(10):
-        while not condition():
-            await anyio.sleep(0.002)
-
-
 def threads_named(name: str) -> set[threading.Thread]:
     """Returns the threads of this name that run."""
     return {thread for thread in threading.enumerate() if thread.name == name}

@@ -14,6 +14,7 @@ import anyio
 import httpx
 
 from tests.support.clients import ID, prediction
+from tests.support.patience import PATIENCE
 
 STREAM_PATH = f"/v1/predictions/{ID}/stream"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
@@ -126,7 +127,7 @@ class EventServer:
     ) -> None:
         self._closed = True
         socket.create_connection(self._listener.getsockname()[:2]).close()
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._listener.close()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from wriftai_anyio.sandbox import Sandbox
 
-LONGEST_RUN = 60.0
+LONGEST_RUN = 120.0
 """Seconds."""
 
 CHECKOUT = Path(__file__).parents[2]
