@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.pace_simulation import EPOCH, Outcome, Scenario, simulate
-from wriftai_anyio._rate_limits.budget import FEW, LONGEST_SPACING, RECHECK, Budget, Slot
+from wriftai_anyio._rate_limits.budget import FEW, LONGEST_SPACING, RECHECK, WINDOW_MARGIN, Budget, Slot
 
 ROUND_TRIP = 0.01
 SPACED = 1.1
@@ -117,7 +117,7 @@ class TestBeforeTheFirstAnswer:
             driven.now += RECHECK
         assert sent <= FEW + 1
 
-    @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 404])
+    @pytest.mark.parametrize("status", [300, 304, 404, 408, 500, 502, 503, 504])
     def test_a_failure_without_headers_does_not_say_that_there_are_no_limits(self, status: int) -> None:
         driven = Driven()
         for _ in range(FEW):
@@ -125,6 +125,21 @@ class TestBeforeTheFirstAnswer:
         for _ in range(FEW):
             driven.take()
         assert driven.delay() == RECHECK
+
+    @pytest.mark.parametrize(("status", "limit"), [(503, 100), (429, None), (429, 100)])
+    def test_a_failure_with_headers_and_any_refusal_end_the_wait_for_an_answer(
+        self, status: int, limit: int | None
+    ) -> None:
+        driven = Driven(limit)
+        driven.answer(driven.take(), status)
+        for _ in range(FEW + 1):
+            driven.now += 2.0
+            driven.take()
+
+    def test_slots_are_counted_from_one(self) -> None:
+        driven = Driven()
+        driven.begin()
+        assert [driven.take().number for _ in range(3)] == [2, 3, 4]
 
     def test_a_first_answer_that_is_a_refusal_without_headers_sets_an_allowance(self) -> None:
         driven = Driven()
@@ -260,6 +275,38 @@ class TestStatedLimits:
         alone.answer(alone.take(), x_ratelimit_remaining=99)
         shared.answer(shared.take(), x_ratelimit_remaining=9)
         assert len(shared.run(0.1)) < len(alone.run(0.1)) / 4
+
+    @pytest.mark.parametrize(("remaining", "alone"), [(89, True), (88, False)])
+    def test_others_count_when_they_use_more_than_a_tenth(self, remaining: int, alone: bool) -> None:
+        driven = Driven(100)
+        driven.answer(driven.take(), x_ratelimit_remaining=remaining)
+        assert (len(driven.run(0.15)) > 1) == alone
+
+    @pytest.mark.parametrize(("limit", "together"), [(4, 1), (100, 8)])
+    def test_the_requests_of_a_window_are_spread_over_a_quarter_and_after_a_refusal_over_all_of_it(
+        self, limit: int, together: int
+    ) -> None:
+        driven = Driven(limit)
+        driven.run(4.0)
+        for part, status in ((0.25, 429), (1.0, 200)):
+            sent = driven.run(3.0)
+            gaps = [later - earlier for earlier, later in zip(sent, sent[together:], strict=False)]
+            assert min(gaps) >= together * part / limit - 1e-9
+            driven.now += SPACED
+            driven.answer(driven.take(), status)
+
+    @pytest.mark.parametrize(("took", "longer"), [(0.0, 0.0), (0.08, 0.08), (0.4, 0.1)])
+    def test_a_window_is_longer_by_what_the_slowest_answer_took_until_that_is_forgotten(
+        self, took: float, longer: float
+    ) -> None:
+        driven = Driven(1)
+        slot = driven.take()
+        driven.now += took
+        driven.answer(slot)
+        assert driven.delay() + took == pytest.approx(WINDOW_MARGIN + longer)
+        driven.now += 20.0
+        driven.begin()
+        assert driven.delay() == pytest.approx(WINDOW_MARGIN, abs=1e-3)
 
     def test_a_limit_that_falls_holds_from_the_next_window_on(self) -> None:
         driven = Driven(100)
@@ -501,6 +548,38 @@ class TestRefusals:
         driven.run(20.0)
         for _ in range(5000):
             driven.take()
+
+    def test_without_any_headers_refusals_leave_one_request_a_second(self) -> None:
+        driven = Driven()
+        driven.begin()
+        for _ in range(4):
+            driven.now += 1.5
+            driven.answer(driven.take(), 429)
+        driven.now += driven.delay()
+        driven.take()
+        assert driven.delay() == pytest.approx(WINDOW_MARGIN)
+
+    @pytest.mark.parametrize(
+        ("remaining", "spacings"),
+        [
+            (None, [4.0, 3.7, 2.81, 2.36]),
+            (0, [4.0, 4.0, 4.0, 4.0]),
+            (8, [4.0, 3.7, 2.81, 2.36]),
+            (16, [4.0, 2.37, 1.41]),
+        ],
+    )
+    def test_below_one_request_a_second_it_grows_with_each_by_what_is_unused_and_three_times_as_fast_after_three(
+        self, remaining: int | None, spacings: list[float]
+    ) -> None:
+        driven = Driven(16)
+        driven.begin()
+        if remaining is not None:
+            driven.headers["x-ratelimit-remaining"] = str(remaining)
+        for pause in (2.0, 0.2):
+            driven.now += pause
+            driven.answer(driven.take(), 429)
+        sent = driven.run(30.0)
+        assert [sent[n + 1] - sent[n] for n in range(len(spacings))] == pytest.approx(spacings, abs=0.01)
 
     def test_one_request_that_is_refused_does_not_stop_all(self) -> None:
         driven = Driven(1)
