@@ -182,6 +182,8 @@ class SharedPolls:
                     wait.make_ready()
             return
         self._last_reading = reading
+        # What failed then was not lists alone, though nothing fails for the probes from here on.
+        self._probes = []
         for wait in waits:
             wait.failing_since = None
             if wait.prediction_id not in reading.ids and wait in self._waiting:
