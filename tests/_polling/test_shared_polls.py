@@ -67,6 +67,22 @@ def three_hundred(latency: float = 0.3) -> RunningPredictions:
     return RunningPredictions(named(300, lambda number: 4 + number / 50), latency=latency)
 
 
+class TestBeginning:
+    async def test_a_wait_alone_whose_poll_is_due_is_polled_without_rounds(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(SharedPolls, "_lead", None)
+        waits = Waits(RunningPredictions(named(1, lambda _: 0.0)))
+        await waits.run()
+        assert (list(waits.ended), waits.api.lists) == (["p0"], [])
+
+    async def test_waits_that_begin_at_the_same_time_share_their_first_list(self) -> None:
+        waits = Waits(RunningPredictions(named(60, lambda _: 0.0)))
+        await waits.run()
+        assert len(waits.ended) == 60
+        assert len(waits.api.lists) == 1
+
+
 class TestHandOver:
     @pytest.mark.parametrize(("pause", "least_in_mid_request"), [(0.001, 1), (0.013, 2), (0.1, 10)])
     async def test_others_take_over_when_a_hundred_leaders_leave(self, pause: float, least_in_mid_request: int) -> None:

@@ -21,7 +21,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 def wait_of(interval: float = 2.0, patience: float = 0.0, **options: Any) -> Wait:
     settings: dict[str, Any] = {"seen_at": 0.0, "wants_each": False, **options}
-    return Wait(ID, interval, lambda: patience, **settings)
+    return Wait(ID, interval, lambda _: patience, **settings)
 
 
 def told(status: str) -> Any:

@@ -50,8 +50,8 @@ def _print_costs() -> None:
         figures = [
             Figure(name, ours[name], target, unit, peer=published[name])
             for name, target, unit in (
-                ("memory of each", 10, " KiB"),
-                ("processor time of each", 0.8, " ms"),
+                ("memory of each", 9, " KiB"),
+                ("processor time of each", 0.6, " ms"),
                 ("requests of each", 1.3, ""),
             )
         ]

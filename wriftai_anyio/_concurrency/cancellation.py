@@ -67,16 +67,16 @@ class SendShield:
     Enter it, with `async with`, around each attempt to send the request.
 
     Attributes:
-        scope: What the request runs in; shielded while an attempt is under way.
         broken_off: Whether an attempt was broken off, so that what the server did is unknown.
     """
 
-    scope: CancelScope
-    broken_off: bool
+    broken_off: bool = False
 
-    def __init__(self) -> None:
-        self.scope = CancelScope()
-        self.broken_off = False
+    @cached_property
+    def scope(self) -> CancelScope:
+        """What the request runs in; shielded while an attempt is under way."""
+        # Made when it is used: it is a tenth of the memory of a wait, and one for what exists has nothing to send.
+        return CancelScope()
 
     async def __aenter__(self) -> None:
         # The last moment at which a caller who has left already is noticed: from here on, the request goes on.

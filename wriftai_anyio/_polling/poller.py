@@ -105,7 +105,7 @@ class Poller:
         wait = Wait(
             prediction_id,
             scaled(options.poll_interval),
-            lambda: scaled(hints.patience(prediction_id)),
+            hints.patience,
             seen_at=None if silence is None else current_time() - silence,
             wants_each=options.on_poll is not None,
             eager=is_new and polls.few,

@@ -97,6 +97,7 @@ class SharedPolls:
         if wait.due < self._next_due:
             self._sooner.set()
         try:
+            await self._begin_alone(wait)
             while not wait.ready:
                 if self._leader is None:
                     self._leader = wait
@@ -109,6 +110,14 @@ class SharedPolls:
             if self._leader is wait:
                 self._hand_over()
         wait.begin_work()
+
+    async def _begin_alone(self, wait: Wait) -> None:
+        """Makes a wait ready whose poll is due, if nobody else waits: rounds would do the same, at twice the cost."""
+        if len(self._waiting) == 1:
+            # Those that begin at the same time as this one are there after it.
+            await checkpoint()
+            if len(self._waiting) == 1 and wait.due <= current_time():
+                wait.make_ready()
 
     def _hand_over(self) -> None:
         self._leader = next(iter(self._waiting), None)

@@ -41,7 +41,7 @@ class Wait:
     Args:
         prediction_id: The prediction's id.
         poll_interval: Seconds between two polls, at least.
-        patience: Returns for how many seconds it need not be polled, since a webhook is expected.
+        patience: Says for how many seconds a prediction need not be polled, since its webhook is expected.
         seen_at: When its state was last seen, if the first poll is to come an interval after that.
         wants_each: Whether it wants every state that is told, and not only the end.
         eager: Whether the first polls come sooner, since the prediction was just created.
@@ -52,11 +52,27 @@ class Wait:
         ready: Whether there is something to do for the waiter: a fetch, or a state that was told.
     """
 
+    # Ten thousand of them are nothing special.
+    __slots__ = (
+        "_fetched_at",
+        "_first_interval",
+        "_patience",
+        "_poll_interval",
+        "_seen_at",
+        "_signal",
+        "_signalled",
+        "_told",
+        "_wants_each",
+        "failing_since",
+        "prediction_id",
+        "ready",
+    )
+
     def __init__(
         self,
         prediction_id: str,
         poll_interval: float,
-        patience: Callable[[], float],
+        patience: Callable[[str], float],
         *,
         seen_at: float | None,
         wants_each: bool,
@@ -72,12 +88,13 @@ class Wait:
         self._seen_at = self._fetched_at = float("-inf") if seen_at is None else seen_at
         self._wants_each = wants_each
         self._told: PredictionWithIO | None = None
-        self._signal = Event()
+        self._signalled = False
+        self._signal: Event | None = None
 
     @property
     def interval(self) -> float:
         """Seconds between two polls, at least, at this moment."""
-        return max(min(self._first_interval, self._poll_interval), self._patience())
+        return max(min(self._first_interval, self._poll_interval), scaled(self._patience(self.prediction_id)))
 
     @property
     def due(self) -> float:
@@ -127,16 +144,20 @@ class Wait:
     def make_ready(self) -> None:
         """Gives the waiter something to do, and ends its sleep."""
         self.ready = True
-        self._signal.set()
+        self.signal()
 
     def signal(self) -> None:
         """Ends the waiter's sleep, so that it looks whether it leads now."""
-        self._signal.set()
+        self._signalled = True
+        if self._signal is not None:
+            self._signal.set()
 
     async def signalled(self) -> None:
         """Sleeps until `make_ready` or `signal` is called."""
-        await self._signal.wait()
-        self._signal = Event()
+        if not self._signalled:
+            self._signal = Event()
+            await self._signal.wait()
+        self._signalled, self._signal = False, None
 
     async def sleep_until_ready(self) -> None:
         """Sleeps until the next poll of this wait alone is due, or its state was told."""
@@ -148,8 +169,7 @@ class Wait:
 
     def begin_work(self) -> None:
         """Notes that the waiter has begun what it was made ready for."""
-        self.ready = False
-        self._signal = Event()
+        self.ready = self._signalled = False
 
 
 def is_passing(error: Failure) -> bool:

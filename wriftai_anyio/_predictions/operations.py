@@ -43,6 +43,8 @@ class Followed:
         create: What is to create it otherwise.
     """
 
+    __slots__ = ("_began", "_create", "_unknown", "grace", "last", "prediction_id", "shield")
+
     def __init__(self, prediction_id: str | None = None, create: Create | None = None) -> None:
         self.prediction_id = prediction_id
         self.last: PredictionWithIO | None = None
