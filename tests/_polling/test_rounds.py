@@ -77,7 +77,7 @@ class Crowd:
         self._fetches_fail = fetches_fail
 
     async def wait(self, prediction_id: str, seen_at: float | None = BEGAN, interval: float = 1.0) -> None:
-        wait = Wait(prediction_id, interval, lambda: 0.0, seen_at=seen_at, wants_each=False)
+        wait = Wait(prediction_id, interval, lambda _: 0.0, seen_at=seen_at, wants_each=False)
         fetched = self.fetched.setdefault(prediction_id, [])
         self.polls.join(wait)
         while True:
@@ -215,7 +215,7 @@ class TestListsThatFail:
 
 class TestWhoWaits:
     def wait(self, prediction_id: str = "p0") -> Wait:
-        return Wait(prediction_id, 1.0, lambda: 0.0, seen_at=None, wants_each=False)
+        return Wait(prediction_id, 1.0, lambda _: 0.0, seen_at=None, wants_each=False)
 
     async def test_a_crowd_begins_at_ten_predictions(self) -> None:
         polls = SharedPolls(cast("RunningList", Lists()))
