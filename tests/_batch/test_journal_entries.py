@@ -246,6 +246,16 @@ class TestRefusing:
             Journal(path)
         assert str(caught.value) == f"The journal {path} cannot be opened: {caught.value.__cause__}."
 
+    def test_a_path_that_cannot_even_be_looked_at_says_why(self, tmp_path: Path) -> None:
+        path = tmp_path / ("x" * 300)
+        with pytest.raises(BatchJournalError) as caught:
+            Journal(path)
+        assert isinstance(caught.value.__cause__, OSError)
+        # Python 3.14 takes it for one that is not there.
+        assert str(caught.value) in [
+            f"The journal {path} cannot be {each}: {caught.value.__cause__}." for each in ("read", "opened")
+        ]
+
     def test_where_reading_or_writing_fails_it_says_why(self, path: Path) -> None:
         journal_with(path)
         journal = Journal(path)

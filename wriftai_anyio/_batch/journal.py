@@ -121,9 +121,9 @@ class Journal:
 
     def _is_new(self) -> bool:
         """Looks at the file first: what is not a journal is not opened for writing, which could change it."""
-        if self._path.is_dir():
-            raise self._error("cannot be opened", "it is a folder")
         try:
+            if self._path.is_dir():
+                raise self._error("cannot be opened", "it is a folder")
             if not self._path.exists() or self._path.stat().st_size == 0:
                 return True
             # By SQLite, since to close a file that was opened otherwise releases the lock that this process has on it.
