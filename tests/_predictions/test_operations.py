@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -92,7 +93,9 @@ async def test_one_deadline_holds_for_the_create_and_for_the_cancel_after_it(cap
     async with client_of(script) as client:
         assert await seconds_to_leave(lambda: create(client)) == pytest.approx(LONGEST_FINISH)
     assert script.paths[1] == f"POST /predictions/{ID}/cancel"
-    assert f"prediction {ID} was left behind and not cancelled" in caplog.text
+    assert caplog.records[-1].getMessage() == (
+        f"prediction {ID} was left behind and not cancelled: it took longer than 5 s to leave"
+    )
 
 
 async def test_a_create_answered_with_its_address_alone_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
@@ -234,6 +237,58 @@ async def test_a_cancel_goes_before_the_requests_that_wait_for_the_rate_limit() 
             tasks.start_soon(client.predictions.async_cancel, ID)
     assert script.paths[1] == f"POST /predictions/{ID}/cancel"
     assert len(script.paths) == 7
+
+
+class TestTimeouts:
+    """What a timeout says of the prediction, which was paid for."""
+
+    RUNS_ON = "It runs on: wait for it again, or cancel it."
+    CANCELLED = "It is being cancelled."
+
+    @pytest.mark.parametrize("cancel", [False, True])
+    @pytest.mark.parametrize(("first", "status"), [(never, "has not ended"), (answer("started"), "is still started")])
+    async def test_a_wait_names_its_prediction_also_before_its_first_answer(
+        self, first: Answer, status: str, cancel: bool
+    ) -> None:
+        script = Script(first, *[httpx.Response(204)] * cancel)
+        options = AsyncWaitOptions(10, timeout=2.5, cancel_on_exit=cancel)
+        async with client_of(script) as client:
+            with pytest.raises(WaitTimeoutError) as caught:
+                await client.predictions.async_wait(ID, options)
+        then = self.CANCELLED if cancel else self.RUNS_ON
+        assert str(caught.value) == f"Prediction {ID} {status} after 2.5 s. {then}"
+        assert caught.value.prediction_id == ID
+        assert (caught.value.prediction is None) == (first is never)
+        assert script.paths[1:] == [f"POST /predictions/{ID}/cancel"] * cancel
+
+    async def test_a_create_without_an_answer_says_where_to_look(self) -> None:
+        async with client_of(Script(never)) as client:
+            with pytest.raises(WaitTimeoutError) as caught:
+                await client.predictions.async_create(
+                    HELLO, "o/n", wait=True, wait_options=AsyncWaitOptions(timeout=2.5, duration=0)
+                )
+        assert str(caught.value) == (
+            "The create was not answered within 2.5 s. The prediction may exist: look with predictions.list() before "
+            "you create it again."
+        )
+        assert (caught.value.prediction_id, caught.value.prediction) == (None, None)
+
+
+@pytest.mark.parametrize(("seen", "polled"), [(None, 0), ("started", 0.05), ("succeeded", None)])
+async def test_a_wait_for_what_was_just_created_begins_with_what_is_known(
+    seen: str | None, polled: float | None
+) -> None:
+    def poll(_: httpx.Request) -> httpx.Response:
+        polled_at.append(anyio.current_time())
+        return answer()
+
+    polled_at: list[float] = []
+    state: Any = prediction(seen) if seen else None
+    async with client_of(Script(forever=poll)) as client:
+        began = anyio.current_time()
+        ended = await client.predictions._operations.wait(ID, AsyncWaitOptions(), state)
+    assert ended["status"] == "succeeded"
+    assert polled_at == pytest.approx([] if polled is None else [began + polled])
 
 
 class TestAnswersToOtherQuestions:

@@ -9,7 +9,13 @@ import pytest
 
 from tests.support.clients import ID, TOKEN, Answer, Script, Spelling, answer, client_of
 from tests.support.event_server import END, HEAD, EventServer, chunks, event, events, streams, whole
-from wriftai_anyio import APIConnectionError, Client, CreateOutcomeUnknown, UnprocessableEntityError
+from wriftai_anyio import (
+    APIConnectionError,
+    Client,
+    CreateOutcomeUnknown,
+    PermissionDeniedError,
+    UnprocessableEntityError,
+)
 
 PARAMS: Any = {"input": {"text": "to be"}, "validate_input": True}
 MODEL = "sandbox/word-count"
@@ -85,6 +91,16 @@ async def test_a_create_that_is_refused_is_the_refusal() -> None:
     script = Script(forever=REFUSED)
     with pytest.raises(APIConnectionError, match="did nothing"):
         await anext(client_of(script, max_retries=0).predictions.async_create_stream(PARAMS, MODEL))
+
+
+@pytest.mark.anyio
+async def test_it_counts_as_a_create_and_its_answer_may_come_as_late_as_it_is_held() -> None:
+    script = Script(httpx.Response(403, headers={"x-ratelimit-limit": "7"}))
+    client = client_of(script, timeout=httpx.Timeout(connect=2, read=5, write=3, pool=4))
+    with pytest.raises(PermissionDeniedError):
+        await anext(client.predictions.async_create_stream(PARAMS, MODEL, wait=30))
+    assert script.requests[0].extensions["timeout"] == {"connect": 2, "read": 35, "write": 3, "pool": 4}
+    assert (client.rate_limits.creates.limit, client.rate_limits.others.limit) == (7, None)
 
 
 @pytest.mark.anyio

@@ -47,7 +47,7 @@ TESTS: Final = {
     "_concurrency": "_concurrency/test_cancellation.py _polling/test_leaving.py",
     "_pipeline": "_pipeline/test_retry_loop.py",
     "_polling": "_polling test_predictions.py",
-    "_predictions": "_predictions test_predictions.py _batch/test_journaled_job.py",
+    "_predictions": "_predictions test_predictions.py _batch/test_journaled_job.py _polling/test_webhook_patience.py",
     "_rate_limits": "_rate_limits",
     "_transport": "_transport/test_retries.py",
 }
