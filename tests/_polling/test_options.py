@@ -57,6 +57,23 @@ def test_what_cannot_be_called_with_a_prediction_is_refused(kind: Any, value: An
         kind(on_poll=value)
 
 
+@both
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("print", ", or None, not 'print'."),
+        (generator, ", not a generator: nothing would run it."),
+        (nothing_taken, f", not {nothing_taken!r}: too many positional arguments."),
+    ],
+    ids=["not callable", "generator", "takes nothing"],
+)
+def test_a_callback_that_cannot_be_called_is_told_why(kind: Any, value: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match="on_poll") as caught:
+        kind(on_poll=value)
+    wanted = "on_poll must be a function or a coroutine function that takes the prediction"
+    assert str(caught.value) == wanted + problem
+
+
 class Callbacks:
     def method(self, _: object) -> None: ...
     async def coroutine(self, _: object) -> None: ...
@@ -128,6 +145,13 @@ def test_a_plain_callback_of_a_blocking_caller_runs_in_its_thread(kind: Any) -> 
 def nothing_done(_: object) -> None: ...
 
 
-def test_options_for_a_coroutine_are_not_copied() -> None:
-    options = AsyncWaitOptions(**ALL)
-    assert for_coroutine(options) is options
+@pytest.mark.parametrize(("callback", "caller"), [(None, None), (None, object()), (nothing_done, None)])
+def test_options_for_a_coroutine_are_not_copied(callback: Any, caller: Any) -> None:
+    options = AsyncWaitOptions(on_poll=callback, **ALL)
+    assert for_coroutine(options, caller) is options
+
+
+def test_what_are_no_options_is_named() -> None:
+    nothing: Any = {"timeout": 5}
+    with pytest.raises(ValueError, match=r"^The wait options must be WaitOptions or AsyncWaitOptions, not \{'timeout'"):
+        for_coroutine(nothing)

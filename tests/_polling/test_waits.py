@@ -1,5 +1,6 @@
 """Waits in virtual time: what they share, what they cost, when they notice an end, which faults they outlive."""
 
+import logging
 import random
 import statistics
 from collections.abc import Iterable
@@ -404,6 +405,19 @@ class TestFaults:
         assert len(failed_at) == count
         assert min(failed_at) >= 60
         assert max(failed_at) <= 120
+
+    @pytest.mark.parametrize(("latency", "seconds"), [(0.0, "1.00"), (0.25, "0.75"), (1.5, "0.00")])
+    async def test_the_log_says_which_poll_failed_why_and_when_the_next_comes(
+        self, latency: float, seconds: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "wriftai_anyio")
+        api = RunningPredictions(named(1, 0.5), latency=latency)
+        api.fault = lambda _: httpx.Response(200, json=[]) if api.fetched == 1 else None
+        await wait_for(api)
+        [record] = caplog.records
+        assert record.getMessage() == (
+            f"polling prediction p0 again after {seconds} s: 200 with an answer that cannot be used"
+        )
 
     async def test_what_does_not_exist_ends_its_own_wait_at_once_and_no_other(self) -> None:
         api = RunningPredictions(named(20, 3.5))

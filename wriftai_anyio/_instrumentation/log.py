@@ -44,8 +44,11 @@ def reason(outcome: httpx.Response | APIConnectionError | APIStatusError | APIRe
         seen = outcome.__cause__
         return f"{type(outcome).__name__} ({type(seen).__name__})" if seen else type(outcome).__name__
     response = outcome if isinstance(outcome, httpx.Response) else outcome.response
+    status = str(response.status_code)
+    if isinstance(outcome, APIResponseError):
+        status += " with an answer that cannot be used"
     request_id = request_id_of(response)
-    return f"{response.status_code} (request {request_id})" if request_id else str(response.status_code)
+    return f"{status} (request {request_id})" if request_id else status
 
 
 @contextmanager
