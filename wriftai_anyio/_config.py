@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
 import httpx
@@ -30,13 +30,13 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False)
 class Config:
-    """What a client was made with, checked."""
+    """What a client was made with, checked. It has no repr, which would show the token and the headers."""
 
-    access_token: str | None = field(repr=False)
+    access_token: str | None
     base_url: str
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
     max_retries: int
     timeout: httpx.Timeout
     max_response_size: int

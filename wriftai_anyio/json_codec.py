@@ -7,9 +7,8 @@ their number, and its decoder and encoder recurse. Both are valid JSON: an outpu
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from ._types.json import JsonValue
 
@@ -198,8 +197,7 @@ def _is_container(value: object) -> bool:
     return isinstance(value, (dict, list, tuple))
 
 
-@dataclass(frozen=True)
-class _Writer:
+class _Writer(NamedTuple):
     """Writes JSON without recursion, and integers on its own."""
 
     write: Callable[[object], str]

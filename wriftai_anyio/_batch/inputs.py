@@ -2,8 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from wriftai_anyio._blocking.calls import Caller
 from wriftai_anyio._parsing.arguments import shown
@@ -16,8 +15,7 @@ Params: TypeAlias = Any
 """A `CreatePredictionParams`, or what a caller took for one."""
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(NamedTuple):
     """An input as it was when it was yielded: its generator may use the same dictionary for the next one.
 
     Attributes:

@@ -1,8 +1,7 @@
 """What all inputs of a batch have in common, and how one of them is brought to its end without a journal."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._polling.options import AsyncWaitOptions
@@ -16,8 +15,7 @@ Work: TypeAlias = Callable[[], Awaitable[PredictionWithIO]]
 """Brings one input to its end."""
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """The result that an earlier run left.
 
     Attributes:
@@ -27,8 +25,7 @@ class Kept:
     prediction: PredictionWithIO
 
 
-@dataclass(frozen=True)
-class Repeated:
+class Repeated(NamedTuple):
     """An input that is equal to an earlier one.
 
     Attributes:
@@ -42,8 +39,7 @@ Plan: TypeAlias = Kept | Repeated | Work
 """How an input comes to its result."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What all inputs of a batch have in common.
 
     Attributes:

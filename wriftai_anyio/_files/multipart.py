@@ -1,8 +1,7 @@
 """The parts of an upload: cut, read ahead, sent several at once, each sent again on its own."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from wriftai_anyio._concurrency.gather import side_by_side
 from wriftai_anyio._concurrency.threads import ThreadCall
@@ -21,8 +20,7 @@ SLOW_CHUNK_SIZE: Final = 64 * 1024
 """Bytes, once a part was not sent in time: since each chunk has the whole timeout, a slow line is enough then."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A part of a file.
 
     Attributes:

@@ -1,13 +1,12 @@
 """What is done around each attempt to send a request, such as to note in a journal that it is about to be sent."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from anyio.lowlevel import checkpoint
 
 
-@dataclass(frozen=True)
-class AttemptHooks:
+class AttemptHooks(NamedTuple):
     """Called around each attempt to send a request.
 
     Attributes:

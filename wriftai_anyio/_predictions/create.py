@@ -1,8 +1,7 @@
 """A create as a value: what is asked for, checked before anything is sent. What sends it is in `operations`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httpx
 
@@ -17,8 +16,7 @@ LONGEST_RUN: Final = 30 * 60.0
 """Seconds that a prediction runs at most, as the API's documentation says."""
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(NamedTuple):
     """How long the server is asked to hold a connection on which it has nothing to say yet.
 
     Attributes:
@@ -39,8 +37,7 @@ class Hold:
         return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
 
 
-@dataclass(frozen=True)
-class Create:
+class Create(NamedTuple):
     """What a create sends.
 
     Attributes:

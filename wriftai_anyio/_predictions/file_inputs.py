@@ -1,7 +1,6 @@
 """Files in a prediction's input: uploaded first, and sent as the URLs that they can be downloaded from."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Final, cast
 
 from wriftai_anyio._concurrency.gather import side_by_side
@@ -31,7 +30,7 @@ async def with_files_uploaded(create: Create, upload: Callable[[File], Awaitable
     uploaded = await side_by_side(upload, create.files, FILES_AT_ONCE)
     urls = {id(file): result["download_url"] for file, result in zip(create.files, uploaded, strict=True)}
     body = {name: _with_urls(value, urls) for name, value in create.body.items()}
-    return replace(create, body=body, files=())
+    return create._replace(body=body, files=())
 
 
 def _with_urls(value: object, urls: Mapping[int, str]) -> object:

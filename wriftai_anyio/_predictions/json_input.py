@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
 from os import PathLike, fspath
-from typing import Any, Final, NoReturn, TypeAlias, cast
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, cast
 from uuid import UUID
 
 from wriftai_anyio._parsing.arguments import shown
@@ -23,8 +23,7 @@ DEEPEST: Final = 200
 """Levels of lists and objects inside each other: at three frames each, three fifths of Python's own limit."""
 
 
-@dataclass(frozen=True)
-class JsonInput:
+class JsonInput(NamedTuple):
     """A snapshot of an input. What the caller does with the original afterwards does not change it.
 
     Attributes:

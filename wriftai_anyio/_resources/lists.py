@@ -18,7 +18,7 @@ T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=PaginationOptions)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Listing(Generic[T]):
     """One list of the API.
 

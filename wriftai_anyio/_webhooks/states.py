@@ -15,7 +15,7 @@ _PROGRESS: Final[dict[str, int]] = {
 """How far a prediction of a status has come."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Seen:
     """What is known of one prediction."""
 
