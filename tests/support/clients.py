@@ -79,7 +79,7 @@ class Script(httpx.AsyncBaseTransport):
         if given is None:
             raise AssertionError(f"{request.method} {request.url} was not expected")
         if isinstance(given, Exception):
-            raise given
+            raise given.with_traceback(None)  # else it grows with each request
         if callable(given):
             made = given(request)
             return made if isinstance(made, httpx.Response) else await made
