@@ -14,6 +14,7 @@ from wriftai_anyio._concurrency.cancellation import (
     finish,
     finish_in_own_task,
     finish_what_is_sent,
+    reason_to_leave,
 )
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +66,19 @@ async def test_a_cleanup_that_hangs_is_given_up_after_five_seconds(finishing: An
 
 
 @both
+async def test_a_caller_that_is_cancelled_meanwhile_goes_on_with_its_own_reason_to_leave(finishing: Any) -> None:
+    async def cleanup() -> None:
+        await sleep(2)
+
+    with fail_after(30), pytest.raises(LookupError, match="my own"), move_on_after(1):
+        try:
+            raise LookupError("my own")
+        except LookupError:
+            await finishing(cleanup)
+            raise
+
+
+@both
 async def test_the_failure_of_a_cleanup_is_told(finishing: Any) -> None:
     given = ConnectionError("no way")
 
@@ -72,6 +86,35 @@ async def test_the_failure_of_a_cleanup_is_told(finishing: Any) -> None:
         raise given
 
     assert await finishing(cleanup) is given
+
+
+class Group(BaseException):
+    """What trio wraps errors in; Python 3.10 has no groups of its own."""
+
+    def __init__(self, *exceptions: BaseException) -> None:
+        super().__init__(*exceptions)
+        self.exceptions = exceptions
+
+
+async def cancellation() -> BaseException:
+    """Returns what a coroutine that is cancelled is left by."""
+    caught: list[BaseException] = []
+    with CancelScope() as scope:
+        scope.cancel()
+        try:
+            await sleep(1)
+        except BaseException as error:
+            caught.append(error)
+            raise
+    return caught[0]
+
+
+async def test_a_caller_leaves_by_an_interrupt_wherever_it_is_or_by_nothing_but_cancellations() -> None:
+    cancelled, interrupt, wrong = await cancellation(), KeyboardInterrupt(), ValueError()
+    assert reason_to_leave(Group(cancelled, Group(wrong, interrupt))) is interrupt
+    assert reason_to_leave(Group(Group(cancelled), cancelled)) is cancelled
+    for error in (Group(cancelled, wrong), Group(wrong), wrong, cancelled, interrupt):
+        assert reason_to_leave(error) is error
 
 
 async def leave_after(seconds: float, send: Callable[[SendShield], Awaitable[str]]) -> tuple[float, list[str]]:

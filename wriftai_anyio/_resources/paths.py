@@ -34,7 +34,8 @@ def model_reference(value: str, argument: str = "model") -> ModelReference:
     """
     owner, slash, rest = value.partition("/") if isinstance(value, str) else ("", "", "")
     name, colon, version = rest.partition(":")
-    if not slash or "/" in name or ":" in owner or bool(colon) != bool(_VERSION.fullmatch(version)):
+    is_whole = bool(owner and slash and name) and bool(colon) == bool(_VERSION.fullmatch(version))
+    if not is_whole or "/" in name or ":" in owner:
         raise ValueError(f"{argument} must be owner/name or owner/name:number, not {shown(value)}.")
     for part in (owner, name):
         segment(part, argument)
