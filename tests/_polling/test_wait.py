@@ -57,6 +57,14 @@ async def test_a_list_says_that_it_has_ended_only_an_interval_after_a_fetch_of_i
     assert wait.due == (began if gone else 100.0) + 2.0
 
 
+async def test_a_list_that_misses_what_was_just_created_counts_after_its_first_interval() -> None:
+    wait = wait_of(seen_at=100.0, eager=True)
+    began = 100.0 + 1.001 * FIRST_INTERVAL
+    wait.note_listing(began)
+    wait.note_missing(began)
+    assert wait.ready
+
+
 async def test_a_webhook_that_tells_no_end_only_puts_the_poll_off() -> None:
     wait = wait_of()
     await anyio.sleep(1.5)

@@ -455,3 +455,52 @@ class TestRateLimits:
         assert api.refused == 0
         assert api.fetched == 100
         assert max(ended.values()) <= 1.35 * (100 / 15 + 2.0)
+
+
+class Creating(RunningPredictions):
+    """Creates predictions that run for so many seconds from then on, and holds no create."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__({})
+        self._seconds = seconds
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return await super()._answer(request)
+        await anyio.sleep(self.latency)
+        prediction_id = f"created-{len(self.ends)}"
+        self.ends[prediction_id] = anyio.current_time() + self._seconds
+        return httpx.Response(201, json=prediction("pending", id=prediction_id))
+
+
+class TestEarlyPolls:
+    @pytest.mark.parametrize("count", [1, 2, 5, 9])
+    async def test_a_few_that_are_not_held_are_known_to_have_ended_long_before_an_interval(self, count: int) -> None:
+        api = Creating(0.02)
+        client = client_of(api)
+        options = AsyncWaitOptions(cancel_on_exit=True)
+
+        async def create() -> None:
+            await client.predictions.async_create({"input": 1}, "o/n", wait=True, wait_options=options)
+
+        async with create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(create)
+        assert len(api.ends) == count
+        assert api.now < 0.3
+        assert api.fetched + len(api.lists) <= 2 * count + 2
+
+    async def test_one_that_is_waited_for_after_its_create_is_known_to_have_ended_long_before_an_interval(self) -> None:
+        api = Creating(0.2)
+        client = client_of(api)
+        created = await client.predictions.async_create({"input": 1}, "o/n")
+        await client.predictions.async_wait(created["id"])
+        assert api.now < 0.5
+
+    async def test_one_that_was_created_an_interval_ago_is_polled_at_the_interval(self) -> None:
+        api = Creating(20)
+        client = client_of(api)
+        created = await client.predictions.async_create({"input": 1}, "o/n")
+        client.predictions._poller._created[created["id"]] -= 3
+        await client.predictions.async_wait(created["id"], AsyncWaitOptions(poll_interval=2))
+        assert min(gaps(api.fetches[created["id"]])) >= 2 - TOLERANCE

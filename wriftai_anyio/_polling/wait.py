@@ -118,6 +118,8 @@ class Wait:
 
     def note_missing(self, listing_began: float) -> None:
         """Notes that a list did not have it: it has ended, or the list lags behind a fetch of its own."""
+        # It was not seen running: the poll that this list was to save comes no later for it.
+        self._first_interval /= 2
         if listing_began - self._fetched_at >= self.interval:
             self.make_ready()
         else:
