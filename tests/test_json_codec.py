@@ -1,6 +1,7 @@
 """JSON that Python's own module refuses: it is read, and written, as what it stands for."""
 
 import json
+import sys
 import time
 from typing import Any
 
@@ -31,6 +32,20 @@ DEEP_OBJECT = '{"a":' * 50_000 + "1" + "}" * 50_000
 def test_integers_of_many_digits_are_read_and_written(sign: str, digits: int) -> None:
     text = f'{{"a":[{sign}{"1234567890" * 10_000}'[: digits + len(sign) + 6] + "]}"
     assert encode_json(decode_json(text)).replace(" ", "") == text
+
+
+@pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="this Python has no such limit")
+@pytest.mark.parametrize("limit", [0, 640, 4300, 1_000_000])
+def test_whatever_limit_python_is_set_to_the_same_integers_are_read_and_written(limit: int) -> None:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(limit)
+    try:
+        for digits in ("7" * 640, "7" * 641, "7" * 5000):
+            assert encode_json(decode_json(f"[{digits}]")) == f"[{digits}]"
+        with pytest.raises(JSONTextError, match="100,000 are read"):
+            decode_json("7" * 1_000_000)  # Python alone would take seconds
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def test_zeros_within_a_long_integer_are_kept() -> None:

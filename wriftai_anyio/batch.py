@@ -93,8 +93,8 @@ class BatchResult:
         }
 
 
-_MOST_BITS: Final = 14_000
-"""Of an integer that is a number in a row: Python refuses to write one of more than 4,300 digits."""
+_MOST_BITS: Final = 2_100
+"""Of an integer that is a number in a row: Python may be set to refuse to write one of more than 640 digits."""
 
 
 def _cell(value: object) -> str | int | float | bool | None:

@@ -6,6 +6,7 @@ their number, and its decoder and encoder recurse. Both are valid JSON: an outpu
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias, cast
@@ -20,7 +21,8 @@ MOST_BITS: Final = MOST_DIGITS * 33219 // 10_000
 """Of an integer that has no more digits: one digit is 3.3219 bits."""
 LARGEST_DEEP: Final = 4 * 2**20
 """Characters of deeply nested JSON that are read, which takes Python a second."""
-_DIGITS_AT_ONCE: Final = 4000
+_DIGITS_AT_ONCE: Final = 640
+"""Python's own limit can be set, but not lower than this."""
 
 # A string that does not end is taken to the end: from each quotation mark in it, it would be looked through again.
 _STRING_OR_MARK: Final = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
@@ -43,7 +45,7 @@ def decode_json(text: str | bytes) -> JsonValue:
     Raises:
         JSONTextError: If it is not JSON, or has more digits or levels than are read.
     """
-    return _decoded(text, None)
+    return _decoded(text, None if _python_has_a_limit() else parse_integer)
 
 
 def _decoded(text: str | bytes, parse_int: Callable[[str], int] | None) -> JsonValue:
@@ -58,6 +60,12 @@ def _decoded(text: str | bytes, parse_int: Callable[[str], int] | None) -> JsonV
     except ValueError:  # more digits than Python reads
         return _decoded(text, parse_integer)
     return value
+
+
+def _python_has_a_limit() -> bool:
+    """Whether Python itself refuses more digits than are read here: the limit can be lifted, and came with 3.10.7."""
+    limit: Callable[[], int] = getattr(sys, "get_int_max_str_digits", int)
+    return 0 < limit() <= MOST_DIGITS
 
 
 def _as_str(text: str | bytes) -> str:

@@ -13,11 +13,11 @@ LONGEST_SHOWN: Final = 80
 
 class _Short(Repr):
     def repr_int(self, x: int, level: int) -> str:
-        return super().repr_int(x, level) if x.bit_length() < _MOST_BITS else "an integer of thousands of digits"
+        return super().repr_int(x, level) if x.bit_length() < _MOST_BITS else "a very long integer"
 
 
-_MOST_BITS: Final = 14_000
-"""Of an integer that Python writes: it refuses to write more than 4,300 digits."""
+_MOST_BITS: Final = 2_100
+"""Of an integer that Python writes: it may be set to refuse to write more than 640 digits."""
 _SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = LONGEST_SHOWN
 _SHORT.maxlong = 40
