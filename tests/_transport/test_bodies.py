@@ -97,3 +97,10 @@ async def test_a_transport_of_the_user_may_still_read_the_answers_that_it_gave()
     async with Client("t", BASE_URL, transport=Keeping()) as client:
         assert (await client.predictions.async_get(ID))["input"] == VALUE["input"]
     assert [json.loads(response.read()) for response in given] == [response.json() for response in given] == [VALUE]
+
+
+@pytest.mark.parametrize("chunks", [[BODY], [BODY[:9], BODY[9:]]])
+async def test_a_body_that_a_fake_gives_piece_by_piece_is_read(chunks: list[bytes]) -> None:
+    given = httpx.MockTransport(lambda _: httpx.Response(200, content=iter(chunks)))
+    async with Client("t", BASE_URL, transport=given) as client:
+        assert (await client.predictions.async_get(ID))["input"] == VALUE["input"]

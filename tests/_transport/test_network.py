@@ -5,7 +5,7 @@ import logging
 import os
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from anyio import fail_after
 from anyio.abc import ByteStream, Listener, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from tests.support.clients import ID, prediction
+from tests.support.clients import ID, client_of, prediction
 from tests.support.patience import PATIENCE
-from wriftai_anyio import APIConnectionError, Client
-from wriftai_anyio._transport.network import Network
+from wriftai_anyio import APIConnectionError, Client, CreateOutcomeUnknown, NetworkSettingsError
+from wriftai_anyio._transport.network import GivenTransport, Network
 
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
 """For 127.0.0.1, signed by itself, with its key; of no use to anybody else."""
@@ -151,3 +152,109 @@ async def test_no_library_logs_a_query_of_ours_when_it_goes_through_a_proxy(
     assert path.read_bytes() == b"file"
     assert "receive_response_headers.complete" in caplog.text
     assert "s3cr3t" not in caplog.text
+
+
+class Given(httpx.AsyncBaseTransport):
+    """A user's transport that does something with each request before it answers it."""
+
+    def __init__(self, use: Callable[[httpx.Request], object]) -> None:
+        self._use = use
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        done = self._use(request)
+        if isinstance(done, Awaitable):
+            await done
+        return httpx.Response(200, json=prediction())
+
+
+def change(request: httpx.Request) -> None:
+    request.headers["x-key"] = "s3cr3t"
+    request.url = request.url.copy_with(query=b"key=s3cr3t")
+    request.extensions = {}
+
+
+@pytest.mark.anyio
+class TestGivenTransports:
+    @pytest.mark.parametrize("read", [lambda request: request.content, lambda request: request.read()])
+    async def test_it_has_the_content_of_each_request_at_once(self, read: Callable[[httpx.Request], bytes]) -> None:
+        contents: list[bytes] = []
+        async with client_of(Given(lambda request: contents.append(read(request)))) as client:
+            await client.predictions.async_create({"input": 1}, "o/n")
+            await client.predictions.async_get(ID)
+        assert contents == [b'{"model":"o/n","input":1}', b""]
+
+    async def test_what_it_changes_of_a_request_shows_in_no_error(self) -> None:
+        def fail(request: httpx.Request) -> None:
+            change(request)
+            raise httpx.ReadError("x")
+
+        async with client_of(Given(fail), max_retries=0) as client:
+            with pytest.raises(APIConnectionError) as caught:
+                await client.predictions.async_get(ID)
+        assert "s3cr3t" not in f"{caught.value} {caught.value.request.headers} {caught.value.request.url}"
+
+    async def test_a_request_whose_extensions_it_replaces_waits_for_a_place_in_its_pool(self) -> None:
+        full = [httpx.PoolTimeout("")] * 2
+
+        def find_no_place(request: httpx.Request) -> None:
+            change(request)
+            if full:
+                raise full.pop()
+
+        with fail_after(PATIENCE):
+            async with client_of(Given(find_no_place)) as client:
+                assert (await client.predictions.async_get(ID))["id"] == ID
+
+    @pytest.mark.parametrize("error", [ConnectionResetError("r"), TimeoutError("t"), OSError("o")])
+    async def test_errors_of_the_system_are_those_of_a_connection(self, error: OSError) -> None:
+        def fail(request: httpx.Request) -> None:
+            request.read()
+            raise error
+
+        async with client_of(Given(fail), max_retries=0) as client:
+            with pytest.raises(APIConnectionError):
+                await client.predictions.async_get(ID)
+            with pytest.raises(CreateOutcomeUnknown):
+                await client.predictions.async_create({"input": 1}, "o/n")
+
+    async def test_errors_of_its_own_task_group_are_those_in_it(self) -> None:
+        async def fail() -> None:
+            raise httpx.ReadError("broken")
+
+        async def send(_: httpx.Request) -> None:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(fail)
+
+        async with client_of(Given(send), max_retries=0) as client:
+            with pytest.raises(APIConnectionError, match="ReadError: broken"):
+                await client.predictions.async_get(ID)
+
+    @pytest.mark.parametrize("error", [ValueError("v"), RuntimeError("r")])
+    async def test_other_errors_are_its_own(self, error: Exception) -> None:
+        def fail(_: httpx.Request) -> None:
+            raise error
+
+        async with client_of(Given(fail)) as client:
+            with pytest.raises(type(error), match=str(error)):
+                await client.predictions.async_get(ID)
+
+    async def test_it_is_closed_with_the_client(self) -> None:
+        closed: list[bool] = []
+
+        class Closing(Given):
+            async def aclose(self) -> None:
+                closed.append(True)
+
+        await GivenTransport(Closing(change)).aclose()
+        assert closed == [True]
+
+
+@pytest.mark.anyio
+async def test_a_python_without_the_codec_for_names_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> httpx.Response:
+        raise LookupError("unknown encoding: idna")
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
+    async with Client("t", "http://localhost:9", max_retries=0) as client:
+        with pytest.raises(NetworkSettingsError, match=r"lacks its module 'encodings\.idna'"):
+            await client.predictions.async_get(ID)

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -18,12 +18,17 @@ BEGINNING: Final = 64 * 1024
 """Bytes of a body that cannot be taken which are kept: a prediction's id is among the first."""
 
 
-class Body(httpx.AsyncByteStream):
+class Body(httpx.ByteStream):
     """A request's body that notes whether it was asked for: if not, the server saw no whole request."""
 
     def __init__(self, content: bytes) -> None:
+        super().__init__(content)
         self._content = content
         self.asked = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.asked = True
+        yield self._content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self.asked = True
@@ -110,8 +115,11 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
         httpx.RequestError: If it broke off, or cannot be decoded.
     """
     stream = response.stream
-    if response.is_closed or not isinstance(stream, httpx.AsyncByteStream):
+    if response.is_closed:
         await response.aread()
+        return
+    if not isinstance(stream, httpx.AsyncByteStream):
+        response.read()
         return
     chunks: list[bytes] = []
     decoder = None

@@ -20,15 +20,13 @@ from wriftai_anyio.errors import APIConnectionError
 
 from .bodies import StreamedBody, UnreadableBody, beginning_of, read_whole
 from .failures import SettingsFault, closed_error, connection_error, out_of_descriptors, patience_with, response_error
-from .network import Network, request_limit
+from .network import GivenTransport, Network, request_limit, time_in_pool
 from .pools import Connections
 
 DESCRIPTOR_RETRY: Final = 0.25
 """Seconds until a connect is tried again that failed for want of file descriptors, on average."""
 PLACE_RETRY: Final = 1.0
 """Seconds until a request is sent again that a user's transport had no connection for, if none of ours ends before."""
-LONGEST_IN_POOL: Final = 5.0
-"""Seconds for which a request queues in the pool of a user's transport at a time."""
 LONGEST_WAIT_FOR_PLACE: Final = 2100.0
 """Seconds for which a request waits for the end of one of ours: the server holds none longer than half an hour."""
 
@@ -164,16 +162,12 @@ class Http:
             elif await connections.one_ended(PLACE_RETRY):
                 waited = 0.0
             else:
-                waited += PLACE_RETRY + request.extensions["timeout"]["pool"]
+                waited += PLACE_RETRY + time_in_pool(request)
 
     async def _attempt(self, connections: Connections, request: httpx.Request, *, whole: bool) -> httpx.Response:
         pool = await connections.enter()
         patience = patience_with(request)
         response: httpx.Response | None = None
-        if self._transport is not None:
-            # A timeout of the user's pool is not the server's: who wants a place there waits for one in `_send`.
-            timeouts = request.extensions.get("timeout", {})
-            request.extensions["timeout"] = {**timeouts, "pool": min(timeouts.get("pool") or math.inf, LONGEST_IN_POOL)}
         with move_on_after(patience) as scope:
             if isinstance(request.stream, StreamedBody):
                 request.stream.renews(patience, scope)
@@ -203,7 +197,7 @@ class Http:
 
     def _make_connections(self) -> Connections:
         if self._transport is not None:
-            transport = self._transport
+            transport = GivenTransport(self._transport)
             return Connections(lambda: transport, sys.maxsize, shared=True)
         return Connections(self._network.get().transport, request_limit(), shared=False)
 

@@ -1,6 +1,7 @@
 """How this machine reaches the network: proxies, sockets and their number."""
 
 import importlib
+import math
 import os
 import socket
 import sys
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from wriftai_anyio._concurrency.causes import members
 from wriftai_anyio._concurrency.forks import forks_wait
 
 from .failures import PROXY, SettingsFault
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 IDLE_EXPIRY: Final = 30.0
 """Seconds that a connection is kept for later requests."""
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_EXPIRY)
+LONGEST_IN_POOL: Final = 5.0
+"""Seconds for which a request queues in the pool of a user's transport at a time."""
 REQUESTS_WITHOUT_LIMIT: Final = 900
 """Requests under way at once where Python cannot say how many file descriptors there are: 1,024 is the usual number."""
 
@@ -87,6 +91,11 @@ class _Transport(httpx.AsyncBaseTransport):
             self._ways[way] = _opened(*way)
         try:
             return await self._ways[way].handle_async_request(request)
+        except LookupError as error:
+            if not str(error).endswith("idna"):
+                raise
+            problem = "this Python lacks its module 'encodings.idna', without which trio looks up no names"
+            raise SettingsFault(problem) from None
         except Exception as error:
             # httpcore lets out what socksio says of a reply that is not of SOCKS, or that ended before it was whole.
             if not type(error).__module__.startswith("socksio."):
@@ -121,6 +130,55 @@ def _keepalive_options() -> list[tuple[int, int, int]]:
     times = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 6))
     options += [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in times if hasattr(socket, name)]
     return options
+
+
+class _ReadableRequest(httpx.Request):
+    """A request whose content can be had at once, as with a client of httpx; a body notes that it was asked for."""
+
+    @property
+    def content(self) -> bytes:
+        if not isinstance(self.stream, httpx.ByteStream):
+            return super().content
+        return self.read()
+
+
+class GivenTransport(httpx.AsyncBaseTransport):
+    """A user's transport. It gets a copy of each request, such as a client of httpx would send.
+
+    It may read the copy's content, sign it and replace its extensions, and nothing of that shows in our errors.
+
+    Args:
+        transport: The user's.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # A timeout of the user's pool is not the server's: who wants a place there waits for one in `Http`.
+        timeouts = {**request.extensions.get("timeout", {}), "pool": time_in_pool(request)}
+        extensions = {**request.extensions, "timeout": timeouts}
+        copy = _ReadableRequest(
+            request.method, request.url, headers=request.headers, stream=request.stream, extensions=extensions
+        )
+        try:
+            return await self._transport.handle_async_request(copy)
+        except Exception as error:
+            # It may send in a task group of its own, and by other means than httpcore, which know no error of httpx.
+            reason = next(members(error))
+            if isinstance(reason, OSError):
+                raise httpx.ReadError(str(reason), request=request) from error
+            if reason is error or not isinstance(reason, httpx.RequestError):
+                raise
+            raise reason from None
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def time_in_pool(request: httpx.Request) -> float:
+    """Returns the seconds for which a request queues in the pool of a user's transport at a time."""
+    return min(request.extensions.get("timeout", {}).get("pool") or math.inf, LONGEST_IN_POOL)
 
 
 def request_limit() -> int:
