@@ -45,6 +45,7 @@ def raised(error: BaseException, *, cause: BaseException | None = None, context:
             "Connection refused",
         ),
         (raised(httpx.ConnectError(""), cause=RuntimeError("Exceptions from Trio nursery")), ""),
+        (httpx.RemoteProtocolError("illegal header line: bytearray(b's3cr3t')"), "(RemoteProtocolError: illegal"),
         (httpx.RemoteProtocolError("Server disconnected"), "RemoteProtocolError: Server disconnected"),
         (raised(httpx.ConnectError(""), cause=socket.gaierror(-2, "Name or service not known")), "not known"),
     ],
@@ -52,7 +53,7 @@ def raised(error: BaseException, *, cause: BaseException | None = None, context:
 def test_an_error_says_the_cause(error: httpx.RequestError, said: str) -> None:
     text = str(connection_error(request(), error))
     assert said in text
-    for machinery in ("cancel scope", "deque", "nursery", "<Task"):
+    for machinery in ("cancel scope", "deque", "nursery", "<Task", "s3cr3t"):
         assert machinery not in text
 
 

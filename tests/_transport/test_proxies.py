@@ -77,6 +77,17 @@ def test_each_variable_names_the_proxy_of_its_scheme(
         ("http://[fd00::1]/", "[fd00::1]"),
         ("http://[fd00::1]/", "fd00:0::1"),
         ("http://[fd00::1]:81/", "[fd00::1]:81"),
+        ("http://[fd00::1]/", "[fd00::]/8:80"),
+        ("http://10.1.2.3/", "10.0.0.0/8:80"),
+        ("http://bücher.example/", "bücher.example"),
+        ("http://bücher.example/", "XN--BCHER-KVA.example"),
+        ("http://xn--bcher-kva.example/", "Bücher.example"),
+        ("http://a.bücher.example/", ".bücher.example"),
+        ("http://a.bücher.example/", "*.bücher.example"),
+        ("http://host/", "http://host:80/path"),
+        ("http://host/", "http://user:secret@host/"),
+        ("http://[fd00::1]/", "http://[fd00::1]:80/path"),
+        ("http://10.1.2.3/", "http://10.0.0.0/8"),
     ],
 )
 def test_no_proxy_covers_hosts_addresses_and_networks(
@@ -87,7 +98,22 @@ def test_no_proxy_covers_hosts_addresses_and_networks(
 
 @pytest.mark.parametrize(
     "exceptions",
-    ["", "other", "ost", "host:81", "https://host", "[::1]", "10.0.0.0/99", "fd00::/8", "[", "a.host", "//"],
+    [
+        "",
+        "other",
+        "ost",
+        "host:81",
+        "https://host",
+        "[::1]",
+        "10.0.0.0/99",
+        "fd00::/8",
+        "[",
+        "a.host",
+        "//",
+        "host/path",
+        "xn--0",
+        "ü" * 99,
+    ],
 )
 def test_no_proxy_covers_nothing_else(monkeypatch: pytest.MonkeyPatch, exceptions: str) -> None:
     assert way(monkeypatch, {"HTTP_PROXY": PROXY, "NO_PROXY": exceptions}, "http://host/") is not None
@@ -166,6 +192,27 @@ async def test_a_proxy_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) ->
                     await client.predictions.async_create({"input": 1}, "o/n")
     assert "s3cr3t" not in str(caught.value)
     assert not caught.value.request_sent
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("said", [b"", b"no HTTP\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize("method", ["get", "create"])
+async def test_a_proxy_that_fails_while_it_opens_a_tunnel_is_named(
+    monkeypatch: pytest.MonkeyPatch, said: bytes, method: str
+) -> None:
+    async def respond(connection: SocketStream, _: bytes) -> None:
+        await connection.send(said)
+        await connection.aclose()
+
+    with fail_after(PATIENCE):
+        async with raw_server(respond) as proxy, Client("t", "https://api.example", max_retries=0) as client:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.replace("http://", "http://user:s3cr3t@"))
+            call = client.predictions.async_get(ID) if method == "get" else client.async_run("o/n", 1)
+            with pytest.raises(APIConnectionError, match=r"\(HTTPS_PROXY\) .*Check the proxy") as caught:
+                await call
+    assert "s3cr3t" not in str(caught.value)
+    assert "base URL" not in str(caught.value)
+    assert caught.value.request_sent is (method == "get")
 
 
 @pytest.mark.anyio

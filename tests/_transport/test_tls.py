@@ -40,8 +40,20 @@ def test_the_variable_and_its_value_are_named(
 
 
 def test_a_folder_of_authorities_is_taken(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    environment.setenv("SSL_CERT_DIR", str(tmp_path))
+    (tmp_path / "0123abcd.0").write_bytes(b"found by its hash, and read by OpenSSL when it is needed")
+    environment.setenv("SSL_CERT_DIR", f"/nowhere:{tmp_path}")
     assert certificates().cert_store_stats()["x509"] == 0
+
+
+@pytest.mark.parametrize("name", [None, "company.pem"])
+def test_a_folder_in_which_openssl_finds_nothing_is_refused(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str | None
+) -> None:
+    if name is not None:
+        (tmp_path / name).touch()
+    environment.setenv("SSL_CERT_DIR", str(tmp_path))
+    with pytest.raises(SettingsFault, match=r"^SSL_CERT_DIR names .*'openssl rehash'"):
+        certificates()
 
 
 @pytest.mark.anyio

@@ -66,15 +66,19 @@ def _described(request: httpx.Request, error: httpx.RequestError | None) -> tupl
         # The transport is the user's, and so is its pool: the server has nothing to do with it.
         what = f"was not sent ({name}: the transport's own pool had no connection free in time)"
         return APIConnectionError, what, "Give the transport more connections (httpx.Limits)."
-    advice = _CHECK_THE_NETWORK_ALONE if ELSEWHERE in request.extensions else _CHECK_THE_NETWORK
+    advice = _advice(request)
     if error is None:
         return APITimeoutError, f"was not answered in time (timed out after {patience_with(request):g} s)", advice
-    if PROXY in request.extensions and isinstance(error, _NEVER_CONNECTED):
-        advice = _CHECK_THE_PROXY
     if isinstance(error, httpx.TimeoutException):
         return APITimeoutError, f"was not answered in time ({name}: {_overdue(request, error)})", advice
     said = _said(error)
     return APIConnectionError, f"was not answered ({name}: {said})" if said else f"was not answered ({name})", advice
+
+
+def _advice(request: httpx.Request) -> str:
+    if PROXY in request.extensions:  # it may fail while it opens a tunnel, too, which does not show
+        return _CHECK_THE_PROXY
+    return _CHECK_THE_NETWORK_ALONE if ELSEWHERE in request.extensions else _CHECK_THE_NETWORK
 
 
 _CHECK_THE_NETWORK: Final = "Check the network and the base URL, then try again."
@@ -103,7 +107,8 @@ def _said(error: httpx.RequestError) -> str:
     named: BaseException | None = error
     while named is not None:
         if isinstance(named, Exception) and not isinstance(named, _MACHINERY) and str(named):
-            return str(named)
+            # h11 quotes a line that it refuses, of up to 64 KiB, in which a server may have sent the token back.
+            return str(named).partition(": bytearray(b")[0]
         named = named.__cause__
     return ""
 

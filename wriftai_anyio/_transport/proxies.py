@@ -49,7 +49,7 @@ class Proxies:
         given = {scheme: value.strip() for scheme, value in urllib.request.getproxies().items()}
         self._given = {scheme: given[scheme] for scheme in ("http", "https", "all") if given.get(scheme)}
         self._exceptions = [_Exception.read(entry) for entry in given.get("no", "").replace(",", " ").split()]
-        self._ways: BoundedDict[tuple[str, str, int | None], Proxy | None] = BoundedDict(_REMEMBERED)
+        self._ways: BoundedDict[tuple[str, bytes, int | None], Proxy | None] = BoundedDict(_REMEMBERED)
 
     def way_to(self, url: httpx.URL) -> Proxy | None:
         """Returns the proxy for an address; `None` if it is reached directly.
@@ -59,17 +59,17 @@ class Proxies:
         """
         if not self._given:
             return None
-        key = url.scheme, url.host, url.port
+        key = url.scheme, url.raw_host, url.port
         if key not in self._ways:
             self._ways[key] = self._find(url)
         return self._ways[key]
 
     def _find(self, url: httpx.URL) -> Proxy | None:
         scheme = url.scheme if url.scheme in self._given else "all"
-        if scheme not in self._given or is_loopback(url.host):
+        host = url.raw_host.decode("ascii").lower().rstrip(".")
+        if scheme not in self._given or is_loopback(host):
             return None
         port = url.port or (443 if url.scheme == "https" else 80)
-        host = url.host.lower().rstrip(".")
         if any(exception.covers(url.scheme, host, port) for exception in self._exceptions):
             return None
         return _proxy(self._given[scheme], _variable(scheme))
@@ -98,6 +98,21 @@ def _proxy(value: str, variable: str) -> Proxy:
     return Proxy(address, variable)
 
 
+_PREFIX: Final = re.compile(r"\d+\]?(:\d+)?")
+"""What follows the slash of a network."""
+
+
+def _ascii(host: str) -> str:
+    """Returns the host of an exception as requests have it: in Punycode, where it is not ASCII."""
+    if host.isascii():
+        return host
+    name = host.lstrip("*.")
+    try:
+        return host[: len(host) - len(name)] + httpx.URL(scheme="http", host=name).raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError):
+        return host
+
+
 class _Exception(NamedTuple):
     """One entry of NO_PROXY. Addresses may have brackets, and networks are taken as such."""
 
@@ -109,11 +124,14 @@ class _Exception(NamedTuple):
     @classmethod
     def read(cls, entry: str) -> "_Exception":
         scheme, _, rest = entry.lower().rpartition("://")
+        place, _, path = rest.rpartition("@")[2].partition("/")
+        if scheme and not _PREFIX.fullmatch(path):  # the rest of a URL, and not that of a network
+            rest = place
         host, _, port = rest.rpartition(":")
         # An address of IPv6 without brackets has colons, and no port.
-        if not port.isdecimal() or (":" in host and not host.endswith("]")):
+        if not port.isdecimal() or (":" in host and "]" not in host):
             host, port = rest, ""
-        host = host.replace("[", "").replace("]", "").rstrip("/").rstrip(".")
+        host = _ascii(host.replace("[", "").replace("]", "").rstrip("/").rstrip("."))
         try:
             network = ipaddress.ip_network(host, strict=False)
         except ValueError:
