@@ -202,7 +202,7 @@ def test_a_transport_of_ones_own_is_closed_with_the_client(backend: str) -> None
     assert transport.closed >= 1
 
 
-@pytest.mark.parametrize("missing", ["_ssl", "ctypes"])
+@pytest.mark.parametrize("missing", ["_ssl", "ssl", "_ctypes", "ctypes"])
 def test_a_python_that_lacks_what_connections_need_says_so(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=missing.lstrip("_")):

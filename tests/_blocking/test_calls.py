@@ -396,7 +396,16 @@ class TestPortal:
 
         client = client_of(Script())
         monkeypatch.setattr("wriftai_anyio._blocking.loop_thread.anyio.run", fail)
-        with pytest.raises(RuntimeError, match="could not run"):
+        with pytest.raises(RuntimeError, match="could not run: out of everything"):
+            client.predictions.get(ID)
+
+    def test_an_event_loop_that_lacks_a_module_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise LookupError("Install anyio[asyncio]") from ImportError("No module named '_posixsubprocess'")
+
+        client = client_of(Script())
+        monkeypatch.setattr("wriftai_anyio._blocking.loop_thread.anyio.run", fail)
+        with pytest.raises(RuntimeError, match="could not run: No module named '_posixsubprocess'"):
             client.predictions.get(ID)
 
 

@@ -36,7 +36,12 @@ def check_backend(name: str) -> None:
         raise ValueError(f"backend must be 'asyncio', 'trio' or 'uvloop', not {name!r}.")
     if backend.library is not None and find_spec(backend.library) is None:
         raise ValueError(f"backend={name!r} needs {backend.library}: pip install 'wriftai-anyio[{name}]'.")
-    if find_spec("_ssl") is None:
+    if _lacks("ssl"):
         raise ImportError("This Python lacks its module 'ssl', which every connection needs: use another Python.")
-    if name == "trio" and find_spec("ctypes") is None:
+    if name == "trio" and _lacks("ctypes"):
         raise ImportError("This Python lacks its module 'ctypes', which trio needs: use another backend or Python.")
+
+
+def _lacks(module: str) -> bool:
+    # A Python that was built without it has the module's own file, and not the library that this imports.
+    return find_spec(module) is None or find_spec(f"_{module}") is None

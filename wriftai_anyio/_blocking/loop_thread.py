@@ -9,6 +9,7 @@ from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import EventLoopToken, current_token
 
 from wriftai_anyio._concurrency.call_soon import CallSoon
+from wriftai_anyio._concurrency.causes import causes
 from wriftai_anyio._concurrency.forks import forks_wait
 
 from .backends import BACKENDS
@@ -88,7 +89,11 @@ class LoopThread:
         if not self._ready.is_set():
             self._ready.wait()
         if self._failure is not None:
-            raise RuntimeError(f"The event loop ({self._backend}) for blocking calls could not run.") from self._failure
+            # Where a module is missing, anyio speaks of an extra of its own alone.
+            missing = (cause for cause in causes(self._failure) if isinstance(cause, ImportError))
+            reason = next(missing, self._failure)
+            text = f"The event loop ({self._backend}) for blocking calls could not run: {reason}"
+            raise RuntimeError(text) from self._failure
 
     def request_stop(self) -> None:
         """Ends `stop_requested`. Never blocks, so that a finalizer may call it, in any thread."""
