@@ -41,6 +41,10 @@ class _Outputs:
 class AsyncOutputMap(_Outputs, AsyncIterator[T], Generic[T]):
     """The outputs of `Client.async_map`, in the order of the inputs; use it in `async with`, and iterate over it once.
 
+    The block holds a task group. Do not leave it open across a `yield` of an async generator of your own: trio and
+    anyio cannot tell then which tasks belong to whom, and a cancellation may reach the wrong one. Enter the block
+    outside, and let the generator only iterate.
+
     Args:
         batch: The predictions.
         read: Reads the output of a prediction.
