@@ -1,5 +1,8 @@
 """The list of running predictions: how it is read, and what a reading concludes from the one before."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import httpx
 import pytest
 
@@ -55,6 +58,13 @@ class TestPages:
         before, _ = await read(Script(page("abcd")), "abcd")
         now, gone = await read(Script(page("b", "2"), page("c", "3", "failed"), page("d")), "abcd", before)
         assert (list(now.ids), gone) == (["b", "d"], ["a", "c"])
+
+    async def test_all_that_it_tells_is_told_to_those_who_look_on(self) -> None:
+        seen: list[str] = []
+        client: Any = client_of(Script(page("ab", "2"), page("c")))
+        client._api.observer = SimpleNamespace(seen=lambda each: seen.append(each["id"]))
+        await client.predictions._poller._running.read(Reading(None), {"a", "c"}, print)
+        assert seen == ["a", "b", "c"]
 
     async def test_a_page_size_that_is_refused_is_left_out_from_then_on(self) -> None:
         refused = httpx.Response(422, json={"detail": "no"})
