@@ -20,7 +20,7 @@ import asyncio, os, signal, sys, threading, time, warnings
 
 backend = sys.argv[1]
 # Extras that are not used here, and whose imports take half of the processor time (0.24 of 0.47 s).
-sys.modules.update(dict.fromkeys(("click", "rich", "h2", "trio") if backend != "trio" else ("click", "rich")))
+sys.modules.update(dict.fromkeys(("click", "rich", "h2", "socksio", *(["trio"] if backend != "trio" else []))))
 
 from wriftai_anyio import Client
 from wriftai_anyio.predictions import WaitOptions

@@ -43,11 +43,12 @@ class Interrupt:
         self.lines_left = line
 
     def __enter__(self) -> "Interrupt":
+        self._before = sys.gettrace()  # a debugger's, or that of coverage
         sys.settrace(self._trace)
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
+        sys.settrace(self._before)
 
     def _trace(self, frame: FrameType, event: str, _: object) -> Trace | None:
         file = frame.f_code.co_filename

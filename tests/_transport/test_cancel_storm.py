@@ -25,14 +25,16 @@ CANCELS = int(os.environ.get("WRIFTAI_TEST_CANCELS", "1000"))
 AT_ONCE = 150
 BODY = http(httpx.Response(200, json=prediction()).content, "Content-Type: application/json")
 
+CHANCE = random.Random()
+
 Cancel = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
 
 
 async def respond(connection: SocketStream, _: bytes) -> None:
     """Answers now and then late, and in two parts, so that a cancel can come at each moment."""
-    if random.random() < 0.2:
-        await anyio.sleep(random.uniform(0, 0.003))
-    half = len(BODY) // 2 if random.random() < 0.3 else len(BODY)
+    if CHANCE.random() < 0.2:
+        await anyio.sleep(CHANCE.uniform(0, 0.003))
+    half = len(BODY) // 2 if CHANCE.random() < 0.3 else len(BODY)
     await connection.send(BODY[:half])
     if BODY[half:]:
         await anyio.lowlevel.checkpoint()
@@ -40,13 +42,13 @@ async def respond(connection: SocketStream, _: bytes) -> None:
 
 
 async def after_some_checkpoints(scope: anyio.CancelScope) -> None:
-    for _ in range(random.randrange(40)):
+    for _ in range(CHANCE.randrange(40)):
         await anyio.lowlevel.checkpoint()
     scope.cancel()
 
 
 async def after_some_time(scope: anyio.CancelScope) -> None:
-    await anyio.sleep(random.uniform(0, 0.05))
+    await anyio.sleep(CHANCE.uniform(0, 0.05))
     scope.cancel()
 
 
@@ -80,7 +82,7 @@ async def until_closed(descriptors: int) -> None:
 
 @pytest.mark.parametrize("cancel", [after_some_checkpoints, after_some_time], ids=lambda cancel: cancel.__name__)
 async def test_calls_all_succeed_after_a_storm_of_cancels(cancel: Cancel) -> None:
-    random.seed(20260501)
+    CHANCE.seed(20260501)
     async with raw_server(respond) as url:
         before = open_descriptors()
         async with Client(TOKEN, url) as client:

@@ -151,6 +151,7 @@ def five_hours_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         retries._date.cache_clear()
         yield
     time.tzset()
+    retries._date.cache_clear()
 
 
 @pytest.mark.parametrize("header", ["retry-after", "x-ratelimit-reset"])

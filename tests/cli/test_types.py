@@ -22,6 +22,7 @@ from .terminal import Ended, run_here
 
 Run = Callable[..., Ended]
 
+TYPES = "types_of_a_model"
 EVIL = "x'\"\"\"\n__import__('os').system('touch owned')\n#\\"
 
 
@@ -41,9 +42,15 @@ def types_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return types_of
 
 
+@pytest.fixture(autouse=True)
+def restored_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes out at the end what `imported` puts in."""
+    monkeypatch.setitem(sys.modules, TYPES, ModuleType(TYPES))
+
+
 def imported(source: str) -> ModuleType:
-    module = ModuleType("types_of_a_model")
-    sys.modules[module.__name__] = module  # where pydantic looks names up
+    module = ModuleType(TYPES)
+    sys.modules[TYPES] = module  # where pydantic looks names up
     exec(compile(source, "types_of_a_model.py", "exec"), module.__dict__)
     return module
 

@@ -31,10 +31,11 @@ def bounded() -> Iterator[None]:
     def end(*_: object) -> None:
         raise TimeoutError
 
-    signal.signal(signal.SIGALRM, end)
+    before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, LONGEST_TEST)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")
