@@ -37,6 +37,9 @@ _OTHERS: Final = "SELECT sql FROM sqlite_master WHERE NOT (type = 'table' AND na
 """Looks for what was made besides the table: triggers and views would run in whatever is written and read. SQLite keeps
 a statement as it was written, and makes the tables of statistics itself."""
 
+_KNOWN: Final = "SELECT number, digest FROM entries"
+_Known: TypeAlias = dict[int, bytes]
+
 
 Change: TypeAlias = tuple[str, tuple[object, ...]]
 """A statement and its values."""
@@ -130,15 +133,58 @@ class Journal:
             with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
                 (application_id,) = database.execute("PRAGMA application_id").fetchone()
                 (version,) = database.execute("PRAGMA user_version").fetchone()
+                known = self._known_without_log(database)
+                self._check_rollback(database)
         except (OSError, sqlite3.OperationalError) as error:
             raise self._error("cannot be read", error) from error
         except sqlite3.DatabaseError:
-            application_id = version = None
+            application_id = version = known = None
         if application_id != _APPLICATION_ID:
             raise BatchJournalError(f"{self._path} is not the journal of a batch. It is left as it was.")
         if version != _VERSION:
             raise BatchJournalError(f"The journal {self._path} was written by another version of this package.")
+        if known is not None:
+            self._check_log(known)
         return False
+
+    def _known_without_log(self, database: sqlite3.Connection) -> "_Known | None":
+        """Returns what the file alone says, if SQLite's log of later changes lies beside it, as after a kill."""
+        if not self._has_beside("-wal"):
+            return None
+        with suppress(sqlite3.DatabaseError):
+            return dict(database.execute(_KNOWN))
+        return {}  # a kill while the log was being applied leaves a file that cannot be read without it
+
+    def _has_beside(self, suffix: str) -> bool:
+        beside = self._path.with_name(self._path.name + suffix)
+        return beside.is_file() and beside.stat().st_size > 0
+
+    def _check_rollback(self, database: sqlite3.Connection) -> None:
+        """Refuses the rollback journal of another database: SQLite would apply it unseen. Our own leave none."""
+        with suppress(sqlite3.DatabaseError):
+            if self._has_beside("-journal") and database.execute("SELECT 1 FROM entries").fetchone():
+                beside = f"{self._path.name}-journal"
+                raise self._error("is not the one of the rollback journal beside it", f"move {beside} away")
+
+    def _check_log(self, known: "_Known") -> None:
+        """Refuses a log that is not this journal's, as beside one that was moved here: SQLite would apply it unseen.
+
+        Every input stays in a journal. Opened for reading alone, since to close it otherwise would apply the log.
+        """
+        index = self._path.with_name(f"{self._path.name}-shm")
+        is_read_by_others = index.exists()
+        try:
+            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as database:
+                after: _Known = dict(database.execute(_KNOWN))
+        except sqlite3.Error as error:
+            raise self._error(_problem(error), error) from error
+        finally:
+            if not is_read_by_others:  # what SQLite makes to read a log, and a batch has in memory
+                with suppress(OSError):
+                    index.unlink(missing_ok=True)
+        if not known.items() <= after.items():
+            log = f"{self._path.name}-wal"
+            raise self._error("is not the one of the log beside it", f"move {log} to its own journal, or away")
 
     def _make_private(self) -> None:
         """Makes the file one that its owner alone can read, since inputs and outputs are in it."""

@@ -1,0 +1,98 @@
+"""Files of SQLite beside a journal that are not its own: it is left as it was, and nothing is created again."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from wriftai_anyio import BatchJournalError
+from wriftai_anyio._batch.journal import Entry, Journal, created, intended, taken_in
+
+DIGEST = b"d" * 32
+ID = "created-before"
+
+
+def written(path: Path, numbers: range, digest: bytes = DIGEST) -> None:
+    """Writes a journal of inputs that were created."""
+    with closing(Journal(path)) as journal:
+        for number in numbers:
+            journal.change([taken_in(number, digest), intended(number), created(number, ID)])
+
+
+def killed(path: Path, numbers: range, folder: Path, digest: bytes = DIGEST) -> None:
+    """Writes more into a journal, as far as a kill leaves it: what came last is in the log beside it alone."""
+    original = folder / "running"
+    if path.exists():
+        shutil.copy(path, original)
+    with closing(Journal(original)) as journal:
+        journal.change([taken_in(number, digest) for number in numbers])
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{original}{suffix}", f"{path}{suffix}")
+
+
+def entries(path: Path, numbers: range) -> list[Entry | None]:
+    with closing(Journal(path)) as journal:
+        return [journal.entry(number, DIGEST) for number in numbers]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def test_a_journal_goes_on_with_its_own_log_after_a_kill(path: Path, elsewhere: Path) -> None:
+    written(path, range(3))
+    killed(path, range(3, 9), elsewhere)
+    assert path.with_name("journal-wal").stat().st_size
+    found = entries(path, range(9))
+    assert [entry and entry.prediction_id for entry in found] == [ID] * 3 + [None] * 6
+    assert None not in found
+    assert [each.name for each in path.parent.iterdir() if each.is_file()] == ["journal"]
+
+
+def test_a_journal_with_the_log_of_another_is_refused_and_left_as_it_was(path: Path, elsewhere: Path) -> None:
+    written(path, range(3))
+    other = elsewhere / "other"
+    killed(other, range(100, 140), elsewhere)
+    shutil.copy(f"{other}-wal", f"{path}-wal")
+    before = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(BatchJournalError, match="not the one of the log beside it: move journal-wal"):
+            Journal(path)
+    assert path.read_bytes() == before
+    assert not path.with_name("journal-shm").exists()
+    path.with_name("journal-wal").unlink()
+    assert [entry and entry.prediction_id for entry in entries(path, range(3))] == [ID] * 3
+
+
+def test_a_log_beside_no_journal_is_not_applied(path: Path, elsewhere: Path) -> None:
+    killed(path, range(9), elsewhere)
+    path.unlink()
+    assert entries(path, range(9)) == [None] * 9
+
+
+def test_a_journal_with_the_rollback_journal_of_another_database_is_refused_and_left_as_it_was(path: Path) -> None:
+    written(path, range(3))
+    other = path.with_name("other")
+    with closing(sqlite3.connect(other, isolation_level=None)) as database:
+        database.execute("CREATE TABLE t (x)")
+        database.execute("INSERT INTO t VALUES (zeroblob(40000))")
+        database.execute("PRAGMA cache_size = 1")
+        database.execute("BEGIN")
+        database.execute("UPDATE t SET x = randomblob(40000)")
+        shutil.copy(f"{other}-journal", f"{path}-journal")
+    before = path.read_bytes()
+    with pytest.raises(BatchJournalError, match="rollback journal beside it: move journal-journal away"):
+        Journal(path)
+    assert path.read_bytes() == before
+    path.with_name("journal-journal").unlink()
+    assert [entry and entry.prediction_id for entry in entries(path, range(3))] == [ID] * 3
