@@ -77,7 +77,8 @@ class Follower:
             The prediction as it is then.
         """
         # Before the create: a signal in the middle of an import makes Python warn of the file that it reads.
-        import_module("wriftai_anyio.progress")
+        for needed in ("wriftai_anyio.progress", "wriftai_anyio.cli._screen"):
+            import_module(needed)
         params: CreatePredictionParams = {"input": given}
         if validate:
             params["validate_input"] = True
