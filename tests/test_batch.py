@@ -374,3 +374,12 @@ def test_wrong_arguments_are_refused_at_once(sandbox: Sandbox) -> None:
             with pytest.raises(ValueError, match="iterable"):
                 batch(7, MODEL)  # type: ignore[arg-type]
     assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("zeros", [0, 5000])
+def test_a_result_is_shown_whatever_its_integers(zeros: int) -> None:
+    prediction: Any = {"id": "a", "output": [10**zeros]}
+    shown = repr(BatchResult(3, {"input": 1}, prediction, None)).replace("'", '"')
+    output = f"[1{'0' * zeros}]"
+    expected_prediction = f'{{"id": "a", "output": {output}}}'
+    assert shown == f'BatchResult(index=3, params={{"input": 1}}, prediction={expected_prediction}, error=None)'

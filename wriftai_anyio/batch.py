@@ -70,6 +70,10 @@ class BatchResult:
             return type(self.error).__name__
         return self.prediction["status"] if self.prediction["status"] in UNSUCCESSFUL_STATUSES else None
 
+    def __repr__(self) -> str:
+        params, prediction = _shown(self.params), _shown(self.prediction)
+        return f"BatchResult(index={self.index}, params={params}, prediction={prediction}, error={self.error!r})"
+
     def _repr_html_(self) -> str:
         known = ((name, value) for name, value in self.to_row().items() if value is not None)
         return html_table(f"Result {self.index}", ("field", "value"), known)
@@ -95,6 +99,13 @@ class BatchResult:
 
 _MOST_BITS: Final = 2_100
 """Of an integer that is a number in a row: Python may be set to refuse to write one of more than 640 digits."""
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or deep nesting
+        return encode_json(value, ensure_ascii=False, default=repr)
 
 
 def _cell(value: object) -> str | int | float | bool | None:
