@@ -489,18 +489,3 @@ class TestEarlyPolls:
         assert len(api.ends) == count
         assert api.now < 0.3
         assert api.fetched + len(api.lists) <= 2 * count + 2
-
-    async def test_one_that_is_waited_for_after_its_create_is_known_to_have_ended_long_before_an_interval(self) -> None:
-        api = Creating(0.2)
-        client = client_of(api)
-        created = await client.predictions.async_create({"input": 1}, "o/n")
-        await client.predictions.async_wait(created["id"])
-        assert api.now < 0.5
-
-    async def test_one_that_was_created_an_interval_ago_is_polled_at_the_interval(self) -> None:
-        api = Creating(20)
-        client = client_of(api)
-        created = await client.predictions.async_create({"input": 1}, "o/n")
-        client.predictions._poller._created[created["id"]] -= 3
-        await client.predictions.async_wait(created["id"], AsyncWaitOptions(poll_interval=2))
-        assert min(gaps(api.fetches[created["id"]])) >= 2 - TOLERANCE

@@ -7,14 +7,11 @@ lead. Each waiter whose prediction is missing from the list fetches that predict
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 from weakref import WeakValueDictionary
 
 from anyio import current_time
 from anyio.lowlevel import current_token
 
-from wriftai_anyio._concurrency import system
-from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 from wriftai_anyio._concurrency.forks import PerProcess
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger, reason
@@ -36,11 +33,6 @@ from .shared_polls import SharedPolls
 from .wait import Wait
 from .webhook_hints import WebhookHints
 
-REMEMBERED_CREATES: Final = 64
-"""Creates that are remembered: no more than ten waits have early polls at a time."""
-NEW_FOR: Final = 1.0
-"""Seconds for which a prediction is new, at least: most models that run for less than an interval have ended then."""
-
 
 class Poller:
     """Waits for predictions to end.
@@ -58,7 +50,6 @@ class Poller:
         # is kept that is closed while a wait is under way.
         self._loops: PerProcess[WeakValueDictionary[int, SharedPolls]] = PerProcess(WeakValueDictionary)
         self._hints: PerProcess[WebhookHints] = PerProcess(WebhookHints)
-        self._created: BoundedDict[str, float] = BoundedDict(REMEMBERED_CREATES)
 
     async def fetch(self, prediction_id: str, hooks: AttemptHooks | None = None) -> PredictionWithIO:
         """Gets a prediction with its details.
@@ -162,15 +153,6 @@ class Poller:
             return None
         wait.failing_since = None
         return prediction
-
-    def note_created(self, prediction_id: str) -> None:
-        """Notes that a prediction was just created, and nobody waits for it yet."""
-        self._created[prediction_id] = system.monotonic()
-
-    def is_new(self, prediction_id: str, poll_interval: float) -> bool:
-        """Whether a prediction was created here less than an interval ago."""
-        created_at = self._created.get(prediction_id)
-        return created_at is not None and system.monotonic() - created_at < max(NEW_FOR, poll_interval)
 
     def expect_webhooks(self) -> None:
         """Notes that webhooks are received in this process."""

@@ -21,7 +21,7 @@ from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._pipeline.responses import nothing, shaped
 from wriftai_anyio._polling.callbacks import name_prediction
 from wriftai_anyio._polling.options import AsyncWaitOptions
-from wriftai_anyio._polling.poller import NEW_FOR, Poller
+from wriftai_anyio._polling.poller import Poller
 from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.sse import is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
@@ -106,11 +106,9 @@ class Operations:
         if seen is not None and is_terminal(seen):
             return seen
         followed = Followed(prediction_id)
-        is_new = seen is not None or self._poller.is_new(prediction_id, options.poll_interval)
+        is_new = seen is not None
         with self._api.observer.following(prediction_id):
-            poll = partial(
-                self._poller.wait, prediction_id, options, followed.note, just_seen=seen is not None, is_new=is_new
-            )
+            poll = partial(self._poller.wait, prediction_id, options, followed.note, just_seen=is_new, is_new=is_new)
             return await self._bounded(followed, options, poll)
 
     def get(self, prediction_id: str) -> Awaitable[PredictionWithIO]:
@@ -122,9 +120,7 @@ class Operations:
     ) -> PredictionWithIO:
         """Creates a prediction, and returns it as it is then."""
         with self._api.observer.creating(create) as created:
-            prediction = await self._post(create, created, None, shield, hooks)
-        self._poller.note_created(prediction["id"])
-        return prediction
+            return await self._post(create, created, None, shield, hooks)
 
     async def open(
         self, create: Create, headers: Mapping[str, str], timeout: httpx.Timeout
@@ -189,7 +185,7 @@ class Operations:
                 if is_terminal(prediction) or not options.poll:
                     return prediction
                 # What the server has held for longer runs for longer: it is polled from then on at the interval.
-                is_new = current_time() - began < max(NEW_FOR, options.poll_interval)
+                is_new = current_time() - began < max(1.0, options.poll_interval)
                 return await self._poller.wait(prediction["id"], options, followed.note, just_seen=True, is_new=is_new)
 
             return await self._bounded(followed, options, create_then_poll)
