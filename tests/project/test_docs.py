@@ -3,12 +3,10 @@
 import ast
 import asyncio
 import functools
-import gc
 import json
 import re
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from starlette.testclient import TestClient
 
 from tests.support.markdown import Block, as_parameters, blocks, run_block, run_in_shell
 from tests.support.public_modules import PACKAGE
-from tests.support.subprocesses import CHECKOUT, run_pytest, settings_for
+from tests.support.subprocesses import CHECKOUT, run_pytest, run_python, settings_for
 from wriftai_anyio.predictions import CreatePredictionParams, Webhook
 from wriftai_anyio.sandbox import Sandbox
 
@@ -30,30 +28,26 @@ SERVERS = r"(?m)^(python3 -m wriftai_anyio\.sandbox|wriftai-anyio mcp)\b"
 PYTHON = [block for page in PAGES for block in blocks(page, "python")]
 
 
+BUILD = """
+import gc, sys, warnings
+warnings.simplefilter("ignore")  # those of Python, about Sphinx's own extensions; its own are errors
+from sphinx.application import Sphinx
+gc.disable()  # a fifth of the time: what a build makes stays until its end
+docs, folder = sys.argv[1:]
+made_faster = {"html_theme": "basic", "toc_object_entries": False}
+site = Sphinx(docs, docs, folder, folder + "/doctrees", "html", confoverrides=made_faster, status=None,
+              warningiserror=True, exception_on_warning=True)
+site.build()
+sys.exit(site.statuscode)
+"""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as `nox -s docs` builds it: a warning is an error, such as a link that leads nowhere."""
-    from sphinx.application import Sphinx  # here and below: most of a second, which other workers need not spend
-
     folder = tmp_path_factory.mktemp("site")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those of Python, about Sphinx's own extensions; its own are errors
-        made_faster = {"html_theme": "basic", "toc_object_entries": False}
-        gc.disable()  # a fifth of the time: what a build makes stays until its end
-        try:
-            Sphinx(
-                DOCS,
-                DOCS,
-                folder,
-                folder / "doctrees",
-                "html",
-                confoverrides=made_faster,
-                status=None,
-                warningiserror=True,
-                exception_on_warning=True,
-            ).build()
-        finally:
-            gc.enable()
+    # In a process of its own: Sphinx gives the functions that it documents other signatures, for good.
+    run_python(["-c", BUILD, DOCS, folder])
     return folder
 
 
