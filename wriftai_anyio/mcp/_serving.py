@@ -44,6 +44,13 @@ async def serve_stdio(client: Client, guards: Guards, models: Sequence[str] = ()
         # An agent that was killed reads no more answers, and the SDK's writer then raises in a group.
         if not all(isinstance(part, BrokenPipeError) for part in _parts(error)):
             raise
+        # Since Python 3.13 the finalizers of the SDK's streams print that nobody reads what they still hold.
+        sys.unraisablehook = _pass_broken_pipes_over
+
+
+def _pass_broken_pipes_over(error: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(error.exc_value, BrokenPipeError):
+        sys.__unraisablehook__(error)
 
 
 def _parts(error: BaseException) -> list[BaseException]:
