@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -54,7 +54,7 @@ class Interrupt:
         file = frame.f_code.co_filename
         if not file.startswith(PACKAGE) and file != PORTAL:
             return None
-        if frame.f_code.co_name == "__del__" or (frame.f_back and frame.f_back.f_code.co_name == "__del__"):
+        if any(caller.f_code.co_name == "__del__" for caller in callers(frame)):
             return None
         if event == "line" and "with " not in linecache.getline(file, frame.f_lineno):
             self.lines_left -= 1
@@ -62,6 +62,12 @@ class Interrupt:
                 sys.settrace(None)
                 raise KeyboardInterrupt
         return self._trace
+
+
+def callers(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def respond(request: httpx.Request) -> httpx.Response:
