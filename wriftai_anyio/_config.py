@@ -4,8 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 import httpx
 
@@ -30,9 +29,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
-@dataclass(repr=False)
-class Config:
-    """What a client was made with, checked. It has no repr, which would show the token and the headers."""
+class Config(NamedTuple):
+    """What a client was made with, checked."""
 
     access_token: str | None
     base_url: str
@@ -45,6 +43,9 @@ class Config:
     on_request: OnRequest | None
     on_response: OnResponse | None
     tracer: ObserverSource | None
+
+    def __repr__(self) -> str:
+        return f"Config(base_url={self.base_url!r}, …)"  # neither the token nor the headers
 
     @classmethod
     def resolve(

@@ -65,6 +65,14 @@ async def test_a_list_that_misses_what_was_just_created_counts_after_its_first_i
     assert wait.ready
 
 
+async def test_what_a_late_list_misses_is_polled_no_sooner_however_often_that_is_noted() -> None:
+    wait = wait_of(seen_at=100.0)
+    wait.note_listing(101.5)
+    for _ in range(3):
+        wait.note_missing(101.5)
+        assert (wait.ready, wait.due) == (False, 102.0)
+
+
 async def test_a_webhook_that_tells_no_end_only_puts_the_poll_off() -> None:
     wait = wait_of()
     await anyio.sleep(1.5)

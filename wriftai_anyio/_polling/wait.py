@@ -56,6 +56,7 @@ class Wait:
     __slots__ = (
         "_fetched_at",
         "_first_interval",
+        "_listed_interval",
         "_patience",
         "_poll_interval",
         "_seen_at",
@@ -83,7 +84,7 @@ class Wait:
         self.ready = False
         self._poll_interval = poll_interval
         self._patience = patience
-        self._first_interval = scaled(FIRST_INTERVAL) if eager else poll_interval
+        self._first_interval = self._listed_interval = scaled(FIRST_INTERVAL) if eager else poll_interval
         # Two times, since a list with its prediction saves the poll, but is not as fresh as one: it may lag.
         self._seen_at = self._fetched_at = float("-inf") if seen_at is None else seen_at
         self._wants_each = wants_each
@@ -94,7 +95,10 @@ class Wait:
     @property
     def interval(self) -> float:
         """Seconds between two polls, at least, at this moment."""
-        return max(min(self._first_interval, self._poll_interval), scaled(self._patience(self.prediction_id)))
+        return self._pause(self._first_interval)
+
+    def _pause(self, first_interval: float) -> float:
+        return max(min(first_interval, self._poll_interval), scaled(self._patience(self.prediction_id)))
 
     @property
     def due(self) -> float:
@@ -114,13 +118,13 @@ class Wait:
     def note_listing(self, now: float) -> None:
         """Notes that a list in which this prediction would be is asked for."""
         self._seen_at = now
+        self._listed_interval = self._first_interval
         self._first_interval *= 2
 
     def note_missing(self, listing_began: float) -> None:
         """Notes that a list did not have it: it has ended, or the list lags behind a fetch of its own."""
-        # It was not seen running: the poll that this list was to save comes no later for it.
-        self._first_interval /= 2
-        if listing_began - self._fetched_at >= self.interval:
+        # It was not seen running: the poll that this list was to save comes no later for it. A round may note it twice.
+        if listing_began - self._fetched_at >= self._pause(self._listed_interval):
             self.make_ready()
         else:
             self._seen_at = self._fetched_at

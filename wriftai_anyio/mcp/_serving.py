@@ -6,6 +6,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope, create_task_group, open_signal_receiver
@@ -45,12 +46,14 @@ async def serve_stdio(client: Client, guards: Guards, models: Sequence[str] = ()
         if not all(isinstance(part, BrokenPipeError) for part in _parts(error)):
             raise
         # Since Python 3.13 the finalizers of the SDK's streams print that nobody reads what they still hold.
-        sys.unraisablehook = _pass_broken_pipes_over
+        sys.unraisablehook = partial(_pass_broken_pipes_over, sys.unraisablehook)
 
 
-def _pass_broken_pipes_over(error: "sys.UnraisableHookArgs") -> None:
+def _pass_broken_pipes_over(
+    hook: "Callable[[sys.UnraisableHookArgs], object]", error: "sys.UnraisableHookArgs"
+) -> None:
     if not isinstance(error.exc_value, BrokenPipeError):
-        sys.__unraisablehook__(error)
+        hook(error)
 
 
 def _parts(error: BaseException) -> list[BaseException]:
