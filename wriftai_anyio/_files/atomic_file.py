@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Sequence
@@ -96,7 +95,7 @@ class PartialFile:
 
 
 def _unused(folder: Path) -> Path:
-    return folder / f".{secrets.token_hex(8)}.part"
+    return folder / f".{os.urandom(8).hex()}.part"
 
 
 def _for_owner(path: str, flags: int) -> int:
