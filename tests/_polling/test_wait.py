@@ -9,7 +9,7 @@ import pytest
 from tests.support.clients import ID, in_virtual_time, prediction
 from wriftai_anyio import APIStatusError
 from wriftai_anyio._polling.wait import FAULT_PATIENCE, FIRST_INTERVAL, Wait
-from wriftai_anyio.errors import NotFoundError, RateLimitError
+from wriftai_anyio.errors import InternalServerError, NotFoundError, RateLimitError
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +130,11 @@ async def test_it_outlives_a_minute_of_passing_faults_and_no_refusal() -> None:
     assert not wait.outlives(busy)
     wait.failing_since = None
     assert wait.outlives(busy)
+
+
+@pytest.mark.parametrize("code", [425, 500, 501, 520, 524, 530, 599])
+async def test_it_outlives_whatever_fails_on_the_way_to_the_server(code: int) -> None:
+    assert wait_of().outlives(fault(InternalServerError, code))
 
 
 async def test_the_request_that_goes_out_late_begins_the_interval_anew() -> None:

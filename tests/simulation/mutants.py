@@ -82,8 +82,8 @@ MUTANTS: Final = (
     Mutant(
         "a create is sent again after a 5xx",
         "retry_delay",
-        "not in RETRIED_STATUSES or not repeatable",
-        "not in RETRIED_STATUSES",
+        "not in PASSING_STATUSES or not repeatable",
+        "not in PASSING_STATUSES",
     ),
     Mutant(
         "a create that failed with 5xx counts as not done",

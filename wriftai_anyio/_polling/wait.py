@@ -23,7 +23,7 @@ from anyio.lowlevel import checkpoint
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._parsing.json_copy import copy_json
 from wriftai_anyio._pipeline.retry_loop import Failure
-from wriftai_anyio._transport.retries import RETRIED_STATUSES
+from wriftai_anyio._transport.retries import PASSING_STATUSES
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.errors import APIStatusError
 
@@ -180,4 +180,6 @@ class Wait:
 
 def is_passing(error: Failure) -> bool:
     """Returns whether a fault may pass, so that a wait goes on: all but an API that refuses (4xx)."""
-    return not isinstance(error, APIStatusError) or error.status_code in RETRIED_STATUSES
+    if not isinstance(error, APIStatusError):
+        return True
+    return error.status_code >= 500 or error.status_code in PASSING_STATUSES

@@ -15,6 +15,10 @@ from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatus
 from .addresses import location_of
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+GATEWAY_STATUSES = frozenset({425, *range(520, 531)})
+"""What gateways answer that got no answer of the server, or do not send it the request yet. Those from 520 on are in no
+RFC: Cloudflare's, and 529 where a service is overloaded."""
+PASSING_STATUSES = RETRIED_STATUSES | GATEWAY_STATUSES
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_OF_ANYTHING = frozenset({307, 308})
@@ -75,7 +79,7 @@ def retry_delay(
         return None
     if isinstance(failure, APIConnectionError):
         return backoff(repeats) if repeatable or not failure.request_sent else None
-    if failure.status_code not in RETRIED_STATUSES or not repeatable:
+    if failure.status_code not in PASSING_STATUSES or not repeatable:
         return None
     asked = failure_delay(failure.response.headers, now)
     return backoff(repeats) if asked is None else asked
