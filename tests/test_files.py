@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.support.clients import TOKEN, Spelling, client_of, threads_named
-from tests.support.patience import AT_ONCE, PATIENCE, until_async
+from tests.support.patience import AT_ONCE, PATIENCE, leave_when, until_async
 from wriftai_anyio import APIConnectionError, Client, File, InternalServerError, PermissionDeniedError
 from wriftai_anyio._files import multipart
 from wriftai_anyio.predictions import CreatePredictionParams
@@ -348,8 +348,11 @@ async def test_little_is_read_before_the_store_takes_it(sandbox: Sandbox, small_
                 await anyio.sleep_forever()
             raise AssertionError
 
-    with anyio.move_on_after(0.1):
-        await client_of(Stalled()).files.async_upload(File(Watched(content)))
+    client = client_of(Stalled())
+    began = time.monotonic()
+    await leave_when(
+        lambda: read and time.monotonic() - began > 0.1, lambda: client.files.async_upload(File(Watched(content)))
+    )
     assert 0 < read <= 2 * small_chunks * multipart.PARTS_AT_ONCE
 
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.support.clients import TOKEN, Spelling
-from tests.support.patience import AT_ONCE, PATIENCE, until_async
+from tests.support.patience import AT_ONCE, PATIENCE, leave_when, until_async
 from wriftai_anyio import Client, File
 from wriftai_anyio._files import multipart, streams
 from wriftai_anyio.sandbox import Sandbox
@@ -294,17 +294,18 @@ async def test_upload_that_is_cancelled_while_it_copies_takes_nothing_from_the_n
 async def test_asynchronous_stream_whose_copying_was_cancelled_is_refused(sandbox: Sandbox) -> None:
     class Hanging(Asynchronous):
         hangs = True
+        hung = False
 
         async def read(self, length: int) -> bytes:
             piece = await super().read(length)
             if self.hangs:
+                self.hung = True
                 await anyio.sleep_forever()
             return piece
 
     stream = Hanging(CONTENT)
     async with client_for(sandbox) as client:
-        with anyio.move_on_after(0.05):
-            await client.files.async_upload(File(stream))
+        await leave_when(lambda: stream.hung, lambda: client.files.async_upload(File(stream)))
         stream.hangs = False
         with pytest.raises(ValueError, match=r"read this Hanging failed or was cancelled.*Open it again"):
             await client.files.async_upload(File(stream))

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 
 from tests.support.clients import ID, TOKEN, Answer, Script, Spelling, answer, client_of
 from tests.support.event_server import END, HEAD, EventServer, chunks, event, events, streams, whole
+from tests.support.patience import leave_when
 from wriftai_anyio import (
     APIConnectionError,
     Client,
@@ -76,8 +76,7 @@ async def test_a_create_without_a_first_event_is_unknown_and_the_stream_ends(fir
 async def test_a_create_that_is_left_before_its_first_event_is_not_sent_again() -> None:
     script = Script(streams(10.0, code=201))
     stream = client_of(script).predictions.async_create_stream(PARAMS, MODEL)
-    with anyio.move_on_after(0.01):
-        await anext(stream)
+    await leave_when(lambda: script.requests, lambda: anext(stream))
     with pytest.raises(CreateOutcomeUnknown):
         await anext(stream)
     assert script.paths == ["POST /predictions"]

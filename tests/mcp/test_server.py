@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.support.agents import agent, call
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, leave_when, until_async
 from wriftai_anyio.mcp import Guards
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
@@ -71,11 +71,9 @@ async def test_failed_prediction_is_an_error_that_says_what_the_model_said(sandb
 
 async def test_cancelled_request_cancels_the_prediction(sandbox: Sandbox) -> None:
     async with agent(sandbox) as connected:
-        with anyio.move_on_after(0.5):
-            await connected.call_tool("run_model", {"model": "sandbox/sleep", "input": {"seconds": 60}})
-        with anyio.fail_after(PATIENCE):
-            while [prediction["status"] for prediction in sandbox.predictions] != ["cancelled"]:
-                await anyio.sleep(0.01)
+        sleep = {"model": "sandbox/sleep", "input": {"seconds": 60}}
+        await leave_when(lambda: sandbox.predictions, lambda: connected.call_tool("run_model", sleep))
+        await until_async(lambda: [each["status"] for each in sandbox.predictions] == ["cancelled"])
 
 
 async def test_timeout_is_an_error_with_the_prediction(sandbox: Sandbox) -> None:

@@ -4,7 +4,7 @@ A test that passes never takes so long. Five seconds were once not enough for a 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -28,3 +28,15 @@ async def until_async(condition: Callable[[], object]) -> None:
     with anyio.fail_after(PATIENCE):
         while not condition():
             await anyio.sleep(0.002)
+
+
+async def leave_when(condition: Callable[[], object], function: Callable[[], Awaitable[object]]) -> None:
+    """Awaits a coroutine function, and cancels it as soon as it has made something true."""
+
+    async def run() -> None:
+        await function()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await until_async(condition)
+        tasks.cancel_scope.cancel()
