@@ -31,11 +31,15 @@ def journal(tmp_path: Path) -> Path:
 
 INPUTS: list[CreatePredictionParams] = [{"input": number} for number in range(3)]
 OTHER = "5b6f1c3e-0000-4000-8000-000000000002"
-LOST = httpx.Response(502, headers={"location": f"/v1/predictions/{ID}"})
 
 
+@pytest.mark.parametrize("code", [502, 303])
 @pytest.mark.parametrize("poll", [True, False])
-async def test_a_prediction_that_only_its_address_names_is_followed_and_kept(tmp_path: Path, poll: bool) -> None:
+async def test_a_prediction_that_only_its_address_names_is_followed_and_kept(
+    tmp_path: Path, poll: bool, code: int
+) -> None:
+    lost = httpx.Response(code, headers={"location": f"/v1/predictions/{ID}"})
+
     async def run(*answers: Answer, options: AsyncWaitOptions = QUICK) -> tuple[BatchResult, list[str]]:
         script = Script(*answers)
         async with client_of(script) as client:
@@ -47,7 +51,7 @@ async def test_a_prediction_that_only_its_address_names_is_followed_and_kept(tmp
 
     with fail_after(PATIENCE):
         seen = [] if poll else [answer("started")]
-        first, sent = await run(LOST, *seen, answer(), options=AsyncWaitOptions(0.02, poll=poll))
+        first, sent = await run(lost, *seen, answer(), options=AsyncWaitOptions(0.02, poll=poll))
         assert sent == ["POST /predictions", f"GET /predictions/{ID}"]
         second, sent = await run(*([] if poll else [answer()]))
         assert sent == ([] if poll else [f"GET /predictions/{ID}"])

@@ -177,6 +177,22 @@ async def test_a_create_of_unknown_outcome_tells_the_id_that_the_answer_still_to
     assert caught.value.prediction_id == ID
 
 
+@by_name("code", [302, 303])
+async def test_a_create_that_is_redirected_to_its_prediction_may_have_been_taken(code: int) -> None:
+    script = Script(status(code, location=f"/v1/predictions/{ID}"))
+    with pytest.raises(CreateOutcomeUnknown, match=ID) as caught:
+        await client_of(script).predictions.async_create({"input": 1}, MODEL)
+    assert caught.value.prediction_id == ID
+    assert script.paths == ["POST /predictions"]
+
+
+async def test_a_create_that_a_gateway_gave_up_may_have_been_taken() -> None:
+    script = Script(status(499))
+    with pytest.raises(CreateOutcomeUnknown, match=r"Look with predictions\.list\(\)"):
+        await client_of(script).predictions.async_create({"input": 1}, MODEL)
+    assert len(script.requests) == 1
+
+
 @by_name(
     ("location", "prediction_id"),
     [

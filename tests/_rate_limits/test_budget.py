@@ -339,6 +339,12 @@ class TestStatedLimits:
         for _ in range(1000):
             driven.take()
 
+    @pytest.mark.parametrize("value", ["50, 50;w=1", '50, 50;w=1;name="creates", 9000;w=3600'])
+    def test_the_policies_behind_a_limit_are_left_out(self, value: str) -> None:
+        driven = Driven()
+        driven.answer(driven.take(), x_ratelimit_limit=value, x_ratelimit_remaining="49", x_ratelimit_reset="1")
+        assert (driven.budget.limit, driven.budget.remaining) == (50, 49)
+
     @pytest.mark.parametrize("value", ["", "abc", "-1", "nan", "1e3", "9" * 400])
     def test_the_rest_may_make_no_sense_beside_a_good_limit(self, value: str) -> None:
         driven = Driven(50)

@@ -303,7 +303,7 @@ class TestRetryDelay:
         assert retries.retry_delay(refused(status), 2, NOW, repeatable=True) == delay
         assert retries.retry_delay(refused(status), 2, NOW, repeatable=False) is None
 
-    @pytest.mark.parametrize("status", [425, 520, 522, 524, 529, 530])
+    @pytest.mark.parametrize("status", [425, 499, 520, 522, 524, 529, 530])
     def test_what_a_gateway_answers_in_the_place_of_the_server_is_sent_again_if_that_is_safe(self, status: int) -> None:
         assert retries.retry_delay(refused(status), 2, NOW, repeatable=True) == 2.0
         assert retries.retry_delay(refused(status), 2, NOW, repeatable=False) is None

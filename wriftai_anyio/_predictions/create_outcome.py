@@ -19,7 +19,8 @@ from wriftai_anyio.errors import (
 )
 from wriftai_anyio.json_codec import id_in_json
 
-_REQUEST_TIMEOUT: Final = 408
+_GIVEN_UP_ON_THE_WAY: Final = frozenset({408, 499})
+"""Answers of 4xx to a create that the server may have taken: request timeout, and client closed request."""
 
 
 @contextmanager
@@ -36,11 +37,12 @@ def outcome_told() -> Generator[None]:
             raise
         raise outcome_unknown(error, error.response) from error
     except APIResponseError as error:
-        if error.response.is_redirect:
+        # One that leads to a prediction is how servers answer that have created it (303).
+        if error.response.is_redirect and _told_id(error.response) is None:
             raise
         raise outcome_unknown(error, error.response) from error
     except APIStatusError as error:
-        if error.status_code < 500 and error.status_code != _REQUEST_TIMEOUT:
+        if error.status_code < 500 and error.status_code not in _GIVEN_UP_ON_THE_WAY:
             raise
         raise outcome_unknown(error, error.response) from error
 

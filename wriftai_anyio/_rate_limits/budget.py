@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._transport.retries import reset_delay, server_delay, whole
+from wriftai_anyio._transport.retries import reset_delay, server_delay, whole, without_policy
 
 WINDOW: Final = 1.0
 """Seconds: the length of a window of which nothing else is known; the API does not state it."""
@@ -351,7 +351,7 @@ class Budget:
         fresh = took < WINDOW / 2
         if fresh and took > self._lag:
             self._lag, self._lag_at = took, now
-        limit = whole(headers.get("x-ratelimit-limit"))
+        limit = whole(without_policy(headers.get("x-ratelimit-limit")))
         if limit:
             self._take_in(slot, limit, headers, fresh=fresh, now=now)
         if self._allowance != math.inf:

@@ -15,9 +15,9 @@ from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatus
 from .addresses import location_of
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-GATEWAY_STATUSES = frozenset({425, *range(520, 531)})
-"""What gateways answer that got no answer of the server, or do not send it the request yet. Those from 520 on are in no
-RFC: Cloudflare's, and 529 where a service is overloaded."""
+GATEWAY_STATUSES = frozenset({425, 499, *range(520, 531)})
+"""What gateways answer that got no answer of the server, or do not send it the request yet (425). Those in no RFC: 499
+where something on the way gave the request up, Cloudflare's from 520 on, and 529 where a service is overloaded."""
 PASSING_STATUSES = RETRIED_STATUSES | GATEWAY_STATUSES
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -177,6 +177,15 @@ def _seconds_until(moment: float, headers: Mapping[str, str], now: float) -> flo
     by_date = moment - (now if date <= now < date + 1.0 else date)
     doubted = abs(by_date) > LONGEST_SERVER_DELAY >= abs(by_ours)
     return by_ours if doubted else by_date
+
+
+def without_policy(value: str | None) -> str | None:
+    """Returns a limit without the policies that Envoy and the IETF's drafts append to it.
+
+    Args:
+        value: The header's value, such as `10, 10;w=1, 500;w=3600`: its first number is the limit that counts now.
+    """
+    return value.partition(",")[0] if value and ";" in value else value
 
 
 def number(value: str | None) -> float | None:
