@@ -1,6 +1,7 @@
 """Faults over real HTTP: what is sent again, which error it becomes, and how often the server creates."""
 
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -229,6 +230,26 @@ async def test_creates_survive_a_server_that_closes_idle_connections_without_a_w
         for _ in range(5):
             await client.predictions.async_create(PARAMS, MODEL)
     assert creates == 5
+
+
+async def test_no_create_goes_out_when_a_server_is_about_to_close_its_idle_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connections: list[SocketStream] = []
+    monotonic, passed = time.monotonic, 0.0
+
+    async def respond(connection: SocketStream, _: bytes) -> None:
+        connections.append(connection)
+        await connection.send(http(httpx.Response(200, json=prediction("pending")).content, status="201 Created"))
+
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + passed)
+    async with raw_server(respond) as url, Client(TOKEN, url) as client:
+        for pause in (0.0, 3.0, 4.8):
+            passed += pause
+            await client.predictions.async_create(PARAMS, MODEL)
+    first, second, third = connections
+    assert first is second
+    assert second is not third
 
 
 async def test_the_server_sees_host_token_and_agent_once() -> None:

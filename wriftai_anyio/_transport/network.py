@@ -20,8 +20,9 @@ from .tls import certificates
 if TYPE_CHECKING:
     import ssl  # a lean Python may lack it: then only connections fail
 
-IDLE_EXPIRY: Final = 30.0
-"""Seconds that a connection is kept for later requests."""
+IDLE_EXPIRY: Final = 4.0
+"""Seconds that a connection is kept for later requests. Many servers and gateways close one that is idle for five
+(Node, uvicorn, Apache), and a create that is on its way at that moment gets no answer: its outcome is unknown."""
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_EXPIRY)
 LONGEST_IN_POOL: Final = 5.0
 """Seconds for which a request queues in the pool of a user's transport at a time."""
