@@ -7,7 +7,6 @@ parses it; the observer is told; the poller waits if that is wanted.
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
 from functools import partial
-from typing import Final
 
 import httpx
 from anyio import current_time, move_on_after
@@ -30,9 +29,7 @@ from wriftai_anyio.errors import CreateOutcomeUnknown, WaitTimeoutError
 
 from .create import Create, Hold
 from .create_outcome import outcome_told, outcome_unknown
-
-ANSWER_MARGIN: Final = 1.0
-"""Seconds that a hold ends before the wait's deadline, so that its answer, with the id, is there in time."""
+from .holds import Holds
 
 
 class Followed:
@@ -92,6 +89,7 @@ class Operations:
         self._api = api
         self._parser = parser
         self._poller = poller
+        self._holds = Holds()
 
     async def wait(
         self, prediction_id: str, options: AsyncWaitOptions, seen: PredictionWithIO | None = None
@@ -157,7 +155,7 @@ class Operations:
         hooks: AttemptHooks | None = None,
     ) -> PredictionWithIO:
         """Sends a create, and tells the observer and the poller what it made."""
-        with outcome_told():
+        with outcome_told(), self._holds.watched(hold, hooks) as hooks:
             prediction = await self._api.pipeline.ask(
                 "POST",
                 "/predictions",
@@ -203,7 +201,7 @@ class Operations:
         options: AsyncWaitOptions,
     ) -> PredictionWithIO:
         if not options.cancel_on_exit:
-            prediction = await self._post(create, created, None if create.streams else _hold(options))
+            prediction = await self._post(create, created, None if create.streams else self._holds.fitting(options))
             followed.note(prediction)
             return prediction
         return await self.let_finish(followed, lambda: self._post(create, created, None, followed.shield))
@@ -270,18 +268,6 @@ class Operations:
                 "look with predictions.list() for %s",
                 followed.traces,
             )
-
-
-def _hold(options: AsyncWaitOptions) -> Hold | None:
-    limits = [limit for limit in (options.duration, _before(options.timeout)) if limit is not None]
-    if not limits:
-        return Hold(None)
-    seconds = int(scaled(min(limits)))
-    return Hold(seconds) if seconds >= 1 else None
-
-
-def _before(timeout: float | None) -> float | None:
-    return None if timeout is None else timeout - ANSWER_MARGIN
 
 
 def _timeout_error(followed: Followed, options: AsyncWaitOptions) -> WaitTimeoutError:
