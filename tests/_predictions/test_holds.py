@@ -63,19 +63,21 @@ async def test_where_connections_may_not_be_silent_at_all_nothing_is_held() -> N
     assert holds(script) == ["wait", None]
 
 
-async def test_a_failure_at_once_or_before_anything_was_sent_says_nothing_of_it() -> None:
+async def test_a_failure_at_once_of_the_server_or_before_anything_was_sent_says_nothing_of_it() -> None:
     script = Script(
         after(0.5, CUT),
+        after(60, httpx.Response(500)),
         after(60, httpx.ConnectTimeout("no route")),
         after(70, answer(code=201)),
         answer(code=201),
     )
     async with client_of(script) as client:
-        with pytest.raises(CreateOutcomeUnknown):
-            await create(client)
+        for _ in range(2):
+            with pytest.raises(CreateOutcomeUnknown):
+                await create(client)
         await create(client)
         await create(client)
-    assert holds(script) == ["wait"] * 4
+    assert holds(script) == ["wait"] * 5
 
 
 async def test_without_polls_one_is_held_as_its_options_say() -> None:

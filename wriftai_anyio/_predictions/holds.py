@@ -16,7 +16,8 @@ from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
 from wriftai_anyio._polling.options import AsyncWaitOptions
-from wriftai_anyio.errors import APIConnectionError, InternalServerError
+from wriftai_anyio._transport.retries import GATEWAY_STATUSES
+from wriftai_anyio.errors import APIConnectionError, APIStatusError
 
 from .create import Hold
 
@@ -24,6 +25,8 @@ ANSWER_MARGIN: Final = 1.0
 """Seconds that a hold ends before the wait's deadline, so that its answer, with the id, is there in time."""
 SHORTEST_HOLD: Final = 1.0
 """Seconds below which nothing is held, and after which a failure may be due to the silence."""
+CUT_OFF_STATUSES: Final = GATEWAY_STATUSES | {408, 502, 504}
+"""What is answered to a request whose connection was silent for too long. A 500 or 503 is the server's own."""
 
 
 class Holds:
@@ -69,8 +72,8 @@ class Holds:
 
         try:
             yield AttemptHooks(note_sent)
-        except (APIConnectionError, InternalServerError) as error:
-            if not isinstance(error, APIConnectionError) or error.request_sent:
+        except (APIConnectionError, APIStatusError) as error:
+            if _is_cut_off(error):
                 self._note_cut(current_time() - sent_at)
             raise
 
@@ -78,6 +81,12 @@ class Holds:
         if lasted >= SHORTEST_HOLD and lasted / 2 < self._longest:
             self._longest = lasted / 2
             logger.info("a held create was cut off after %.0f s: further ones are held for half of that", lasted)
+
+
+def _is_cut_off(error: APIConnectionError | APIStatusError) -> bool:
+    if isinstance(error, APIConnectionError):
+        return error.request_sent
+    return error.status_code in CUT_OFF_STATUSES
 
 
 def _before(timeout: float | None) -> float | None:
