@@ -232,6 +232,27 @@ async def test_creates_survive_a_server_that_closes_idle_connections_without_a_w
     assert creates == 5
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 4\r\n\r\nnull", b"Transfer-Encoding: chunked\r\n\r\n4\r\nnull\r\n0\r\n\r\n"]
+)
+async def test_a_body_after_204_is_not_taken_for_the_answer_to_the_next_request(framing: bytes) -> None:
+    creates = 0
+
+    async def respond(connection: SocketStream, head: bytes) -> None:
+        nonlocal creates
+        if b"/cancel" in head:
+            await connection.send(b"HTTP/1.1 204 No Content\r\n" + framing)
+            return
+        creates += 1
+        await connection.send(http(httpx.Response(200, json=prediction("pending")).content, status="201 Created"))
+
+    async with raw_server(respond) as url, Client(TOKEN, url) as client:
+        for _ in range(2):
+            created = await client.predictions.async_create(PARAMS, MODEL)
+            await client.predictions.async_cancel(created["id"])
+    assert creates == 2
+
+
 async def test_no_create_goes_out_when_a_server_is_about_to_close_its_idle_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -121,6 +121,10 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
     if not isinstance(stream, httpx.AsyncByteStream):
         response.read()
         return
+    if _has_stray_body(response):
+        await close(response)
+        response.stream = PlainBody(b"")
+        return
     chunks: list[bytes] = []
     decoder = None
     try:
@@ -140,6 +144,20 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
     response.headers.pop("content-encoding", None)
     response.stream = httpx.ByteStream(content)
     response.read()
+
+
+def _has_stray_body(response: httpx.Response) -> bool:
+    """Whether a body follows that HTTP does not allow, such as the "null" of some frameworks after 204.
+
+    Nobody reads it, so that the next request on the connection would take it for the beginning of its own answer.
+    Closed before its end is read, an answer takes its connection with it.
+    """
+    if response.status_code not in _BODILESS:
+        return False
+    return response.headers.get("content-length", "0") != "0" or "transfer-encoding" in response.headers
+
+
+_BODILESS: Final = frozenset({204, 304})
 
 
 def body_of(response: httpx.Response) -> bytes:
