@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -11,8 +10,9 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.patience import AT_ONCE, PATIENCE, until
-from tests.support.subprocesses import run_python, settings_for
+from tests.support.copies import Template
+from tests.support.patience import AT_ONCE, until
+from tests.support.subprocesses import LONGEST_RUN, run_python, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 PROLOGUE = """
@@ -24,13 +24,26 @@ sys.modules.update(dict.fromkeys(("click", "rich", "h2", "socksio", *(["trio"] i
 
 from wriftai_anyio import Client
 from wriftai_anyio.predictions import WaitOptions
-
+"""
+CLIENT = """
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 client = Client(backend=backend)
 predictions = client.predictions
 WORDS = {"input": {"text": "to be or not to be"}}
 SLEEP = {"input": {"seconds": 60}}
 """
+FIRST_CALL = """
+import contextlib, encodings.idna, httpcore
+if backend == "trio":
+    import anyio._backends._trio
+else:
+    import anyio._backends._asyncio
+if backend == "uvloop":
+    with contextlib.suppress(ImportError):
+        import uvloop
+"""
+"""Imports what a first call does."""
+TEMPLATES = {backend: Template(PROLOGUE + FIRST_CALL, None, backend) for backend in ("asyncio", "uvloop", "trio")}
 
 DJANGO_VIEWS = """
 from django.http import JsonResponse
@@ -78,10 +91,17 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def program(source: str) -> str:
-    return PROLOGUE + dedent(source)
+    return PROLOGUE + CLIENT + dedent(source)
 
 
 def run(sandbox: Sandbox, source: str, *arguments: str) -> str:
+    code, stdout, stderr = Running(sandbox, source, *arguments).end()
+    assert (code, stderr) == (0, ""), stdout + stderr
+    return stdout
+
+
+def run_anew(sandbox: Sandbox, source: str, *arguments: str) -> str:
+    """Runs a program that is about imports, or about what Python does at its end, in an interpreter that is no copy."""
     return run_python(["-c", program(source), *arguments], settings_for(sandbox))
 
 
@@ -89,14 +109,10 @@ class Running:
     """A process that runs a program, and talks on its standard output."""
 
     def __init__(self, sandbox: Sandbox, source: str, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", program(source), *arguments],
-            env={**os.environ, **settings_for(sandbox)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        self._process = TEMPLATES[arguments[0]].start(
+            CLIENT + dedent(source), *arguments, settings=settings_for(sandbox)
         )
-        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog = threading.Timer(LONGEST_RUN, self._process.kill)
         self._watchdog.start()
 
     def interrupt(self) -> float:
@@ -115,7 +131,7 @@ class Running:
         stdout = self._process.stdout.read()
         _, stderr = self._process.communicate()
         self._watchdog.cancel()
-        return self._process.returncode, stdout.strip(), stderr
+        return self._process.returncode, stdout, stderr
 
 
 def until_requested(sandbox: Sandbox, method: str, path: str) -> None:
@@ -152,7 +168,7 @@ class TestCtrlC:
             until(lambda: len(sandbox.requests) == number)  # noqa: B023 -- called at once
             interrupted = running.interrupt()
             assert float(running.line()) - interrupted < AT_ONCE
-        assert running.end() == (0, "2", "")
+        assert running.end() == (0, "2\n", "")
 
     def test_what_is_not_caught_ends_the_process_as_ctrl_c_does(self, sandbox: Sandbox, backend: str) -> None:
         running = Running(sandbox, "predictions.create(SLEEP, 'sandbox/sleep', wait=True)", backend)
@@ -186,12 +202,12 @@ class TestCtrlC:
 
 class TestExit:
     def test_without_close_it_is_silent_and_quick(self, sandbox: Sandbox, backend: str) -> None:
-        stdout = run(sandbox, "predictions.list(); print(time.time())", backend)
+        stdout = run_anew(sandbox, "predictions.list(); print(time.time())", backend)
         assert time.time() - float(stdout) < AT_ONCE
 
     def test_during_a_call_in_another_thread_it_is_silent_and_quick(self, sandbox: Sandbox, backend: str) -> None:
         sandbox.fail_next("stall", path="/predictions/x")
-        stdout = run(
+        stdout = run_anew(
             sandbox,
             """
             predictions.list()
@@ -259,7 +275,7 @@ class TestExit:
         assert running.end() == (3, "", "")
 
     def test_a_call_at_exit_is_refused_and_does_not_hang(self, sandbox: Sandbox, backend: str) -> None:
-        stdout = run(
+        stdout = run_anew(
             sandbox,
             """
             import atexit
@@ -280,7 +296,7 @@ class TestExit:
 
     @pytest.mark.parametrize("call", ["predictions.list()", "list(client.map('sandbox/echo', [1]))"])
     def test_nor_does_the_first_call_of_a_client(self, sandbox: Sandbox, backend: str, call: str) -> None:
-        stdout = run(
+        stdout = run_anew(
             sandbox,
             f"""
             class Late:
@@ -474,7 +490,7 @@ class TestFork:
     def test_a_child_forked_while_another_threads_first_call_imports_can_import_too(
         self, sandbox: Sandbox, backend: str
     ) -> None:
-        stdout = run(
+        stdout = run_anew(
             sandbox,
             """
             import queue
@@ -581,7 +597,7 @@ class TestFork:
 def test_a_pool_of_processes_shares_a_pickled_client(
     sandbox: Sandbox, backend: str, method: str, tmp_path: Path
 ) -> None:
-    source = program("""
+    source = """
         import functools, multiprocessing
 
         def count(client, word):
@@ -593,10 +609,14 @@ def test_a_pool_of_processes_shares_a_pickled_client(
             with multiprocessing.get_context(sys.argv[2]).Pool(2) as pool:
                 print(sum(pool.map(functools.partial(count, client), ["to", "be", "or", "not"])))
                 print(len(pool.map(predictions.get, [each["id"] for each in predictions.iterate()])))
-    """)
-    path = tmp_path / "pool.py"
-    path.write_text(source)
-    assert run_python([path, backend, method], settings_for(sandbox)) == "4\n4\n"
+    """
+    if method == "fork":
+        printed = run(sandbox, source, backend, method)
+    else:  # whose processes run the program's file themselves
+        path = tmp_path / "pool.py"
+        path.write_text(program(source))
+        printed = run_python([path, backend, method], settings_for(sandbox))
+    assert printed == "4\n4\n"
     assert len(sandbox.predictions) == 4
 
 
