@@ -318,7 +318,11 @@ class FilesNotSavedError(WriftAIError):
 
 
 class BatchJournalError(WriftAIError):
-    """A batch's journal belongs to other inputs, is damaged, is not a journal, or is in use. It is left unchanged."""
+    """A batch's journal belongs to other inputs, is damaged, is not a journal, or is in use: it is left unchanged.
+
+    Or it cannot be written while the batch runs, as on a full disk, or was moved or deleted: then nothing more is
+    created. Run the batch again with `find_unknown=True`.
+    """
 
 
 class BatchStoppedError(WriftAIError):

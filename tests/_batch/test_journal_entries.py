@@ -48,6 +48,11 @@ def entries(path: Path) -> list[Entry | None]:
         return [journal.entry(number, digest(number)) for number in range(3)]
 
 
+def replace(path: Path) -> None:
+    path.unlink()
+    journal_with(path)
+
+
 def unknown_since(path: Path) -> datetime | None:
     with closing(Journal(path)) as journal:
         return journal.unknown_since()
@@ -268,6 +273,36 @@ class TestRefusing:
             error = refused(path, look)
             assert isinstance(error.__cause__, sqlite3.Error)
             assert str(error) == f"The journal {path} cannot be {use}: {error.__cause__}."
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody move what is open")
+    @pytest.mark.parametrize(
+        "remove",
+        [
+            lambda path: path.unlink(),
+            lambda path: path.rename(path.with_name("elsewhere")),
+            lambda path: path.write_bytes(b""),
+            replace,
+        ],
+        ids=["deleted", "moved", "emptied", "replaced"],
+    )
+    def test_where_it_has_left_its_place_it_is_not_written(self, path: Path, remove: Callable[[Path], object]) -> None:
+        journal_with(path)
+        with closing(Journal(path)) as journal:
+            journal.change([intended(0)])
+            remove(path)
+            with pytest.raises(BatchJournalError, match="moved, deleted, replaced or emptied; put it back"):
+                journal.change([intended(1)])
+
+    @pytest.mark.parametrize("name", ["journal", ":memory:"])
+    def test_a_name_alone_is_that_of_a_file_in_the_folder_of_then(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        journal_with(Path(name))
+        with closing(Journal(name)) as journal:
+            monkeypatch.chdir("/")
+            journal.change([intended(0)])
+        assert entries(tmp_path / name) == [SENT, TAKEN_IN, TAKEN_IN]
 
     def test_half_a_transaction_does_not_wait_for_the_next(self, path: Path) -> None:
         journal_with(path)

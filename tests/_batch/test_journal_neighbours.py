@@ -59,6 +59,33 @@ def test_a_journal_goes_on_with_its_own_log_after_a_kill(path: Path, elsewhere: 
     assert [each.name for each in path.parent.iterdir() if each.is_file()] == ["journal"]
 
 
+@pytest.mark.parametrize("pages", [1, 2, 3])
+def test_a_journal_to_which_its_log_was_applied_in_part_goes_on_and_without_the_log_is_damaged(
+    path: Path, elsewhere: Path, pages: int
+) -> None:
+    # SQLite was killed meanwhile, or the disk was full: the first page counts pages that the file does not have.
+    killed(path, range(200), elsewhere)
+    whole = elsewhere / "whole"
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", f"{whole}{suffix}")
+    Journal(whole).close()
+    cut = whole.read_bytes()[: 4096 * pages]
+    assert len(cut) < whole.stat().st_size
+    path.write_bytes(cut)
+    log = path.with_name("journal-wal").read_bytes()
+    assert None not in entries(path, range(200))
+    path.write_bytes(cut)
+    with pytest.raises(BatchJournalError, match="is damaged: its end is missing"):
+        Journal(path)
+    assert path.read_bytes() == cut
+    text = b"my notes" * 1000
+    path.write_bytes(text)
+    path.with_name("journal-wal").write_bytes(log)
+    with pytest.raises(BatchJournalError, match="is not the journal of a batch"):
+        Journal(path)
+    assert path.read_bytes() == text
+
+
 def test_a_journal_with_the_log_of_another_is_refused_and_left_as_it_was(path: Path, elsewhere: Path) -> None:
     written(path, range(3))
     other = elsewhere / "other"

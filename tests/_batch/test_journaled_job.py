@@ -85,7 +85,7 @@ async def test_after_a_change_that_was_not_written_none_is(tmp_path: Path, monke
     monkeypatch.setattr(Journal, "change", change_or_fail)
     inputs = [{"input": number} for number in range(2)]
     async with client_of(Script(forever=together)) as client:
-        with fail_after(PATIENCE), pytest.raises(BatchJournalError, match="full"):
+        with fail_after(PATIENCE), pytest.raises(BatchJournalError, match=r"full\. Nothing more .*find_unknown=True"):
             await collected(client, inputs, "o/n", journal=tmp_path / "journal", max_in_flight=2)
     assert len(failed) == 1
 

@@ -39,6 +39,8 @@ a statement as it was written, and makes the tables of statistics itself."""
 
 _KNOWN: Final = "SELECT number, digest FROM entries"
 _Known: TypeAlias = dict[int, bytes]
+_Identity: TypeAlias = tuple[int, int]
+"""The application's id and the version, which SQLite keeps at the beginning of the file."""
 
 
 Change: TypeAlias = tuple[str, tuple[object, ...]]
@@ -106,11 +108,13 @@ class Journal:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(fspath(path))
+        # Where it stays if the program changes its folder; and SQLite would take `:memory:` for no file at all.
+        self._place = self._path.absolute()
         is_new = self._is_new()
         if is_new:
             self._make_private()
         try:
-            self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._database = sqlite3.connect(self._place, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._error("cannot be opened", error) from error
         try:
@@ -130,22 +134,41 @@ class Journal:
             if not self._path.exists() or self._path.stat().st_size == 0:
                 return True
             # By SQLite, since to close a file that was opened otherwise releases the lock that this process has on it.
-            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
-                (application_id,) = database.execute("PRAGMA application_id").fetchone()
-                (version,) = database.execute("PRAGMA user_version").fetchone()
+            with closing(self._opened_to_read("&immutable=1")) as database:
                 known = self._known_without_log(database)
                 self._check_rollback(database)
+                identity = self._identity_without_log(database)
         except (OSError, sqlite3.OperationalError) as error:
             raise self._error("cannot be read", error) from error
-        except sqlite3.DatabaseError:
-            application_id = version = known = None
+        if identity is None and known is None:
+            raise self._error("is damaged", "its end is missing, and the log that could have it")
+        if identity is not None:
+            self._check_identity(identity)
+        if known is not None:
+            self._check_identity(self._identity_with_log(known))
+        return False
+
+    def _opened_to_read(self, options: str = "") -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro{options}", uri=True, timeout=0)
+
+    def _identity_without_log(self, database: sqlite3.Connection) -> "_Identity | None":
+        """Returns what the file alone says that it is; `None` if it ends too early to say anything.
+
+        So does one to which SQLite had begun to apply its log when it was killed, or when the disk was full.
+        """
+        try:
+            return _identity(database)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            return None if "malformed" in str(error) else (0, 0)
+
+    def _check_identity(self, identity: "_Identity") -> None:
+        application_id, version = identity
         if application_id != _APPLICATION_ID:
             raise BatchJournalError(f"{self._path} is not the journal of a batch. It is left as it was.")
         if version != _VERSION:
             raise BatchJournalError(f"The journal {self._path} was written by another version of this package.")
-        if known is not None:
-            self._check_log(known)
-        return False
 
     def _known_without_log(self, database: sqlite3.Connection) -> "_Known | None":
         """Returns what the file alone says, if SQLite's log of later changes lies beside it, as after a kill."""
@@ -166,15 +189,17 @@ class Journal:
                 beside = f"{self._path.name}-journal"
                 raise self._error("is not the one of the rollback journal beside it", f"move {beside} away")
 
-    def _check_log(self, known: "_Known") -> None:
-        """Refuses a log that is not this journal's, as beside one that was moved here: SQLite would apply it unseen.
+    def _identity_with_log(self, known: "_Known") -> "_Identity":
+        """Returns what the file is with its log, and refuses a log that is not this journal's.
 
-        Every input stays in a journal. Opened for reading alone, since to close it otherwise would apply the log.
+        Such as beside one that was moved here: SQLite would apply it unseen. Every input stays in a journal. Opened for
+        reading alone, since to close it otherwise would apply the log.
         """
         index = self._path.with_name(f"{self._path.name}-shm")
         is_read_by_others = index.exists()
         try:
-            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as database:
+            with closing(self._opened_to_read()) as database:
+                identity = _identity(database)
                 after: _Known = dict(database.execute(_KNOWN))
         except sqlite3.Error as error:
             raise self._error(_problem(error), error) from error
@@ -185,6 +210,7 @@ class Journal:
         if not known.items() <= after.items():
             log = f"{self._path.name}-wal"
             raise self._error("is not the one of the log beside it", f"move {log} to its own journal, or away")
+        return identity
 
     def _make_private(self) -> None:
         """Makes the file one that its owner alone can read, since inputs and outputs are in it."""
@@ -215,6 +241,10 @@ class Journal:
         execute("PRAGMA journal_mode = WAL")
         # A commit is on the disk before the request goes out: a power cut, too, must not have a create sent twice.
         execute("PRAGMA synchronous = FULL")
+        try:
+            self._file = self._place.stat()
+        except OSError as error:
+            raise self._error("cannot be opened", error) from error
 
     def entry(self, number: int, digest: bytes) -> Entry | None:
         """Looks an input up.
@@ -277,6 +307,7 @@ class Journal:
         Raises:
             BatchJournalError: If it cannot be written.
         """
+        self._check_place()
         try:
             self._database.execute("BEGIN")
             for statement, values in changes:
@@ -289,6 +320,17 @@ class Journal:
             if isinstance(error, Exception):
                 raise self._error("cannot be written", error) from error
             raise
+
+    def _check_place(self) -> None:
+        """Refuses to go on with a file that has left its place: SQLite would write to it, and no later run see that."""
+        try:
+            found = self._place.stat()
+        except FileNotFoundError:
+            found = None
+        except OSError:  # such as without the right to look: whether it can be written is seen next
+            return
+        if found is None or not os.path.samestat(found, self._file) or not found.st_size:
+            raise self._error("cannot be written", "it was moved, deleted, replaced or emptied; put it back")
 
     def close(self) -> None:
         """Closes the file and lets others use it."""
@@ -303,6 +345,12 @@ class Journal:
 
     def _error(self, problem: str, detail: object) -> BatchJournalError:
         return BatchJournalError(f"The journal {self._path} {problem}: {detail}.")
+
+
+def _identity(database: sqlite3.Connection) -> _Identity:
+    (application_id,) = database.execute("PRAGMA application_id").fetchone()
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return application_id, version
 
 
 def _problem(error: sqlite3.Error) -> str:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from os import PathLike
+from typing import Final
 
 from anyio import CancelScope, Lock
 from anyio.lowlevel import checkpoint
@@ -23,6 +24,11 @@ from .digest import digest
 from .job import Job, Kept, Work
 from .journal import Change, Entry, Journal, created, ended, intended, not_created, taken_in
 from .lost_creates import LostCreates, find_lost_creates
+
+_AFTER_FAILURE: Final = (
+    "Nothing more was created. What was just created goes on on the server, and may be missing in the journal: run the "
+    "batch again, and it is looked for there (in Python with find_unknown=True)."
+)
 
 
 class JournaledJob:
@@ -160,7 +166,7 @@ class JournaledJob:
                     try:
                         await self._thread.run(self._journal.change, changes)
                     except BatchJournalError as error:
-                        self._failure = str(error)
+                        self._failure = f"{error} {_AFTER_FAILURE}"
         if self._failure is not None:
             raise BatchJournalError(self._failure)
 
