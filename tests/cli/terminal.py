@@ -1,23 +1,54 @@
 """Running the command line: in this process, or in one of its own that gets signals."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.copies import Copy, Template
 from tests.support.patience import PATIENCE
 from tests.support.subprocesses import LEAN, settings_for
 from wriftai_anyio.cli import main
 from wriftai_anyio.sandbox import Sandbox
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "wriftai_anyio"]
+IMPORTS = """
+import contextlib, encodings.idna, importlib, pkgutil
+import anyio._backends._asyncio, httpcore
+import wriftai_anyio.cli
+for module in pkgutil.iter_modules(wriftai_anyio.cli.__path__, "wriftai_anyio.cli."):
+    importlib.import_module(module.name)
+for name in wriftai_anyio.__all__:
+    getattr(wriftai_anyio, name)
+with contextlib.suppress(ImportError):
+    import typer._adapters  # typer's own, which it imports late
+"""
+TEMPLATE = Template(IMPORTS, LEAN)
+
+
+def start(
+    sandbox: Sandbox | None,
+    *arguments: str,
+    settings: Mapping[str, str] | None = None,
+    template: Template = TEMPLATE,
+    folder: Path | None = None,
+    terminal: int | None = None,
+) -> Copy | subprocess.Popen[str]:
+    """Starts the program in a process of its own, in this folder unless another is named."""
+    return template.start(
+        "import runpy; runpy.run_module('wriftai_anyio', run_name='__main__', alter_sys=True)",
+        *arguments,
+        settings={**(settings_for(sandbox) if sandbox else {}), **(settings or {})},
+        folder=folder or Path.cwd(),
+        terminal=terminal,
+    )
 
 
 @dataclass(frozen=True)
@@ -49,14 +80,7 @@ class Program:
     """The program in a process of its own."""
 
     def __init__(self, sandbox: Sandbox, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [*PROGRAM, *arguments],
-            env={**os.environ, **LEAN, **settings_for(sandbox), **(settings or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
+        self._process = start(sandbox, *arguments, settings=settings)
         self._watchdog = threading.Timer(PATIENCE, self._process.kill)
         self._watchdog.start()
 

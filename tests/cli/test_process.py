@@ -13,15 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.copies import Template
 from tests.support.patience import PATIENCE, until
 from tests.support.subprocesses import LEAN, settings_for
 from wriftai_anyio import Client
 from wriftai_anyio.sandbox import Model, Sandbox
 
-from .terminal import PROGRAM, Program
+from .terminal import IMPORTS, PROGRAM, Program, start
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single process here")
 
+SANDBOX = Template(f"{IMPORTS}import wriftai_anyio.sandbox.__main__", LEAN)
 SLEEP = ["run", "sandbox/sleep", "seconds=60"]
 
 
@@ -91,13 +93,7 @@ class TestSignals:
 
 class TestPipes:
     def test_nobody_who_reads_is_no_error(self, sandbox: Sandbox) -> None:
-        process = subprocess.Popen(
-            [*PROGRAM, "run", "sandbox/echo", "--json"],
-            env={**os.environ, **LEAN, **settings_for(sandbox)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
+        process = start(sandbox, "run", "sandbox/echo", "--json")
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -132,13 +128,7 @@ class TestPipes:
 def screen(sandbox: Sandbox, *arguments: str, columns: int = 80) -> tuple[int, str]:
     """Runs the program in a terminal; returns its exit code and what the terminal got."""
     terminal, inner = os.openpty()
-    process = subprocess.Popen(
-        [*PROGRAM, *arguments],
-        env={**os.environ, **LEAN, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": str(columns)},
-        stdin=subprocess.DEVNULL,
-        stdout=inner,
-        stderr=inner,
-    )
+    process = start(sandbox, *arguments, settings={"TERM": "xterm", "COLUMNS": str(columns)}, terminal=inner)
     os.close(inner)
     return process.wait(PATIENCE), "".join(_read(terminal))
 
@@ -221,28 +211,28 @@ runpy.run_module("wriftai_anyio", run_name="__main__")
 
     def test_sandbox_runs_functions_that_its_command_line_names(self, tmp_path: Path) -> None:
         (tmp_path / "mine.py").write_text("def upper(given):\n    return given['text'].upper()\n")
-        command = [*PROGRAM, "sandbox", "--model", "me/upper=mine:upper"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", cwd=tmp_path) as process:
-            assert process.stdout is not None
-            try:
-                base_url, token = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
-                with Client(token, base_url) as client:
-                    created = client.predictions.create({"input": {"text": "to be"}}, "me/upper", wait=True)
-            finally:
-                process.terminate()
+        process = start(None, "sandbox", "--model", "me/upper=mine:upper", template=SANDBOX, folder=tmp_path)
+        assert process.stdout is not None
+        try:
+            base_url, token = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
+            with Client(token, base_url) as client:
+                created = client.predictions.create({"input": {"text": "to be"}}, "me/upper", wait=True)
+        finally:
+            process.terminate()
+            process.communicate()
         assert created["output"] == "TO BE"
 
     @pytest.mark.parametrize(
         "model", ["mine:upper", "me/upper=missing:upper", "me/upper=json:missing", "me/upper=json"]
     )
     def test_sandbox_refuses_functions_that_cannot_be_imported(self, model: str) -> None:
-        command = [*PROGRAM, "sandbox", "--model", model]
-        ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=PATIENCE)
-        assert (ended.returncode, ended.stdout) == (2, "")
-        assert "--model" in ended.stderr
+        process = start(None, "sandbox", "--model", model, template=SANDBOX)
+        stdout, stderr = process.communicate()
+        assert (process.returncode, stdout) == (2, "")
+        assert "--model" in stderr
 
     def test_sandbox_command_runs_a_sandbox_until_it_is_stopped(self) -> None:
-        process = subprocess.Popen([*PROGRAM, "sandbox"], stdout=subprocess.PIPE, encoding="utf-8")
+        process = start(None, "sandbox", template=SANDBOX)
         assert process.stdout is not None
         try:
             assert process.stdout.readline().startswith("export WRIFTAI_API_BASE_URL=http://127.0.0.1:")
@@ -251,5 +241,4 @@ runpy.run_module("wriftai_anyio", run_name="__main__")
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
-            process.wait()
-            process.stdout.close()
+            process.communicate()

@@ -59,6 +59,19 @@ class Copy:
         """Ends it."""
         self.send_signal(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        """Asks it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout: float) -> int:
+        """Waits for its end, which comes after so many seconds at the latest."""
+        watchdog = threading.Timer(timeout, self.kill)
+        watchdog.start()
+        try:
+            return self.returncode
+        finally:
+            watchdog.cancel()
+
     def communicate(self) -> tuple[str, str]:
         """Waits for its end; returns what it has written since."""
         assert self.stdout is not None
