@@ -530,9 +530,12 @@ def test_file_that_is_open_for_writing_is_refused_with_what_to_do(tmp_path: Path
 def test_text_streams_are_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.touch()
-    with path.open() as plain, codecs.open(str(path), encoding="utf-8") as coded:
+    reader, writer = codecs.getreader("utf-8"), codecs.getwriter("utf-8")
+    with path.open() as plain, path.open("rb") as binary:
+        coded = reader(binary)
+        opened = codecs.StreamReaderWriter(binary, reader, writer)  # what `codecs.open` returns
         with tempfile.NamedTemporaryFile("w+") as named, tempfile.SpooledTemporaryFile(mode="w+") as spooled:
-            for stream in (plain, coded, named, spooled, io.StringIO()):
+            for stream in (plain, coded, opened, named, spooled, io.StringIO()):
                 with pytest.raises(ValueError, match=rf"not {type(stream).__name__}, a text stream: open it in binary"):
                     File(stream)  # type: ignore[arg-type]
     with tempfile.NamedTemporaryFile() as named, tempfile.SpooledTemporaryFile() as spooled:

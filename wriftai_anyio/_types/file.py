@@ -115,8 +115,10 @@ def is_file_content(value: object) -> bool:
 
 
 def _is_text_stream(value: object) -> bool:
-    # Those of `codecs.open` and `tempfile` are not a `TextIOBase`. Only text has these attributes.
-    return isinstance(value, io.TextIOBase) or (hasattr(value, "encoding") and hasattr(value, "errors"))
+    # Those of `codecs` and `tempfile` are not a `TextIOBase`. Only text has these attributes.
+    if isinstance(value, io.TextIOBase) or getattr(value, "charbuffertype", None) is str:
+        return True
+    return hasattr(value, "encoding") and hasattr(value, "errors")
 
 
 def _is_for_writing(value: object) -> bool:
