@@ -1,13 +1,19 @@
-"""Authorities that the environment names and that cannot be read."""
+"""Authorities that the environment names and that cannot be read, and connections whose TLS breaks."""
 
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
-from anyio import fail_after
+from anyio import BrokenResourceError, EndOfStream, create_task_group, create_tcp_listener, fail_after
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.streams.tls import TLSStream
 
 from tests.support.clients import ID
 from tests.support.patience import PATIENCE
-from wriftai_anyio import Client, NetworkSettingsError
+from wriftai_anyio import APIConnectionError, Client, CreateOutcomeUnknown, NetworkSettingsError
 from wriftai_anyio._transport.failures import SettingsFault
 from wriftai_anyio._transport.tls import VARIABLES, certificates
 
@@ -65,3 +71,47 @@ async def test_a_call_over_https_says_it_and_sends_nothing(environment: pytest.M
                 with pytest.raises(NetworkSettingsError, match=r"SSL_CERT_FILE.*The server did nothing") as caught:
                     await client.predictions.async_get(ID)
     assert not caught.value.request_sent
+
+
+CERTIFICATE: Final = Path(__file__).with_name("certificate.pem")
+BEGINNING: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n{"
+NO_RECORD: Final = b"\x17\x03\x03\x00\x30" + bytes(48)
+"""It has the form of one, and cannot be decrypted."""
+CALLS: Final[dict[str, Callable[[Client], Awaitable[object]]]] = {
+    "get": lambda client: client.predictions.async_get(ID),
+    "create": lambda client: client.predictions.async_create({"input": 1}, "o/n"),
+    "create_stream": lambda client: anext(client.predictions.async_create_stream({"input": 1}, "o/n")),
+    "download": lambda client: client.files.async_download(f"{client.api_base_url}/file", "file"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sent", [b"", BEGINNING], ids=["at once", "in the body"])
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_connection_whose_tls_breaks_is_one_that_breaks(
+    environment: pytest.MonkeyPatch, tmp_path: Path, call: str, sent: bytes
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+
+    async def break_off(connection: SocketStream) -> None:
+        async with connection:
+            tls = await TLSStream.wrap(connection, server_side=True, ssl_context=context, standard_compatible=False)
+            await tls.receive()
+            if sent:
+                await tls.send(sent)
+            with suppress(EndOfStream, BrokenResourceError):
+                await connection.send(NO_RECORD)
+                while True:
+                    await connection.receive()
+
+    environment.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    environment.chdir(tmp_path)
+    expected = CreateOutcomeUnknown if call.startswith("create") else APIConnectionError
+    async with await create_tcp_listener(local_host="127.0.0.1") as listener, create_task_group() as tasks:
+        tasks.start_soon(listener.serve, break_off)
+        url = f"https://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+        async with Client("t", url, max_retries=0) as client:
+            with fail_after(PATIENCE), pytest.raises(expected, match=r"(?i)record"):
+                await CALLS[call](client)
+        tasks.cancel_scope.cancel()

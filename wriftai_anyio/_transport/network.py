@@ -97,6 +97,9 @@ class _Transport(httpx.AsyncBaseTransport):
                 raise
             problem = "this Python lacks its module 'encodings.idna', without which trio looks up no names"
             raise SettingsFault(problem) from None
+        except OSError as error:
+            # On asyncio, httpcore lets out what OpenSSL says of a connection that is established.
+            raise httpx.ReadError(str(error), request=request) from error
         except Exception as error:
             # httpcore lets out what socksio says of a reply that is not of SOCKS, or that ended before it was whole.
             if not type(error).__module__.startswith("socksio."):

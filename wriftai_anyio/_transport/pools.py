@@ -53,6 +53,19 @@ class Pool:
             await self.transport.aclose()
 
 
+class _Chunks(AsyncIterator[bytes]):
+    """The pieces of a body. Errors of the system are those of the connection: httpcore lets some out."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except OSError as error:
+            raise httpx.ReadError(str(error)) from error
+
+
 class _CountedStream(httpx.AsyncByteStream):
     """An answer's body that gives its place in the pool back when it is closed."""
 
@@ -65,7 +78,7 @@ class _CountedStream(httpx.AsyncByteStream):
         self._pool: Pool | None = pool
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return guarded(aiter(self._stream), self._request)
+        return _Chunks(guarded(aiter(self._stream), self._request))
 
     async def aclose(self) -> None:
         pool, self._pool = self._pool, None
