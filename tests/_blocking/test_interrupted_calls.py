@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -54,7 +54,7 @@ class Interrupt:
         file = frame.f_code.co_filename
         if not file.startswith(PACKAGE) and file != PORTAL:
             return None
-        if any(caller.f_code.co_name == "__del__" for caller in callers(frame)):
+        if in_a_finalizer(frame):
             return None
         if event == "line" and "with " not in linecache.getline(file, frame.f_lineno):
             self.lines_left -= 1
@@ -64,10 +64,14 @@ class Interrupt:
         return self._trace
 
 
-def callers(frame: FrameType | None) -> Iterator[FrameType]:
+def in_a_finalizer(frame: FrameType | None) -> bool:
     while frame is not None:
-        yield frame
+        if frame.f_code.co_name == "__del__":
+            return True
+        if frame.f_trace is not None:  # what calls it was looked through when that was called
+            return False
         frame = frame.f_back
+    return False
 
 
 def respond(request: httpx.Request) -> httpx.Response:

@@ -1,9 +1,11 @@
 """An API whose predictions run for set times, on the event loop's own clock; it notes what is asked of it."""
 
+import functools
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Final, TypeAlias
 
 import anyio
 import httpx
@@ -13,6 +15,7 @@ from tests.support.clients import prediction
 from wriftai_anyio.sandbox import RateLimits
 from wriftai_anyio.sandbox._limits import Limiter
 
+JSON: Final = {"content-type": "application/json"}
 Fault: TypeAlias = Callable[[httpx.Request], httpx.Response | None]
 """Answers a request in the API's place, or leaves it to the API; may raise."""
 
@@ -106,7 +109,7 @@ class RunningPredictions(httpx.AsyncBaseTransport):
         if end is None:
             return httpx.Response(404, json={"detail": "there is no such prediction"})
         status = "started" if current_time() < end else "succeeded"
-        return httpx.Response(200, json=prediction(status, id=prediction_id))
+        return httpx.Response(200, headers=JSON, content=_state_of(prediction_id, status))
 
     def _list(self, query: httpx.QueryParams) -> httpx.Response:
         size = int(query.get("page_size", 25))
@@ -119,14 +122,22 @@ class RunningPredictions(httpx.AsyncBaseTransport):
         rest = newest_first[newest_first.index(query["cursor"]) + 1 :] if "cursor" in query else newest_first
         runs = {each: self.began <= seen_at < self.ends[each] for each in rest}
         found = [each for each in rest if runs[each] or not self.filters]
-        items = [_listed(each, "started" if runs[each] else "succeeded") for each in found[:size]]
-        following = found[size - 1] if len(found) > size else None
-        return httpx.Response(200, json={"items": items, "next_cursor": following, "previous_cursor": None})
+        items = ",".join(_listed(each, "started" if runs[each] else "succeeded") for each in found[:size])
+        following = json.dumps(found[size - 1] if len(found) > size else None)
+        content = f'{{"items": [{items}], "next_cursor": {following}, "previous_cursor": null}}'
+        return httpx.Response(200, headers=JSON, content=content)
 
 
-def _listed(prediction_id: str, status: str) -> dict[str, Any]:
+@functools.lru_cache(10_000)
+def _state_of(prediction_id: str, status: str) -> bytes:
+    return json.dumps(prediction(status, id=prediction_id)).encode()
+
+
+@functools.lru_cache(10_000)
+def _listed(prediction_id: str, status: str) -> str:
     details = ("input", "output", "error")
-    return {name: value for name, value in prediction(status, id=prediction_id).items() if name not in details}
+    listed = {name: value for name, value in prediction(status, id=prediction_id).items() if name not in details}
+    return json.dumps(listed)
 
 
 def named(count: int, seconds: Callable[[int], float] | float) -> dict[str, float]:
