@@ -10,6 +10,10 @@ from tests.support.patience import PATIENCE
 from wriftai_anyio._concurrency.executors import MOST_THREADS, DaemonExecutor, replaces_refusing_executor
 
 
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def fail() -> None:
     raise LookupError("as told")
 
@@ -39,6 +43,25 @@ def test_functions_run_in_a_bounded_number_of_daemon_threads() -> None:
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+def test_without_a_thread_it_is_refused_and_not_kept_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = DaemonExecutor()
+    go_on = threading.Event()
+    executed: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        for number in range(2 * MOST_THREADS):
+            with pytest.raises(RuntimeError, match="can't start"):
+                executor.submit(executed.append, number)
+    first = executor.submit(go_on.wait, PATIENCE)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        second = executor.submit(max, 1, 2)
+    go_on.set()
+    assert first.result(PATIENCE)
+    assert second.result(PATIENCE) == 2
+    assert executed == []
 
 
 def test_an_executor_that_refuses_is_replaced_and_nothing_else_is_tried_again() -> None:

@@ -3,10 +3,13 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread
+
+import pytest
 
 import wriftai_anyio
 from tests.support.patience import PATIENCE
+from wriftai_anyio import Client
 from wriftai_anyio._concurrency import system
 
 PACKAGE = Path(wriftai_anyio.__file__).parent
@@ -44,6 +47,17 @@ def test_a_serial_thread_calls_in_order_and_ends() -> None:
     thread.end()
     thread.join(PATIENCE)
     assert called == list(range(100))
+
+
+def test_a_thread_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Thread) -> None:
+        raise RuntimeError(system.NO_THREAD)
+
+    monkeypatch.setattr(Thread, "start", fail)
+    with pytest.raises(RuntimeError, match=r"could not be started \(can't start new thread\): the limit"):
+        system.SerialThread("wriftai_anyio serial").start()
+    with Client("t", "http://127.0.0.1:9") as client, pytest.raises(RuntimeError, match=r"limit .* Nothing was sent"):
+        client.predictions.list()
 
 
 def test_a_serial_thread_forgets_what_is_not_begun() -> None:

@@ -50,6 +50,24 @@ async def test_a_first_call_can_be_left_while_the_network_is_prepared(stalled_pr
                 tasks.cancel_scope.cancel()
 
 
+@pytest.mark.anyio
+async def test_a_create_whose_host_cannot_be_looked_up_for_want_of_a_thread_was_not_sent_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attempts: list[httpx.Request] = []
+
+    async def fail(_: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        attempts.append(request)
+        raise RuntimeError("can't start new thread")  # as of the thread in which the event loop looks it up
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
+    async with Client("t", "http://127.0.0.1:9", max_retries=1) as client:
+        with anyio.fail_after(PATIENCE), pytest.raises(APIConnectionError, match="can't start new thread") as caught:
+            await client.predictions.async_create({"input": {}}, "o/n")
+    assert not caught.value.request_sent
+    assert len(attempts) == 2
+
+
 async def answer_with_a_prediction(connection: ByteStream) -> None:
     with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
         async with connection:

@@ -36,13 +36,22 @@ class DaemonExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Begins to run a function, and returns its outcome to come."""
         future: Future[T] = Future()
+        work = future, partial(fn, *args, **kwargs)
         with self._lock:
-            self._pending.append((future, partial(fn, *args, **kwargs)))
-            begin = self._running < MOST_THREADS
-            self._running += begin
-        if begin:
-            threading.Thread(target=self._work, name="wriftai_anyio lookups", daemon=True).start()
+            self._pending.append(work)
+            if self._running < MOST_THREADS:
+                self._begin(work)
         return future
+
+    def _begin(self, work: tuple[Future[Any], Callable[[], Any]]) -> None:
+        try:
+            threading.Thread(target=self._work, name="wriftai_anyio lookups", daemon=True).start()
+        except RuntimeError:
+            if not self._running:  # else one that runs comes to it
+                self._pending.remove(work)
+                raise
+        else:
+            self._running += 1
 
     def _work(self) -> None:
         while (work := self._next()) is not None:

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 wall_time: Callable[[], float] = time.time
 """Returns this machine's Unix time in seconds."""
@@ -17,6 +18,17 @@ monotonic: Callable[[], float] = time.monotonic
 """Returns seconds of a clock that all threads share and that never goes back."""
 uniform: Callable[[float, float], float] = random.uniform
 """Draws a number between two others; nothing that must be secret depends on it."""
+
+
+NO_THREAD: Final = "can't start new thread"
+"""What Python says where the system has no thread."""
+
+
+def no_thread_because(error: RuntimeError) -> str:
+    """Says why a thread could not be started, and what to do."""
+    if str(error) != NO_THREAD:
+        return f"A thread could not be started: {error}."
+    return f"A thread could not be started ({error}): the limit of the user or container, or the memory, is used up."
 
 
 class SerialThread:
@@ -38,8 +50,15 @@ class SerialThread:
             call()
 
     def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+        """Starts the thread.
+
+        Raises:
+            RuntimeError: If the system has none.
+        """
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise RuntimeError(no_thread_because(error)) from error
 
     def call(self, function: Callable[[], None]) -> None:
         """Calls a function, which must not raise, after those before it, and does not wait for it."""

@@ -12,6 +12,7 @@ import httpx
 
 from wriftai_anyio._concurrency.causes import members
 from wriftai_anyio._concurrency.forks import forks_wait
+from wriftai_anyio._concurrency.system import NO_THREAD, no_thread_because
 
 from .failures import PROXY, SettingsFault
 from .proxies import Proxies, Proxy
@@ -101,6 +102,9 @@ class _Transport(httpx.AsyncBaseTransport):
             # On asyncio, httpcore lets out what OpenSSL says of a connection that is established.
             raise httpx.ReadError(str(error), request=request) from error
         except Exception as error:
+            if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+                # The event loop looks names up in threads. Without a connection nothing was sent.
+                raise httpx.ConnectError(no_thread_because(error), request=request) from error
             # httpcore lets out what socksio says of a reply that is not of SOCKS, or that ended before it was whole.
             if not type(error).__module__.startswith("socksio."):
                 raise
