@@ -111,6 +111,30 @@ class TestPipes:
         assert b'"output": {"a": 1}' in process.communicate(timeout=PATIENCE)[0]
         assert process.returncode == 0
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device like a full disk here")
+    @pytest.mark.parametrize("options", [[], ["--debug"]])
+    def test_full_disk_of_its_progress_does_not_end_it(self, sandbox: Sandbox, options: list[str]) -> None:
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [*PROGRAM, *options, "run", "sandbox/echo", "a=1", "--json"],
+                env={**os.environ, **LEAN, **settings_for(sandbox)},
+                stdout=subprocess.PIPE,
+                stderr=full,
+                timeout=PATIENCE,
+                check=True,
+            )
+        assert b'"output": {"a": 1}' in ended.stdout
+
+    def test_closed_output_is_no_reason_to_warn(self, sandbox: Sandbox) -> None:
+        ended = subprocess.run(
+            ["sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM, "models", "--json"],
+            env={**os.environ, **LEAN, **settings_for(sandbox)},
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+            check=True,
+        )
+        assert ended.stderr == b""
+
     def test_pipe_of_its_progress_that_breaks_does_not_end_it(self, sandbox: Sandbox) -> None:
         process = subprocess.Popen(
             [*PROGRAM, "run", "sandbox/echo", "a=1", "--json"],

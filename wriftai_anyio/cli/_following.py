@@ -77,7 +77,7 @@ class Follower:
             The prediction as it is then.
         """
         # Before the create: a signal in the middle of an import makes Python warn of the file that it reads.
-        for needed in ("wriftai_anyio.progress", "wriftai_anyio.cli._screen"):
+        for needed in ("wriftai_anyio.progress", "rich.console"):
             import_module(needed)
         params: CreatePredictionParams = {"input": given}
         if validate:

@@ -6,7 +6,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from wriftai_anyio.json_codec import encode_json
 from wriftai_anyio.plain_text import json_text, one_line, printable
@@ -141,6 +141,37 @@ def discard(stream: TextIO) -> None:
     What is still buffered would fail again when the interpreter exits, with an exit code of its own.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class Unfailing:
+    """Standard error where nobody may see it: what was begun is not left for that, since it costs money.
+
+    Its reader may have ended, its terminal may be closed, or its disk full: then nothing more is shown.
+
+    Args:
+        stream: The stream, which answers all else that is asked of it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes a string, or drops it."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            discard(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Writes what is buffered, or drops it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            discard(self._stream)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the stream has
+        return getattr(self._stream, name)
 
 
 def _write(text: str) -> None:

@@ -4,8 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TextIO, cast
 
 import typer
 import typer.core
@@ -14,6 +13,7 @@ import typer.main
 from wriftai_anyio import __version__
 
 from ._help import fit
+from ._printing import Unfailing
 from ._session import Session
 from ._stops import Stopped
 
@@ -127,13 +127,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Makes standard output and error take any text, and be there where the shell closed them."""
+    """Makes standard output and error take any text and be there where the shell closed them; see `Unfailing`."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- for the whole run
+            # It stays open for the whole run: Python would warn of that at the end.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, open(nowhere, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    sys.stderr = cast("TextIO", Unfailing(sys.stderr))
 
 
 def _tell(session: Session, error: Stopped | Exception) -> int:

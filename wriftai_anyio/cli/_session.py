@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from wriftai_anyio.plain_text import one_line, printable
 
-from ._printing import discard
 from ._stops import Stops
 
 if TYPE_CHECKING:
@@ -54,12 +53,12 @@ class Session:
 
     def progress(self) -> "RichProgress":
         """Makes what shows the progress of waits, batches and transfers."""
+        from rich.console import Console
+
         from wriftai_anyio.progress import RichProgress
 
-        from ._screen import Screen
-
         # The lines of the log would tear bars apart.
-        return RichProgress(Screen(live=not self.debug))
+        return RichProgress(Console(stderr=True, force_interactive=False if self.debug else None))
 
     def note(self, text: str) -> None:
         """Shows a sentence on standard error, folded between words in a terminal."""
@@ -79,8 +78,5 @@ class Session:
 
     def show(self, text: str) -> None:
         """Shows lines on standard error, such as a traceback, in the same way."""
-        try:
-            sys.stderr.write(printable(text))
-            sys.stderr.flush()
-        except BrokenPipeError:
-            discard(sys.stderr)
+        sys.stderr.write(printable(text))
+        sys.stderr.flush()
