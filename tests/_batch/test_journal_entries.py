@@ -293,6 +293,17 @@ class TestRefusing:
             with pytest.raises(BatchJournalError, match="moved, deleted, replaced or emptied; put it back"):
                 journal.change([intended(1)])
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody move what is open")
+    def test_one_that_was_moved_has_all_that_was_written(self, path: Path) -> None:
+        journal_with(path)
+        moved = path.with_name("elsewhere")
+        with closing(Journal(path)) as journal:
+            journal.change([intended(0)])
+            path.rename(moved)
+            with pytest.raises(BatchJournalError, match="moved"):
+                journal.change([intended(1)])
+        assert entries(moved) == [SENT, TAKEN_IN, TAKEN_IN]
+
     @pytest.mark.parametrize("name", ["journal", ":memory:"])
     def test_a_name_alone_is_that_of_a_file_in_the_folder_of_then(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

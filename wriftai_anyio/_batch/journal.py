@@ -330,6 +330,8 @@ class Journal:
         except OSError:  # such as without the right to look: whether it can be written is seen next
             return
         if found is None or not os.path.samestat(found, self._file) or not found.st_size:
+            with suppress(sqlite3.Error):  # one that was moved gets what the log has, which stays behind
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raise self._error("cannot be written", "it was moved, deleted, replaced or emptied; put it back")
 
     def close(self) -> None:
