@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.test import RequestFactory
 from starlette.testclient import TestClient
 
 from tests.support.markdown import Block, as_parameters, blocks, run_block, run_in_shell
@@ -230,6 +228,9 @@ class TestWebApplications:
         assert answer.json() == {"to": 1, "be": 1}
 
     def test_django(self, named: Callable[[str], dict[str, Any]]) -> None:
+        from django.conf import settings  # half a second, which workers of pytest that run other tests need not spend
+        from django.test import RequestFactory
+
         settings.configure(ALLOWED_HOSTS=["testserver"])
         views = named("Django")
         requests = RequestFactory()

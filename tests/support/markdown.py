@@ -16,7 +16,7 @@ from wriftai_anyio.sandbox import Sandbox
 
 _BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-_SET_FOR_THE_PROCESS = r"logging\.basicConfig|set_tracer_provider|import StdioServerParameters"
+_SET_FOR_THE_PROCESS = r"logging\.basicConfig|set_tracer_provider"
 _LINES_OF_PROGRESS = r"(.+: .+ \(\d+ s\)\n)+"
 
 

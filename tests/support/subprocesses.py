@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -57,14 +58,16 @@ def run_script(path: Path, sandbox: Sandbox, *, arguments: Sequence[str | Path] 
         arguments: Its arguments.
         stderr: A regular expression of what it may write there.
     """
-    written, complained = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
+    written = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryFile("w+", encoding="utf-8") as complained:
         for name, value in settings_for(sandbox).items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", [str(path), *map(str, arguments)])
         with contextlib.redirect_stdout(written), contextlib.redirect_stderr(complained):
             runpy.run_path(str(path), run_name="__main__")
-    assert re.fullmatch(stderr, complained.getvalue()), complained.getvalue()
+        complained.seek(0)
+        complaints = complained.read()  # also of the processes that the script started
+    assert re.fullmatch(stderr, complaints), complaints
     return written.getvalue()
 
 
