@@ -1,5 +1,6 @@
 """Event streams that come compressed, although that is not asked for: read as they come, within the same bounds."""
 
+import gc
 import gzip
 import re
 import zlib
@@ -10,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from anyio import fail_after, sleep_forever
+from anyio.abc import SocketStream
 from anyio.lowlevel import checkpoint
 
 from tests.support.clients import ID, Script, client_of
 from tests.support.event_server import event, events
 from tests.support.patience import PATIENCE
-from wriftai_anyio import APIResponseError
+from tests.support.raw_server import http, raw_server
+from wriftai_anyio import APIResponseError, Client, CreateOutcomeUnknown
 from wriftai_anyio._transport.sse import EventDecoder
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +90,15 @@ async def test_a_compressed_event_without_an_end_is_refused_after_its_longest(
     async with client_of(script) as client:
         with pytest.raises(APIResponseError, match="does not end"):
             await anext(client.predictions.async_stream(ID))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+async def test_a_stream_that_cannot_be_decoded_leaves_no_unfinished_reader_behind(coding: str) -> None:
+    async def respond(connection: SocketStream, _: bytes) -> None:
+        kind = "Content-Type: text/event-stream"
+        await connection.send(http(b"as it is not said to be " * 1000, kind, f"Content-Encoding: {coding}"))
+
+    async with raw_server(respond) as url, Client("t", url) as client:
+        with fail_after(PATIENCE), pytest.raises(CreateOutcomeUnknown):
+            await anext(client.predictions.async_create_stream({"input": 1}, "o/n"))
+    gc.collect()  # trio warns of generators that it ends

@@ -294,11 +294,15 @@ class DecodedChunks(AsyncIterator[bytes]):
         self._decoder: Decoder | None = None
 
     async def __anext__(self) -> bytes:
-        decoder = self._decoder = self._decoder or decoder_for(self._response)
-        if decoder is None:
-            return await anext(self._chunks)
-        while not (piece := decoder.next_piece()):
-            decoder.feed(await anext(self._chunks))
+        try:
+            decoder = self._decoder = self._decoder or decoder_for(self._response)
+            if decoder is None:
+                return await anext(self._chunks)
+            while not (piece := decoder.next_piece()):
+                decoder.feed(await anext(self._chunks))
+        except (httpx.DecodingError, UnreadableBody):
+            await abandon(self._chunks)
+            raise
         await checkpoint()
         return piece
 
