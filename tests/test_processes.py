@@ -138,6 +138,11 @@ def until_requested(sandbox: Sandbox, method: str, path: str) -> None:
     until(lambda: any((each.method, each.path) == (method, f"/v1{path}") for each in sandbox.requests))
 
 
+NEEDS_THREADS_AT_SHUTDOWN = pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12), reason="Python 3.12 starts no thread once the main thread has ended"
+)
+
+
 @needs_signals
 class TestCtrlC:
     def test_it_raises_keyboard_interrupt_within_a_second_in_any_call(self, sandbox: Sandbox, backend: str) -> None:
@@ -312,6 +317,7 @@ class TestExit:
         )
         assert "Python has shut down: no event loop can run" in stdout
 
+    @NEEDS_THREADS_AT_SHUTDOWN
     @pytest.mark.parametrize("moment", ["in another thread", "at exit"])
     def test_a_call_by_host_name_after_the_main_thread_has_ended_works(
         self, sandbox: Sandbox, backend: str, moment: str
@@ -339,6 +345,57 @@ class TestExit:
         )
         assert stdout == "[]\n"
 
+    @pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="other Pythons start threads then")
+    def test_a_first_call_after_the_main_thread_has_ended_says_why_python_3_12_cannot_run_it(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        stdout = run_anew(
+            sandbox,
+            """
+            def call():
+                threading.main_thread().join()
+                try:
+                    predictions.list()
+                except RuntimeError as error:
+                    print(error)
+
+            threading.Thread(target=call).start()
+            """,
+            backend,
+        )
+        assert "Python 3.12 starts none once the main thread has ended" in stdout
+        assert sandbox.requests == []
+
+    def test_a_lookup_after_the_main_thread_has_ended_works_where_the_event_loop_runs_already(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        sandbox.fail_next("stall", path="/models")
+        stdout = run_anew(
+            sandbox,
+            """
+            sent = threading.Event()
+
+            def note(event):
+                if event.path == "/models":
+                    sent.set()
+
+            by_name = Client(api_base_url=sys.argv[2], backend=backend, on_request=note)
+            by_name.predictions.list()
+            threading.Thread(target=by_name.models.list, daemon=True).start()  # keeps the one connection that there is
+
+            def call():
+                threading.main_thread().join()
+                print(by_name.predictions.list().items)
+
+            sent.wait()
+            threading.Thread(target=call).start()
+            """,
+            backend,
+            sandbox.base_url.replace("127.0.0.1", "localhost"),
+        )
+        assert stdout == "[]\n"
+
+    @NEEDS_THREADS_AT_SHUTDOWN
     def test_what_was_to_run_at_exit_before_the_import_may_use_a_client_that_was_used(
         self, sandbox: Sandbox, backend: str
     ) -> None:

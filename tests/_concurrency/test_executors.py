@@ -64,6 +64,20 @@ def test_without_a_thread_it_is_refused_and_not_kept_for_later(monkeypatch: pyte
     assert executed == []
 
 
+def test_where_python_starts_no_thread_at_its_shutdown_the_caller_s_own_does_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_at_shutdown(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", none_at_shutdown)
+    executor = DaemonExecutor()
+    for _ in range(2):
+        assert executor.submit(threading.get_ident).result(0) == threading.get_ident()
+    with pytest.raises(LookupError, match="as told"):
+        executor.submit(fail).result(0)
+
+
 def test_an_executor_that_refuses_is_replaced_and_nothing_else_is_tried_again() -> None:
     refusing = ThreadPoolExecutor()
     refusing.shutdown()

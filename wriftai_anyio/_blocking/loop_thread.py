@@ -11,7 +11,7 @@ from anyio.lowlevel import EventLoopToken, current_token
 from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.causes import causes
 from wriftai_anyio._concurrency.forks import forks_wait
-from wriftai_anyio._concurrency.system import NO_THREAD, no_thread_because
+from wriftai_anyio._concurrency.system import lacks_threads, no_thread_because
 
 from .backends import BACKENDS
 from .guard import note_thread_of_loop
@@ -47,7 +47,7 @@ class LoopThread:
             self._thread = threading.Thread(target=self._run, name="wriftai_anyio portal", daemon=True)
             self._thread.start()
         except RuntimeError as error:
-            if str(error) == NO_THREAD:
+            if lacks_threads(error):
                 raise RuntimeError(f"{no_thread_because(error)} Blocking calls need one. Nothing was sent.") from error
             raise RuntimeError(
                 f"Blocking calls need a daemon thread, which cannot be started here ({error}). Isolated "

@@ -13,6 +13,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from anyio.lowlevel import current_token
 
+from .system import is_without_threads_at_shutdown
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,19 +41,25 @@ class DaemonExecutor(ThreadPoolExecutor):
         work = future, partial(fn, *args, **kwargs)
         with self._lock:
             self._pending.append(work)
-            if self._running < MOST_THREADS:
-                self._begin(work)
+            is_for_this_thread = self._running < MOST_THREADS and not self._begin(work)
+        if is_for_this_thread:
+            self._work()
         return future
 
-    def _begin(self, work: tuple[Future[Any], Callable[[], Any]]) -> None:
+    def _begin(self, work: tuple[Future[Any], Callable[[], Any]]) -> bool:
+        """Starts a thread, and returns whether there is one: Python 3.12 starts none once the main thread has ended."""
         try:
             threading.Thread(target=self._work, name="wriftai_anyio lookups", daemon=True).start()
-        except RuntimeError:
-            if not self._running:  # else one that runs comes to it
+        except RuntimeError as error:
+            if self._running:  # one of those that run comes to it
+                return True
+            if not is_without_threads_at_shutdown(error):
                 self._pending.remove(work)
                 raise
-        else:
             self._running += 1
+            return False
+        self._running += 1
+        return True
 
     def _work(self) -> None:
         while (work := self._next()) is not None:

@@ -22,13 +22,29 @@ uniform: Callable[[float, float], float] = random.uniform
 
 NO_THREAD: Final = "can't start new thread"
 """What Python says where the system has no thread."""
+_NONE_AT_SHUTDOWN: Final = "can't create new thread at interpreter shutdown"
+_REASONS: Final = {
+    NO_THREAD: "the limit of the user or container, or the memory, is used up",
+    _NONE_AT_SHUTDOWN: "Python 3.12 starts none once the main thread has ended, so begin before that",
+}
 
 
 def no_thread_because(error: RuntimeError) -> str:
     """Says why a thread could not be started, and what to do."""
-    if str(error) != NO_THREAD:
-        return f"A thread could not be started: {error}."
-    return f"A thread could not be started ({error}): the limit of the user or container, or the memory, is used up."
+    reason = _REASONS.get(str(error))
+    return (
+        f"A thread could not be started ({error}): {reason}." if reason else f"A thread could not be started: {error}."
+    )
+
+
+def lacks_threads(error: RuntimeError) -> bool:
+    """Whether no thread at all can be started now."""
+    return str(error) in _REASONS
+
+
+def is_without_threads_at_shutdown(error: RuntimeError) -> bool:
+    """Whether Python starts no thread any more, though the threads that there are go on."""
+    return str(error) == _NONE_AT_SHUTDOWN
 
 
 class SerialThread:
