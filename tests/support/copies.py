@@ -149,7 +149,7 @@ class Template:
         terminal: int | None,
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", self._preparation + source, *arguments],
+            [sys.executable, "-W", "error", "-c", f"{self._preparation}\n{source}", *arguments],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
