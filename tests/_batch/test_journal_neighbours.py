@@ -1,7 +1,9 @@
 """Files of SQLite beside a journal that are not its own: it is left as it was, and nothing is created again."""
 
+import os
 import shutil
 import sqlite3
+import struct
 from contextlib import closing
 from pathlib import Path
 
@@ -84,6 +86,23 @@ def test_a_journal_to_which_its_log_was_applied_in_part_goes_on_and_without_the_
     with pytest.raises(BatchJournalError, match="is not the journal of a batch"):
         Journal(path)
     assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_journal_whose_making_was_killed_is_made_anew(path: Path, pages: int) -> None:
+    written(path, range(0))
+    size = path.stat().st_size
+    assert size == 2 * 4096
+    path.write_bytes(path.read_bytes()[: 4096 * pages])
+    # As SQLite writes it before the first page: there are none to go back to.
+    header = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + struct.pack(">iIIII", -1, 7, 0, 512, 4096)
+    path.with_name("journal-journal").write_bytes(header.ljust(512, b"\0"))
+    assert entries(path, range(1)) == [None]
+    written(path, range(2))
+    assert None not in entries(path, range(2))
+    assert [each.name for each in path.parent.iterdir()] == ["journal"]
+    if os.name != "nt":
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_journal_with_the_log_of_another_is_refused_and_left_as_it_was(path: Path, elsewhere: Path) -> None:

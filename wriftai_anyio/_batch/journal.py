@@ -23,6 +23,9 @@ from wriftai_anyio.json_codec import JSONTextError, decode_json, encode_json
 _APPLICATION_ID: Final = 0x57524654
 _VERSION: Final = 1
 
+_LARGEST_WHEN_NEW: Final = 2 * 65536
+"""Bytes of a journal that was just made: two pages, of SQLite's largest size."""
+
 _SCHEMA: Final = """
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY,
@@ -110,15 +113,14 @@ class Journal:
         self._path = Path(fspath(path))
         # Where it stays if the program changes its folder; and SQLite would take `:memory:` for no file at all.
         self._place = self._path.absolute()
-        is_new = self._is_new()
-        if is_new:
+        if self._is_new():
             self._make_private()
         try:
             self._database = sqlite3.connect(self._place, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._error("cannot be opened", error) from error
         try:
-            self._open(is_new=is_new)
+            self._open()
         except sqlite3.Error as error:
             self._database.close()
             raise self._error(_problem(error), error) from error
@@ -140,13 +142,17 @@ class Journal:
                 identity = self._identity_without_log(database)
         except (OSError, sqlite3.OperationalError) as error:
             raise self._error("cannot be read", error) from error
-        if identity is None and known is None:
+        if identity is None and known is None and not self._was_being_made():
             raise self._error("is damaged", "its end is missing, and the log that could have it")
         if identity is not None:
             self._check_identity(identity)
         if known is not None:
             self._check_identity(self._identity_with_log(known))
         return False
+
+    def _was_being_made(self) -> bool:
+        """Whether the file may be one whose making was killed: SQLite empties it by the rollback journal beside it."""
+        return self._has_beside("-journal") and self._path.stat().st_size <= _LARGEST_WHEN_NEW
 
     def _opened_to_read(self, options: str = "") -> sqlite3.Connection:
         return sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro{options}", uri=True, timeout=0)
@@ -225,15 +231,16 @@ class Journal:
         except OSError as error:
             raise self._error("cannot be opened", error) from error
 
-    def _open(self, *, is_new: bool) -> None:
+    def _open(self) -> None:
         execute = self._database.execute
         execute("PRAGMA locking_mode = EXCLUSIVE")
         execute("BEGIN EXCLUSIVE")
-        if is_new:
+        statements = execute(_OTHERS).fetchmany(2)
+        if not statements and _identity(self._database) == (0, 0):  # new, or half made and now taken back
             execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             execute(f"PRAGMA user_version = {_VERSION}")
             execute(_SCHEMA)
-        elif execute(_OTHERS).fetchmany(2) != [(_SCHEMA.strip(),)]:
+        elif statements != [(_SCHEMA.strip(),)]:
             raise self._error("is damaged", "it has tables, views or triggers that no batch has made")
         elif (verdict := execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise self._error("is damaged", verdict)
