@@ -1,5 +1,6 @@
 """What a download writes to."""
 
+import errno
 import os
 import sys
 import threading
@@ -32,6 +33,19 @@ def test_more_pieces_than_the_system_takes_at_once_are_written(tmp_path: Path, m
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows writes one piece at a time")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device like a full disk here")
+def test_a_full_disk_is_that_of_the_file_that_was_to_be(tmp_path: Path) -> None:
+    file = PartialFile(tmp_path / "picture")
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        os.dup2(full.fileno(), file._file.fileno())
+    with pytest.raises(OSError, match="No space left") as caught:
+        file.write([b"bytes"])
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(tmp_path / "picture")
+    file.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_short_write_left_over_is_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "writev", lambda descriptor, pieces: os.write(descriptor, b"".join(pieces)[:4]))
     assert written(tmp_path) == b"onetwothreefour"

@@ -43,10 +43,17 @@ class PartialFile:
         self._file = io.FileIO(self._temporary, "xb", opener=_for_owner)
 
     def write(self, block: Sequence[bytes]) -> int:
-        """Writes after what was written before, and returns how many bytes these were."""
-        size, written = sum(map(len, block)), self._write_pieces(block)
-        while written < size:
-            written += self._file.write(b"".join(block)[written:])
+        """Writes after what was written before, and returns how many bytes these were.
+
+        Raises:
+            OSError: If they cannot be written, as on a full disk; it names the file that was to be.
+        """
+        try:
+            size, written = sum(map(len, block)), self._write_pieces(block)
+            while written < size:
+                written += self._file.write(b"".join(block)[written:])
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
         return size
 
     def _write_pieces(self, block: Sequence[bytes]) -> int:
