@@ -289,6 +289,20 @@ class TestWorkerThreads:
             script.arrived.clear()
             script._answers.append(never)
 
+    def test_nor_does_one_of_trio_in_a_thread_of_its_own(self, backend: str) -> None:
+        script = Script(never)
+        client = client_of(script, backend=backend)
+
+        async def main() -> None:
+            async with trio.open_nursery() as tasks:
+                tasks.start_soon(trio.to_thread.run_sync, client.predictions.get, ID)
+                await trio.to_thread.run_sync(script.arrived.wait, PATIENCE)
+                tasks.cancel_scope.cancel()
+
+        began = time.monotonic()
+        trio.run(main)
+        assert time.monotonic() - began < AT_ONCE
+
 
 class TestCallbacks:
     def test_a_callback_runs_in_the_thread_of_its_caller_with_its_context(self, backend: str) -> None:

@@ -81,7 +81,7 @@ class Caller:
                 callback = self._inbox.get(timeout=timeout)
             except queue.Empty:
                 if in_worker:
-                    from_thread.check_cancelled()
+                    _check_cancelled()
                 continue
             if callback is None:
                 return False
@@ -229,12 +229,22 @@ def abandon(call: Call[T], loop: LoopThread) -> None:
 
 
 def in_worker_thread() -> bool:
-    """Whether this is a worker thread of anyio, for which a task waits."""
+    """Whether this is a worker thread of anyio or trio, for which a task waits."""
     thread = threading.current_thread()
     if type(thread) in _PLAIN_THREADS and not (thread.daemon and "trio" in sys.modules):
         return False  # without two exceptions: anyio's workers are of a class of their own, and trio's are daemons
     try:
-        from_thread.check_cancelled()
-    except NoEventLoopError:
+        _check_cancelled()
+    except RuntimeError:  # of both libraries, in threads of others
         return False
     return True
+
+
+def _check_cancelled() -> None:
+    try:
+        from_thread.check_cancelled()
+    except NoEventLoopError:
+        trio = sys.modules.get("trio")
+        if trio is None:
+            raise
+        trio.from_thread.check_cancelled()  # anyio does not know trio's own
