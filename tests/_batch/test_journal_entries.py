@@ -244,6 +244,14 @@ class TestRefusing:
         assert isinstance(caught.value.__cause__, cause)
         assert str(caught.value) == f"The journal {path} {problem}: {caught.value.__cause__}."
 
+    def test_one_that_this_user_may_only_read_is_said_to_be_that(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal_with(path)
+        monkeypatch.setattr(os, "access", lambda *_: False)  # root may write whatever its permissions
+        error = refused(path, lambda: Journal(path))
+        assert str(error) == f"The journal {path} cannot be written: its permissions let this user only read it."
+
     @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
     def test_a_link_that_leads_to_itself_says_why(self, path: Path) -> None:
         path.symlink_to(path)

@@ -115,6 +115,8 @@ class Journal:
         self._place = self._path.absolute()
         if self._is_new():
             self._make_private()
+        if self._path.is_file() and not os.access(self._place, os.W_OK):  # SQLite would speak of a failing disk
+            raise self._error("cannot be written", "its permissions let this user only read it")
         try:
             self._database = sqlite3.connect(self._place, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
