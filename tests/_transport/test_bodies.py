@@ -71,6 +71,15 @@ async def test_the_body_of_a_refusal_is_read() -> None:
     assert body_of(response) == response.content == BODY
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_body_that_http_does_not_allow_is_left_unread_and_the_answer_has_none(status: int) -> None:
+    response = answer(b"null", status=status)
+    response.headers["content-length"] = "4"
+    await read_whole(response)
+    assert body_of(response) == b""
+    assert response.read() == b""
+
+
 async def test_an_error_about_a_success_shows_its_body(respx_mock: respx.MockRouter) -> None:
     respx_mock.get(f"{BASE_URL}{PATH}").mock(httpx.Response(200, stream=Arriving(b"<html>")))
     async with Client("t", BASE_URL) as client:

@@ -121,15 +121,12 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
     if not isinstance(stream, httpx.AsyncByteStream):
         response.read()
         return
-    if _has_stray_body(response):
-        await close(response)
-        response.stream = PlainBody(b"")
-        return
     chunks: list[bytes] = []
     decoder = None
     try:
-        decoder = decoder_for(response)
-        await _collect(aiter(stream), largest, chunks)
+        if not _has_stray_body(response):
+            decoder = decoder_for(response)
+            await _collect(aiter(stream), largest, chunks)
     except BaseException:
         await close(response)
         response.stream = PlainBody(_beginning(decoder, chunks))
