@@ -289,6 +289,18 @@ class TestWorkerThreads:
             script.arrived.clear()
             script._answers.append(never)
 
+    def test_while_another_thread_imports_trio_a_call_in_a_daemon_thread_works(
+        self, backend: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = client_of(Script(answer(), answer()), backend=backend)
+        client.predictions.get(ID)
+        statuses: list[str] = []
+        thread = threading.Thread(target=lambda: statuses.append(client.predictions.get(ID)["status"]), daemon=True)
+        monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
+        thread.start()
+        thread.join(PATIENCE)
+        assert statuses == ["succeeded"]
+
     def test_nor_does_one_of_trio_in_a_thread_of_its_own(self, backend: str) -> None:
         script = Script(never)
         client = client_of(script, backend=backend)

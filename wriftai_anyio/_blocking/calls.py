@@ -243,8 +243,10 @@ def in_worker_thread() -> bool:
 def _check_cancelled() -> None:
     try:
         from_thread.check_cancelled()
-    except NoEventLoopError:
-        trio = sys.modules.get("trio")
-        if trio is None:
+    except NoEventLoopError:  # anyio does not know trio's own threads
+        # In part while another thread imports it, when it has no threads yet.
+        from_trio = getattr(sys.modules.get("trio"), "from_thread", None)
+        check_cancelled: Callable[[], None] | None = getattr(from_trio, "check_cancelled", None)
+        if check_cancelled is None:
             raise
-        trio.from_thread.check_cancelled()  # anyio does not know trio's own
+        check_cancelled()
