@@ -98,10 +98,11 @@ class _Transport(httpx.AsyncBaseTransport):
                 raise
             problem = "this Python lacks its module 'encodings.idna', without which trio looks up no names"
             raise SettingsFault(problem) from None
-        except OSError as error:
-            # On asyncio, httpcore lets out what OpenSSL says of a connection that is established.
-            raise httpx.ReadError(str(error), request=request) from error
         except Exception as error:
+            if type(error).__module__ == "ssl":
+                # On asyncio, httpcore lets out what OpenSSL says of a connection that is established. Other errors of
+                # the system are those of the file that is sent.
+                raise httpx.ReadError(str(error), request=request) from error
             if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
                 # The event loop looks names up in threads. Without a connection nothing was sent.
                 raise httpx.ConnectError(no_thread_because(error), request=request) from error
