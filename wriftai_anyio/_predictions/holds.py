@@ -50,18 +50,17 @@ class Holds:
         return Hold(seconds) if seconds >= SHORTEST_HOLD else None
 
     @contextmanager
-    def watched(self, hold: Hold | None, hooks: AttemptHooks | None) -> Generator[AttemptHooks | None]:
+    def watched(self, hold: Hold | None) -> Generator[AttemptHooks | None]:
         """Notes whether the create of the block is cut off; further ones are then held for half of that time.
 
         Args:
             hold: Its hold; nothing is noted without one.
-            hooks: Its hooks, instead of those that note when it is sent.
 
         Yields:
-            The hooks to send it with.
+            Hooks that note when it is sent, if that is to be noted.
         """
         if hold is None:
-            yield hooks
+            yield None
             return
         sent_at = current_time()
 

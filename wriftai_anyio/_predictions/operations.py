@@ -155,7 +155,7 @@ class Operations:
         hooks: AttemptHooks | None = None,
     ) -> PredictionWithIO:
         """Sends a create, and tells the observer and the poller what it made."""
-        with outcome_told(), self._holds.watched(hold, hooks) as hooks:
+        with outcome_told(), self._holds.watched(hold) as noting:
             prediction = await self._api.pipeline.ask(
                 "POST",
                 "/predictions",
@@ -165,7 +165,7 @@ class Operations:
                 hold=hold.preference if hold else None,
                 timeout=hold.extended(self._api.config.timeout) if hold else None,
                 shield=shield,
-                hooks=hooks,
+                hooks=hooks or noting,
             )
         created(prediction)
         if create.has_webhook and not is_terminal(prediction):
