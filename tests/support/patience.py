@@ -35,6 +35,7 @@ async def leave_when(condition: Callable[[], object], function: Callable[[], Awa
 
     async def run() -> None:
         await function()
+        raise AssertionError("it ended before it was left")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
