@@ -137,6 +137,32 @@ class TestRefusals:
         assert ended.code == 3
         assert ended.err.endswith(f"Go on with: wriftai-anyio {' '.join(command())}\n")
 
+    @pytest.mark.parametrize("status", [401, 402, 403, 404])
+    def test_what_is_under_way_when_creates_are_refused_is_awaited_and_no_more_is_created(
+        self, run: Run, sandbox: Sandbox, status: int
+    ) -> None:
+        def refused_and_polled() -> bool:
+            refused = [request.answered_at for request in sandbox.requests if request.status == status]
+            polled = [request.arrived_at for request in sandbox.requests if request.method == "GET"]
+            return len(refused) == 3 and max(polled, default=0.0) > max(at or 0.0 for at in refused)
+
+        def patient(given: Any) -> Any:
+            until(refused_and_polled)
+            return given
+
+        sandbox.models["me/patient"] = patient
+        write_inputs(4)
+        # The fourth to come is created while these are on their way.
+        sandbox.fail_next(status, method="POST", times=3, delay=0.5)
+        ended = run(*command("me/patient"))
+        assert (ended.code, len(outputs()), len(sandbox.predictions)) == (3, 1, 1)
+        assert ended.err.count(f"answered {status}") == 2
+        assert ended.err.count("out.jsonl has 1 of 4 results.") == 1
+        assert ended.err.endswith(f"Go on with: wriftai-anyio {' '.join(command('me/patient'))}\n")
+        assert run(*command("me/patient")).code == 0
+        assert outputs() == expected(4)
+        assert len(sandbox.predictions) == 4
+
     @pytest.mark.parametrize(
         ("out", "sentence"),
         [

@@ -1,10 +1,10 @@
 """The command of batches."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 import typer
 
@@ -26,13 +26,19 @@ from ._versions import version_of
 
 if TYPE_CHECKING:
     from wriftai_anyio import BatchResult, Client
-    from wriftai_anyio.errors import WriftAIError
+    from wriftai_anyio.errors import APIStatusError, WriftAIError
+    from wriftai_anyio.hooks import ResponseEvent
     from wriftai_anyio.predictions import PredictionWithIO
+
+T = TypeVar("T")
 
 commands = typer.Typer(rich_markup_mode=None)
 
 _INCOMPLETE = "incomplete"
 """How results are counted that lack some of their files."""
+
+_REFUSALS_OF_ALL: Final = frozenset({401, 402, 403, 404})
+"""Statuses of creates that are about the account or the model."""
 
 Inputs: TypeAlias = Annotated[
     Path,
@@ -113,14 +119,16 @@ def batch(
     from wriftai_anyio.predictions import WaitOptions
 
     session = context.ensure_object(Session)
-    run = _Run(session, out, total=_checked(session, inputs, out, journal), save=save)
+    total = _checked(session, inputs, out, journal)
+    journal = journal or _beside(out)
+    run = _Run(session, out, total=total, save=save, is_resumed=journal.exists())
     with (
         run.said_how_to_go_on(),
-        session.client() as client,
+        session.client(on_response=run.note_answer) as client,
         client.predictions.batch(
-            ({"input": value} for value in read_inputs(inputs, _texts(client, model, inputs))),
+            ({"input": value} for value in run.unless_refused(read_inputs(inputs, _texts(client, model, inputs)))),
             model,
-            journal=journal or _beside(out),
+            journal=journal,
             wait_options=WaitOptions(cancel_on_exit=cancel_on_exit),
             recreate_unknown=recreate_unknown,
             find_unknown=True,
@@ -171,14 +179,32 @@ def _beside(out: Path) -> Path:
 
 
 class _Run:
-    """One run of a batch: its results, counted by their status, or as `error`."""
+    """One run of a batch: its results, counted by their status, or as `error`.
 
-    def __init__(self, session: Session, out: Path, *, total: int, save: Path | None) -> None:
+    Where every further create would be refused, as with a token that was revoked meanwhile, no more inputs are read.
+    What is under way is paid for, so its results are awaited all the same.
+    """
+
+    def __init__(self, session: Session, out: Path, *, total: int, save: Path | None, is_resumed: bool) -> None:
         self._session = session
         self._out = out
         self._total = total
         self._save = save
         self._counts: Counter[str] = Counter()
+        self._may_be_under_way = is_resumed
+        self._refusal: APIStatusError | None = None
+
+    def note_answer(self, answer: "ResponseEvent") -> None:
+        """Notes whether anything was created."""
+        if answer.method == "POST" and answer.status is not None and answer.status < 300:
+            self._may_be_under_way = True
+
+    def unless_refused(self, values: Iterator[T]) -> Generator[T]:
+        """Yields values until a create is refused as every other would be."""
+        for value in values:
+            if self._refusal is not None:
+                return
+            yield value
 
     def write(self, client: "Client", results: "Iterable[BatchResult]", *, retry_failed: bool) -> None:
         """Takes all results."""
@@ -191,10 +217,23 @@ class _Run:
                 if result.prediction is not None:
                     self._take(file, saves, result.index, result.prediction)
                 elif result.error is not None:
-                    _raise_if_all_would_end_so(result.error)
-                    self._note_problem(result.index, _sentence(result.error), kind="error")
+                    self._note_error(result.index, result.error)
             for saved in saves.rest():
                 self._add_saved(file, saved)
+        if self._refusal is not None:
+            raise self._refusal
+
+    def _note_error(self, index: int, error: Exception) -> None:
+        refusal = _refusal_of_all(error)
+        if refusal is None:
+            self._note_problem(index, _sentence(error), kind="error")
+            return
+        if not self._may_be_under_way:
+            raise refusal
+        self._counts["error"] += 1
+        if self._refusal is None:
+            self._refusal = refusal
+            self._session.note(f"{_sentence(refusal)} No more is created; what is under way is awaited.")
 
     def _take(self, file: ResultsFile, saves: Saves, index: int, prediction: "PredictionWithIO") -> None:
         if self._save is None or prediction.get("output") is None or index in file.indexes:
@@ -237,9 +276,9 @@ class _Run:
 
         try:
             yield
-        except NotFoundError:
-            raise  # of the model: it would not be found again
-        except (Stopped, APIStatusError, BatchStoppedError, OSError):
+        except (Stopped, APIStatusError, BatchStoppedError, OSError) as error:
+            if isinstance(error, NotFoundError) and not self._may_be_under_way:
+                raise  # of the model: it would not be found again
             done = sum(self._counts.values()) - self._counts["error"]
             self._session.note(f"{self._out} has {done} of {self._total} results.")
             self._session.go_on = shell_command(["wriftai-anyio", *self._session.arguments])
@@ -276,15 +315,13 @@ def _saved_for_good(error: "WriftAIError") -> object:
     return None if any(isinstance(each, passing) for each in error.failures.values()) else error.saved
 
 
-def _raise_if_all_would_end_so(error: Exception) -> None:
-    """Raises an error that every create would end in, whatever its input, so that not all inputs are tried in vain."""
-    from wriftai_anyio import AuthenticationError, NotFoundError, PermissionDeniedError
+def _refusal_of_all(error: Exception) -> "APIStatusError | None":
+    """Returns the error if every create would end in it, whatever its input: then not all are tried in vain."""
+    from wriftai_anyio.errors import APIStatusError
 
-    if (
-        isinstance(error, (AuthenticationError, NotFoundError, PermissionDeniedError))
-        and error.request.method == "POST"
-    ):
-        raise error
+    if isinstance(error, APIStatusError) and error.request.method == "POST":
+        return error if error.status_code in _REFUSALS_OF_ALL else None
+    return None
 
 
 def _sentence(error: Exception) -> str:

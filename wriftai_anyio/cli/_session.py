@@ -13,6 +13,7 @@ from ._stops import Stops
 
 if TYPE_CHECKING:
     from wriftai_anyio import Client
+    from wriftai_anyio.hooks import OnResponse
     from wriftai_anyio.progress import RichProgress
 
 LONGEST_ERROR: Final = 1000
@@ -39,11 +40,15 @@ class Session:
         self.stops = Stops()
 
     @contextmanager
-    def client(self) -> "Generator[Client]":
-        """Makes a client of the environment's settings, from which alone its token comes, and closes it."""
+    def client(self, on_response: "OnResponse | None" = None) -> "Generator[Client]":
+        """Makes a client of the environment's settings, from which alone its token comes, and closes it.
+
+        Args:
+            on_response: Called with the outcome of each request.
+        """
         from wriftai_anyio import Client
 
-        client = Client()
+        client = Client(on_response=on_response)
         try:
             yield client
         finally:
