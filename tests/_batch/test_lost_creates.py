@@ -1,11 +1,14 @@
 """What a run of a batch created without learning of it is found again by the next."""
 
 import sqlite3
+import time
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from anyio import fail_after
 
@@ -48,9 +51,9 @@ async def lose(sandbox: Sandbox, journal: Path, fault: FaultKind, inputs: list[C
 
 
 async def resume(
-    sandbox: Sandbox, journal: Path, inputs: list[CreatePredictionParams], *, again: bool = False
+    sandbox: Sandbox, journal: Path, inputs: list[CreatePredictionParams], *, again: bool = False, **options: Any
 ) -> list[object]:
-    async with client_of(sandbox) as client:
+    async with client_of(sandbox, **options) as client:
         return outcomes(await collected(client, inputs, journal=journal, recreate_unknown=again, find_unknown=True))
 
 
@@ -61,6 +64,44 @@ async def test_what_was_created_is_found_and_not_created_again(sandbox: Sandbox,
         for _ in range(2):
             assert await resume(sandbox, journal, texts(3), again=again) == ["T0", "T1", "T2"]
     assert len(sandbox.predictions) == 3
+
+
+class Dated(httpx.AsyncHTTPTransport):
+    """Answers that state the server's time, as those of the API do."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        response.headers["date"] = formatdate(time.time(), usegmt=True)
+        return response
+
+
+@pytest.fixture(params=[7200.0, -7200.0])
+def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How many seconds this machine's clock is ahead, which is wrong."""
+    ahead: list[float] = [request.param]
+    monkeypatch.setattr("wriftai_anyio._concurrency.system.wall_time", lambda: time.time() + ahead[0])
+    return ahead
+
+
+@pytest.mark.usefixtures("clock")
+async def test_it_is_found_where_the_clock_is_wrong(sandbox: Sandbox, journal: Path) -> None:
+    with fail_after(PATIENCE):
+        await lose(sandbox, journal, "drop_after", texts(2))
+        assert await resume(sandbox, journal, texts(2), again=True, transport=Dated()) == ["T0", "T1"]
+    assert len(sandbox.predictions) == 2
+
+
+async def test_it_is_found_where_the_clock_was_wrong_and_is_corrected(
+    sandbox: Sandbox, journal: Path, clock: list[float]
+) -> None:
+    with fail_after(PATIENCE):
+        async with client_of(sandbox, transport=Dated()) as client:
+            await client.predictions.async_list()
+            sandbox.fail_next("drop_after", method="POST")
+            await collected(client, texts(1), journal=journal)
+        clock[0] = 0.0
+        assert await resume(sandbox, journal, texts(1), again=True) == ["T0"]
+    assert len(sandbox.predictions) == 1
 
 
 async def test_an_input_with_a_long_integer_is_found_too(sandbox: Sandbox, journal: Path) -> None:

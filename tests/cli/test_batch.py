@@ -144,16 +144,18 @@ class TestRefusals:
         def refused_and_polled() -> bool:
             refused = [request.answered_at for request in sandbox.requests if request.status == status]
             polled = [request.arrived_at for request in sandbox.requests if request.method == "GET"]
-            return len(refused) == 3 and max(polled, default=0.0) > max(at or 0.0 for at in refused)
+            return len(refused) == 4 and max(polled, default=0.0) > max(at or 0.0 for at in refused)
 
         def patient(given: Any) -> Any:
             until(refused_and_polled)
             return given
 
         sandbox.models["me/patient"] = patient
+        write_inputs(1)
+        sandbox.fail_next(status, method="POST")
+        assert run(*command("me/patient")).code == 3
         write_inputs(4)
-        # The fourth to come is created while these are on their way.
-        sandbox.fail_next(status, method="POST", times=3, delay=0.5)
+        sandbox.fail_next(status, method="POST", times=3)
         ended = run(*command("me/patient"))
         assert (ended.code, len(outputs()), len(sandbox.predictions)) == (3, 1, 1)
         assert ended.err.count(f"answered {status}") == 2

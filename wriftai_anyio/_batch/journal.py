@@ -59,14 +59,16 @@ def taken_in(number: int, digest: bytes) -> Change:
     return "INSERT INTO entries (number, digest) VALUES (?, ?)", (number, digest)
 
 
-def intended(number: int) -> Change:
-    """Notes that a create is about to be sent; of an earlier one that failed, which it replaces, nothing is kept."""
+def intended(number: int, clock_lead: float = 0.0) -> Change:
+    """Notes that a create is about to be sent; of an earlier one that failed, which it replaces, nothing is kept.
+
+    Args:
+        number: The input's number, from 0.
+        clock_lead: Seconds by which this machine's clock is ahead of the server's, whose time is noted.
+    """
     change = "UPDATE entries SET sent_at = ?, prediction_id = NULL, result = NULL WHERE number = ?"
-    return change, (_now().isoformat(), number)
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(system.wall_time(), timezone.utc)
+    now = datetime.fromtimestamp(system.wall_time() - clock_lead, timezone.utc)
+    return change, (now.isoformat(), number)
 
 
 def not_created(number: int) -> Change:

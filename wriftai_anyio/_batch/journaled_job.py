@@ -123,8 +123,8 @@ class JournaledJob:
 
     async def _create(self, number: int, create: Create, *, may_exist: bool) -> tuple[str, PredictionWithIO | None]:
         """Creates an input's prediction and returns its id, and its state unless the answer was lost."""
-        intend, take_back = partial(self._note, intended(number)), partial(self._note, not_created(number))
-        hooks = AttemptHooks(intend, checkpoint if may_exist else take_back)
+        take_back = partial(self._note, not_created(number))
+        hooks = AttemptHooks(partial(self._intend, number), checkpoint if may_exist else take_back)
         followed = Followed(create=create)
         send = partial(self._send, number, create, followed.shield, hooks)
         try:
@@ -138,6 +138,10 @@ class JournaledJob:
                 await self._job.operations.cancel_left_behind(followed, error)
             raise
         return prediction["id"], prediction
+
+    async def _intend(self, number: int) -> None:
+        # The time is that of this attempt: it may have waited for the rate limit, or have been refused before.
+        await self._note(intended(number, self._job.listing.api.pipeline.clock_lead))
 
     async def _send(self, number: int, create: Create, shield: SendShield, hooks: AttemptHooks) -> PredictionWithIO:
         try:
@@ -204,7 +208,10 @@ async def _find_lost(job: Job, journal: Journal, thread: Worker) -> LostCreates:
     since = await thread.run(journal.unknown_since) if job.find_unknown else None
     if since is None:
         return LostCreates([])
-    return await find_lost_creates(job.listing, job.operations.get, is_known, job.model, since)
+    pipeline = job.listing.api.pipeline
+    return await find_lost_creates(
+        job.listing, job.operations.get, is_known, job.model, since, lambda: pipeline.clock_lead
+    )
 
 
 def _open(path: str | PathLike[str], cleanup: ExitStack) -> Journal:

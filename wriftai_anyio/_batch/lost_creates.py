@@ -12,7 +12,7 @@ from wriftai_anyio.errors import WriftAIError
 from wriftai_anyio.json_codec import decode_json, encode_json
 
 CLOCKS_APART: Final = timedelta(minutes=2)
-"""How much later this machine's clock may be than the server's."""
+"""How much later this machine's clock may be than the server's, beside what the server's answers tell of that."""
 MOST_LISTED: Final = 2000
 """How many of the newest predictions are looked through at most."""
 
@@ -46,6 +46,7 @@ async def find_lost_creates(
     is_known: Callable[[str], Awaitable[bool]],
     model: str,
     since: datetime,
+    clock_lead: Callable[[], float] = float,
 ) -> LostCreates:
     """Looks for predictions that no journal entry knows; to be done before a run creates any itself.
 
@@ -55,17 +56,20 @@ async def find_lost_creates(
         is_known: Whether an entry of the journal has a prediction's id.
         model: The model's reference.
         since: When the first create was sent whose outcome is unknown.
+        clock_lead: Returns the seconds by which this machine's clock is ahead of the server's, as its latest answer
+            tells.
 
     Returns:
         What was found; no more than was found until the API failed.
     """
     lost = LostCreates([])
     seen: set[str] = set()
-    earliest = (since - CLOCKS_APART).isoformat()
     try:
         listed = 0
         async for prediction in listing.items({"page_size": 50}):
             listed += 1
+            # What an answer tells of the clocks comes with the first item.
+            earliest = (since - CLOCKS_APART - timedelta(seconds=clock_lead())).isoformat()
             # Both in UTC, so that they compare as strings, whatever digits of a second follow.
             created_at = prediction.get("created_at")
             if listed > MOST_LISTED or (created_at and created_at[:19] < earliest[:19]):

@@ -56,6 +56,12 @@ class Pipeline:
         self._http = http
         self._rate_limits = rate_limits
         self._watch = watch
+        self._latest: tuple[httpx.Headers, float] = (httpx.Headers(), 0.0)
+
+    @property
+    def clock_lead(self) -> float:
+        """Seconds by which this machine's clock is ahead of the server's, as its latest answer tells; else 0."""
+        return retries.clock_lead(*self._latest)
 
     async def ask(
         self,
@@ -179,6 +185,7 @@ class Pipeline:
             bucket.unanswered(slot)
             raise
         bucket.answered(slot, response.status_code, response.headers)
+        self._latest = response.headers, system.wall_time()
         if response.is_success:
             return response
         raise refusal(response)

@@ -32,6 +32,8 @@ LONGEST_SERVER_DELAY = 60.0
 """Seconds: what a server asks for beyond this is cut to it."""
 RATE_LIMIT_PATIENCE = 120.0
 """Seconds for which answers of 429 are retried, whatever their number."""
+LONGEST_LEAD = 100 * 86_400.0
+"""Seconds that this machine's clock is taken to be ahead of a server's, at most."""
 
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _A_DAY = 86_400.0
@@ -177,6 +179,20 @@ def _seconds_until(moment: float, headers: Mapping[str, str], now: float) -> flo
     by_date = moment - (now if date <= now < date + 1.0 else date)
     doubted = abs(by_date) > LONGEST_SERVER_DELAY >= abs(by_ours)
     return by_ours if doubted else by_date
+
+
+def clock_lead(headers: Mapping[str, str], now: float) -> float:
+    """Returns how far this machine's clock is ahead of the server's.
+
+    Args:
+        headers: The headers of an answer.
+        now: The time of this machine when it came, a Unix timestamp.
+
+    Returns:
+        Seconds, at most `LONGEST_LEAD`; 0 if it is not ahead, or the answer does not tell.
+    """
+    date = _date(headers.get("date"))
+    return 0.0 if date is None else min(max(now - date, 0.0), LONGEST_LEAD)
 
 
 def without_policy(value: str | None) -> str | None:
