@@ -66,7 +66,9 @@ async def test_progress_lets_the_attempts_be_counted_anew() -> None:
     assert await ids(Script(*answers)) == EVERY_ID
 
 
-@pytest.mark.parametrize("begins", [0, 2], ids=["with the first event", "with the last event"])
+@pytest.mark.parametrize(
+    "begins", [0, 1, 2], ids=["with the first event", "before the last event", "with the last event"]
+)
 async def test_a_server_that_repeats_events_on_a_new_connection_has_none_come_twice(begins: int) -> None:
     assert await ids(Script(streams(*ALL[:3]), streams(*ALL[begins:]))) == EVERY_ID
 

@@ -14,7 +14,7 @@ anything else is awaited, so that a read that is cancelled loses no event.
 import math
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Final
 
@@ -59,6 +59,8 @@ READ_AHEAD_SIZE: Final = 4 * 2**20
 """Characters of data that they may hold in all; a single event may hold more."""
 SHORTEST_IDLE: Final = 1.0
 """Seconds from which on a connection without an event counts as closed for being idle."""
+RECENT_IDS: Final = 1000
+"""Ids of the last events, by which those are known that a server sends again."""
 LONGEST_FAREWELL: Final = 0.05
 """Seconds for the end of an answer after the last event, so that its connection can be used again."""
 
@@ -70,14 +72,14 @@ class _EventConnection:
 
     Args:
         response: The answer that holds them.
-        first_id: The id of the first event of the connections before.
+        known_ids: The ids of the first event of the connections before, and of the latest.
         last_id: The id of the last event of those, which this one was asked to begin after.
     """
 
-    def __init__(self, response: httpx.Response, first_id: str | None = None, last_id: str | None = None) -> None:
+    def __init__(self, response: httpx.Response, known_ids: Collection[str] = (), last_id: str | None = None) -> None:
         self._response = response
         self._last_id = last_id
-        self._repeated_from = {first_id, last_id}
+        self._known_ids = known_ids
         self._repeats: bool | None = None if last_id else False
         self.fruitful = False
         self._opened = current_time()
@@ -107,12 +109,12 @@ class _EventConnection:
         return []
 
     def _without_repeated(self, events: list[ServerSentEvent]) -> list[ServerSentEvent]:
-        """Leaves out what is sent again by a server that begins with the first event, or with the last one.
+        """Leaves out what is sent again by a server that begins with the first event, the last, or one before it.
 
         Which of them a server does with `after_id`, if any, shows in the first event that comes.
         """
         if self._repeats is None:
-            self._repeats = events[0].id in self._repeated_from
+            self._repeats = events[0].id in self._known_ids
         for count, event in enumerate(events):
             if not self._repeats or event.event in TERMINAL_EVENTS:
                 return events[count:]
@@ -199,6 +201,7 @@ class EventReader:
         self._prepare = None if isinstance(source, str) else source
         self._first_id: str | None = None
         self._last_id = after_id
+        self._recent_ids = deque([] if after_id is None else [after_id], maxlen=RECENT_IDS)
         self._wait = wait
         self._guard = ResourceGuard("reading from")
         self._connection: _EventConnection | None = None
@@ -399,7 +402,8 @@ class EventReader:
         if not is_event_stream(response.headers.get("content-type")):
             raise response_error(await self._api.http.read(response), "it is not an event stream")
         self._accepted = True
-        return _EventConnection(response, self._first_id, self._last_id)
+        known_ids = {*self._recent_ids, *(() if self._first_id is None else (self._first_id,))}
+        return _EventConnection(response, known_ids, self._last_id)
 
     @property
     def _timeout(self) -> httpx.Timeout:
@@ -410,6 +414,7 @@ class EventReader:
         for event in events:
             self.events.append(event)
             self._last_id = event.id
+            self._recent_ids.append(event.id)
             if event.event in TERMINAL_EVENTS:
                 self.ended = True
                 break
