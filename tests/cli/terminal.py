@@ -12,25 +12,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import MAIN, TEMPLATE
 from tests.support.copies import Copy, Template
 from tests.support.patience import PATIENCE
-from tests.support.subprocesses import LEAN, settings_for
+from tests.support.subprocesses import settings_for
 from wriftai_anyio.cli import main
 from wriftai_anyio.sandbox import Sandbox
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "wriftai_anyio"]
-IMPORTS = """
-import contextlib, encodings.idna, importlib, pkgutil
-import anyio._backends._asyncio, httpcore
-import wriftai_anyio.cli
-for module in pkgutil.iter_modules(wriftai_anyio.cli.__path__, "wriftai_anyio.cli."):
-    importlib.import_module(module.name)
-for name in wriftai_anyio.__all__:
-    getattr(wriftai_anyio, name)
-with contextlib.suppress(ImportError):
-    import typer._adapters  # typer's own, which it imports late
-"""
-TEMPLATE = Template(IMPORTS, LEAN)
 
 
 def start(
@@ -43,7 +32,7 @@ def start(
 ) -> Copy | subprocess.Popen[str]:
     """Starts the program in a process of its own, in this folder unless another is named."""
     return template.start(
-        "import runpy; runpy.run_module('wriftai_anyio', run_name='__main__', alter_sys=True)",
+        MAIN,
         *arguments,
         settings={**(settings_for(sandbox) if sandbox else {}), **(settings or {})},
         folder=folder or Path.cwd(),

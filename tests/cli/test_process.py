@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import IMPORTS, MAIN, TEMPLATE
 from tests.support.copies import Template
 from tests.support.patience import PATIENCE, until
 from tests.support.subprocesses import LEAN, settings_for
 from wriftai_anyio import Client
 from wriftai_anyio.sandbox import Model, Sandbox
 
-from .terminal import IMPORTS, PROGRAM, Program, start
+from .terminal import PROGRAM, Program, start
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to a single process here")
 
@@ -116,7 +117,7 @@ class TestPipes:
     def test_full_disk_of_its_progress_does_not_end_it(self, sandbox: Sandbox, options: list[str]) -> None:
         with Path("/dev/full").open("w") as full:
             ended = subprocess.run(
-                [*PROGRAM, *options, "run", "sandbox/echo", "a=1", "--json"],
+                [*TEMPLATE.command(MAIN), *options, "run", "sandbox/echo", "a=1", "--json"],
                 env={**os.environ, **LEAN, **settings_for(sandbox)},
                 stdout=subprocess.PIPE,
                 stderr=full,
@@ -137,7 +138,7 @@ class TestPipes:
 
     def test_pipe_of_its_progress_that_breaks_does_not_end_it(self, sandbox: Sandbox) -> None:
         process = subprocess.Popen(
-            [*PROGRAM, "run", "sandbox/echo", "a=1", "--json"],
+            [*TEMPLATE.command(MAIN), "run", "sandbox/echo", "a=1", "--json"],
             env={**os.environ, **LEAN, **settings_for(sandbox)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

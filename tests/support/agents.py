@@ -16,6 +16,8 @@ import mcp
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.support.command_line import MAIN
+from tests.support.copies import Template
 from tests.support.patience import PATIENCE
 from tests.support.subprocesses import settings_for
 from wriftai_anyio import Client
@@ -24,6 +26,19 @@ from wriftai_anyio.mcp._server import build_server
 from wriftai_anyio.sandbox import Sandbox
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "wriftai_anyio", "mcp"]
+IMPORTS = """
+import contextlib, importlib, pkgutil
+import wriftai_anyio.mcp
+for module in pkgutil.iter_modules(wriftai_anyio.mcp.__path__, "wriftai_anyio.mcp."):
+    importlib.import_module(module.name)
+import anyio._backends._asyncio, anyio._backends._trio, httpcore
+import mcp.server.stdio, mcp.server.streamable_http_manager, uvicorn
+import wriftai_anyio.cli._mcp, wriftai_anyio.cli._program
+with contextlib.suppress(ImportError):
+    import hypercorn.trio
+"""
+"""The SDK takes two seconds of processor time."""
+TEMPLATE = Template(IMPORTS)
 LONGEST_END = 30
 """Seconds that a server may take to end."""
 
@@ -35,6 +50,10 @@ class Connection:
     agent: mcp.Client
     address: str = ""
     token: str = ""
+
+
+def _program() -> list[str]:
+    return [*TEMPLATE.command(MAIN), "mcp"]
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -62,7 +81,8 @@ async def call(connected: mcp.Client, tool: str, **arguments: Any) -> tuple[bool
 @asynccontextmanager
 async def over_stdio(sandbox: Sandbox, *options: str) -> AsyncIterator[Connection]:
     """Starts a server as a client does, and connects to it."""
-    server = StdioServerParameters(command=PROGRAM[0], args=[*PROGRAM[1:], *options], env=settings_for(sandbox))
+    command, *arguments = _program()
+    server = StdioServerParameters(command=command, args=[*arguments, *options], env=settings_for(sandbox))
     async with mcp.Client(server) as agent:
         yield Connection(agent)
 
@@ -86,7 +106,7 @@ def http_server(sandbox: Sandbox, options: Sequence[str], token: str | None) -> 
         token: The token; `None` for one of its own, which it then says.
     """
     variables = {**environment(sandbox), **({"WRIFTAI_MCP_TOKEN": token} if token else {})}
-    command = [*PROGRAM, "--port", "0", *options]
+    command = [*_program(), "--port", "0", *options]
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
         try:

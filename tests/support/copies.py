@@ -7,6 +7,7 @@ interpreter that is no copy: at its end, the modules of a copy's template stay f
 
 import atexit
 import functools
+import itertools
 import json
 import os
 import signal
@@ -21,11 +22,14 @@ from typing import IO
 
 from tests.support.subprocesses import CHECKOUT
 
+_STAND_IN = Path(__file__).with_name("stand_in.py")
+_numbers = itertools.count()
+
 _TEMPLATE = """
 import sys
 {preparation}
 from tests.support.template import next_program
-exec(next_program(int(sys.argv[-1])))
+exec(next_program(*map(int, sys.argv[-2:])))
 """
 
 
@@ -94,7 +98,7 @@ class Template:
     """An interpreter of which programs get copies.
 
     Args:
-        preparation: What it runs before; its last argument is not the programs'.
+        preparation: What it runs before; its last two arguments are not the programs'.
         settings: More variables of its environment.
         arguments: Its arguments.
     """
@@ -140,6 +144,19 @@ class Template:
             os.close(each)
         return Copy(ours, stdout, stderr)
 
+    def command(self, source: str) -> list[str]:
+        """Returns the command of a program, for a shell or others to start with streams and variables of theirs.
+
+        What they start is a small process that stands in for the copy: signals go through it, and it ends as that does.
+
+        Args:
+            source: What it runs after the preparation.
+        """
+        if sys.platform != "linux":
+            return [sys.executable, "-W", "error", "-c", f"{self._preparation}\n{source}"]
+        assert self._requests
+        return [sys.executable, "-I", "-S", str(_STAND_IN), self._address, source]
+
     def _start_anew(
         self,
         source: str,
@@ -159,9 +176,16 @@ class Template:
         )
 
     @functools.cached_property
+    def _address(self) -> str:
+        """Where those that stand in for copies reach the template, in Linux's namespace without files."""
+        return f"wriftai_anyio-{os.getpid()}-{next(_numbers)}"
+
+    @functools.cached_property
     def _requests(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(f"\0{self._address}")
+            listener.listen()
             template = subprocess.Popen(
                 [
                     sys.executable,
@@ -171,12 +195,13 @@ class Template:
                     _TEMPLATE.format(preparation=self._preparation),
                     *self._arguments,
                     str(theirs.fileno()),
+                    str(listener.fileno()),
                 ],
                 cwd=CHECKOUT,
                 env={**os.environ, **self._settings},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), listener.fileno()],
             )
         atexit.register(_end, template, ours)
         return ours

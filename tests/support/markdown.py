@@ -3,14 +3,15 @@
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import MAIN, TEMPLATE
 from tests.support.subprocesses import CHECKOUT, LEAN, LONGEST_RUN, run_python, run_script, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
@@ -88,7 +89,7 @@ def run_in_terminal(command: str, sandbox: Sandbox, folder: Path) -> str:
 
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        ["bash", "-c", f"{_PROGRAM}\n{command}"],
+        ["bash", "-c", f"{_program()}\n{command}"],
         cwd=folder,
         env={**os.environ, **settings_for(sandbox), "TERM": "xterm", "COLUMNS": "80"},
         stdin=subprocess.DEVNULL,
@@ -110,7 +111,7 @@ def run_in_terminal(command: str, sandbox: Sandbox, folder: Path) -> str:
 def run_in_shell(commands: str, sandbox: Sandbox, folder: Path) -> str:
     """Runs shell commands in a folder, checks that each ends well, and returns what they print."""
     ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f"{_PROGRAM}\n{commands}"],
+        ["bash", "-euo", "pipefail", "-c", f"{_program()}\n{commands}"],
         cwd=folder,
         env={**os.environ, **LEAN, **settings_for(sandbox)},
         capture_output=True,
@@ -122,4 +123,5 @@ def run_in_shell(commands: str, sandbox: Sandbox, folder: Path) -> str:
     return ended.stdout
 
 
-_PROGRAM = f'wriftai-anyio() {{ "{sys.executable}" -W error -m wriftai_anyio "$@"; }}'
+def _program() -> str:
+    return f'wriftai-anyio() {{ {shlex.join(TEMPLATE.command(MAIN))} "$@"; }}'

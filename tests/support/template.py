@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import select
 import socket
 import sys
 from types import CodeType
@@ -12,19 +13,18 @@ LARGEST_REQUEST = 200_000
 """Bytes."""
 
 
-def next_program(control: int) -> CodeType:
+def next_program(control: int, door: int) -> CodeType:
     """Copies this process for each request that comes, and returns in the copies: what they are to run.
 
     Args:
         control: The descriptor of the socket from which requests come; at its end the process exits.
+        door: The descriptor of the socket to which those connect that stand in for copies, with a request each.
     """
     gc.collect()
     gc.freeze()  # else each copy looks through all that was imported when it ends, for which its memory is copied
-    with socket.socket(fileno=control) as requests:
+    with socket.socket(fileno=control) as requests, socket.socket(fileno=door) as stand_ins:
         while True:
-            request, descriptors, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 4)
-            if not request:
-                os._exit(0)
+            request, descriptors = _next_request(requests, stand_ins)
             _reap()
             if not os.fork():
                 break
@@ -36,6 +36,20 @@ def next_program(control: int) -> CodeType:
         _watch(program, streams, status)
     os.close(status)
     return _become(json.loads(request), streams)
+
+
+def _next_request(requests: socket.socket, stand_ins: socket.socket) -> tuple[bytes, list[int]]:
+    while True:
+        if requests in select.select([requests, stand_ins], [], [])[0]:
+            request, descriptors, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 4)
+            if not request:
+                os._exit(0)
+            return request, descriptors
+        connection, _ = stand_ins.accept()
+        with connection:
+            request, descriptors, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, 4)
+        if request:  # else it was killed at once
+            return request, descriptors
 
 
 def _reap() -> None:
