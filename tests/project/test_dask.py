@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEST = 120.0
 """Seconds."""
+START_METHOD = "forkserver" if hasattr(os, "fork") else "spawn"
 
 Run: TypeAlias = Callable[..., Generator[tuple[int, int | Exception | None]]]
 
@@ -40,9 +41,12 @@ def bounded() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cluster() -> "Iterator[distributed.Client]":
+    import dask
     import distributed
 
     with (
+        # Workers forked from a process that has imported it, where there is `fork`: else each takes a second and more.
+        dask.config.set({"distributed.worker.multiprocessing-method": START_METHOD}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0"
         ) as workers,

@@ -13,6 +13,8 @@ from starlette.testclient import TestClient
 from tests.support.subprocesses import CHECKOUT, run_python, run_script, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
+from .test_dask import START_METHOD
+
 EXAMPLES = CHECKOUT / "examples"
 WORD = r"\w+(?:'\w+)*"
 SAME_JOB = ["quickstart.py", "trio_app.py", "asyncio_app.py"]
@@ -176,7 +178,8 @@ def test_dask_batch_counts_the_words_of_each_line() -> None:
     lines = [line for line in (EXAMPLES / "jabberwocky.txt").read_text(encoding="utf-8").splitlines() if line]
     with Sandbox() as sandbox:
         slow_goodbyes = r"(.* - distributed\.nanny - WARNING - .*\n)*"
-        printed = run_python([EXAMPLES / "dask_batch.py"], settings_for(sandbox), stderr=slow_goodbyes).splitlines()
+        settings = {**settings_for(sandbox), "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": START_METHOD}
+        printed = run_python([EXAMPLES / "dask_batch.py"], settings, stderr=slow_goodbyes).splitlines()
         assert len(sandbox.predictions) == len(lines)
     assert sorted(printed) == sorted(f"{line}  [{len(re.findall(WORD, line))}]" for line in lines)
 
