@@ -83,7 +83,9 @@ def test_results_stream_back_and_each_worker_keeps_one_client(cluster: "distribu
     with Sandbox(setup_time=0.2) as sandbox, client_of(sandbox) as client:
         results = run(client, cluster, words(30))
         first = [next(results) for _ in range(15)]
-        assert set(cluster.run(live_apis, sandbox.base_url).values()) == {1}
+        while 0 in (apis := set(cluster.run(live_apis, sandbox.base_url).values())):
+            first.append(next(results))  # on a busy machine, one worker may have had them all
+        assert apis == {1}
         assert dict([*first, *results]) == expected(30)
         assert len(sandbox.predictions) == 30
 

@@ -13,6 +13,8 @@ for name in wriftai_anyio.__all__:
     getattr(wriftai_anyio, name)
 with contextlib.suppress(ImportError):
     import typer._adapters  # typer's own, which it imports late
+import wriftai_anyio._progress.rich_display  # where Ctrl-C may come during this import, Python warns of its open file
+import importlib.metadata, rich.live, rich.table
 """
 MAIN = "import runpy; runpy.run_module('wriftai_anyio', run_name='__main__', alter_sys=True)"
 TEMPLATE = Template(IMPORTS, LEAN)
