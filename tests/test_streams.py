@@ -190,6 +190,21 @@ def test_a_stream_that_is_gone_is_a_typed_error_also_between_its_events(spelling
     assert TOKEN not in repr(vars(caught.value)) + repr(caught.value.request.headers)
 
 
+def test_pieces_of_a_stream_that_is_gone_are_not_taken_for_the_whole_output(spelling: Spelling) -> None:
+    def plan(number: int, due: list[bytes]) -> bytes:
+        return NOT_FOUND if number else closes_after_two_events(number, due)
+
+    async def read_text() -> str:
+        return await client.predictions.async_stream(ID).async_text()
+
+    with EventServer(events(), plan) as server, client_of(server, spelling) as client:
+        with pytest.raises(NotFoundError, match="no stream"):
+            if spelling.blocking:
+                client.predictions.stream(ID).text()
+            else:
+                anyio.run(read_text, backend=spelling.backend)
+
+
 def test_a_server_that_always_closes_at_once_is_given_up(spelling: Spelling) -> None:
     problem = "8 times in a row without an event"
     with EventServer([], whole) as server, pytest.raises(APIResponseError, match=problem) as caught:

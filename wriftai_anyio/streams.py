@@ -19,7 +19,7 @@ from ._types.prediction import PredictionWithIO, Status, is_terminal
 from ._types.str_enum import StrEnum
 from ._types.typing_backports import TypedDict
 from .api import API
-from .errors import NotFoundError
+from .errors import APIConnectionError, InternalServerError, NotFoundError
 from .json_codec import JSONTextError, decode_json, encode_json
 from .plain_text import html_table
 
@@ -282,6 +282,15 @@ class _Pieces:
         """The prediction as it was last received whole; `None` before that."""
         return self._events.prediction
 
+    @property
+    def _may_come_whole(self) -> bool:
+        """Whether the finished output may come in place of a stream that is gone, or of which no connection brings any.
+
+        Not where the model was not found. After the first piece the error is raised: what is missing is not known, and
+        the end would be taken for that of the output.
+        """
+        return self._reader.prediction_id is not None and not self._reader.has_output
+
     def _told(self) -> PredictionWithIO | None:
         """Returns the ended prediction, as far as its events described it; `None` if they did not.
 
@@ -325,9 +334,9 @@ class AsyncOutputStream(_Pieces, AsyncIterator[Any]):
             async for event in self._stream:
                 if event["event"] == PredictionStreamEventType.OUTPUT:
                     return event["data"]
-        except NotFoundError:
-            if self._reader.prediction_id is None:
-                raise  # the model was not found; of a prediction, the server has no stream, but it may have the output
+        except (NotFoundError, APIConnectionError, InternalServerError):
+            if not self._may_come_whole:
+                raise
         if not self._is_over:
             for output in self._last(self._told() or await self._reader.async_ended()):
                 return output
@@ -366,9 +375,9 @@ class OutputStream(_Pieces, Iterator[Any]):
             for event in self._stream:
                 if event["event"] == PredictionStreamEventType.OUTPUT:
                     return event["data"]
-        except NotFoundError:
-            if self._reader.prediction_id is None:
-                raise  # the model was not found; of a prediction, the server has no stream, but it may have the output
+        except (NotFoundError, APIConnectionError, InternalServerError):
+            if not self._may_come_whole:
+                raise
         if not self._is_over:
             for output in self._last(self._told() or self._api.blocking.call(self._reader.async_ended)):
                 return output

@@ -1,13 +1,14 @@
 """How a stream goes on after pauses and outages, in virtual time."""
 
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from tests.support.clients import ID, TOKEN, Answer, Script, client_of, in_virtual_time
+from tests.support.clients import ID, TOKEN, Answer, Script, client_of, in_virtual_time, prediction
 from tests.support.event_server import Body, events, streams
 from wriftai_anyio import APIConnectionError, APIResponseError, Client, InternalServerError
 
@@ -108,6 +109,19 @@ async def test_idle_closes_as_soon_as_asked_for_are_no_failures() -> None:
 async def test_a_connection_on_which_nothing_comes_at_all_is_replaced() -> None:
     times_out = streams(60.0, error=httpx.ReadTimeout(""))
     assert await ids(Script(streams(ALL[0]), *[times_out] * 20, streams(*ALL[1:]))) == EVERY_ID
+
+
+@pytest.mark.parametrize("broken", [streams(error=BROKEN), lambda _: httpx.Response(503)])
+async def test_the_finished_output_comes_where_no_connection_brings_a_piece(
+    broken: Callable[[httpx.Request], httpx.Response],
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/stream"):
+            return broken(request)
+        return httpx.Response(200, json=prediction("succeeded", output="to be"))
+
+    script = Script(streams(ALL[0], error=BROKEN), forever=answer)
+    assert await client_of(script).predictions.async_stream(ID).async_text() == "to be"
 
 
 async def test_the_first_connect_fails_as_any_request_does() -> None:

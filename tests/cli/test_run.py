@@ -69,6 +69,21 @@ class TestInput:
         assert run("run", "sandbox/echo", "--no-wait", *values).code == 0
         assert given(sandbox) == {"text": "to be\nor not ∞", "n": [1, 2], "x": "né", "at": "@home", "both": "@@"}
 
+    def test_a_create_whose_stream_is_gone_is_told_how_to_go_on_with(self, run: Run, sandbox: Sandbox) -> None:
+        sandbox.fail_next(404, method="GET", path="/predictions/*/stream")
+        ended = run("run", "sandbox/word-count", "text=a", "--stream")
+        assert ended.code == 3
+        assert ended.err.endswith(f"Go on with: wriftai-anyio wait {sandbox.predictions[0]['id']}\n")
+
+    @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+    def test_output_is_json_whatever_the_encoding(
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, run: Run, encoding: str
+    ) -> None:
+        written = io.BytesIO()
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding))
+        run("run", "sandbox/echo", "text=∞ é 😀")
+        assert json.loads(written.getvalue().decode(encoding)) == {"text": "∞ é 😀"}
+
     def test_input_is_checked_by_the_server_if_asked_for(self, run: Run, sandbox: Sandbox) -> None:
         sandbox.models["me/strict"] = Model(lambda given: given, {"required": ["text"]})
         ended = run("run", "me/strict", "a=1", "--validate")

@@ -60,6 +60,7 @@ class Follower:
         self._client = client
         self._how = how
         self._prediction_id = prediction_id
+        self._was_created = False
         self._has_ended = False
 
     def create(
@@ -87,6 +88,7 @@ class Follower:
             with self._session.stops.grace():
                 created = self._client.predictions.create(params, model, stream=stream)
                 self._prediction_id = created["id"]
+                self._was_created = True
         except Stopped:
             if not self._prediction_id:
                 self._session.note("The create may have been taken: look with `wriftai-anyio list`.")
@@ -173,8 +175,8 @@ class Follower:
             return
         if self._has_ended:
             self._say_how_to_go_on()
-        elif isinstance(error, NotFoundError):
-            return  # there is nothing to go on with
+        elif isinstance(error, NotFoundError) and not self._was_created:
+            return  # there is nothing to go on with; of what was just created only the stream may be gone
         elif self._how.cancel_on_exit:
             self._cancel()
         else:

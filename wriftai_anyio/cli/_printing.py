@@ -31,16 +31,20 @@ def encoded(value: object, indent: int | None = None, *, ascii_only: bool = Fals
 
 def print_json(value: object) -> None:
     """Prints a value as one line of JSON."""
-    is_utf8 = sys.stdout.encoding.lower() in {"utf-8", "utf8"}
-    _write(encoded(value, ascii_only=not is_utf8) + "\n")
+    _write(encoded(value, ascii_only=not _takes_any_character()) + "\n")
 
 
 def print_value(value: object) -> None:
     """Prints a value for people: a string as is, `None` not at all, all else as indented JSON."""
     if value is None:
         return
-    text = value if isinstance(value, str) else encoded(value, 2)
+    text = value if isinstance(value, str) else encoded(value, 2, ascii_only=not _takes_any_character())
     print_text(text if text.endswith("\n") else text + "\n")
+
+
+def _takes_any_character() -> bool:
+    # Elsewhere, what standard output lacks would become an escape of Python, which is not JSON.
+    return sys.stdout.encoding.lower() in {"utf-8", "utf8"}
 
 
 def print_text(text: str) -> None:
