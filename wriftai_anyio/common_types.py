@@ -29,10 +29,9 @@ __all__ = [
     "seconds",
 ]
 
-_DURATION: Final = re.compile(
-    r"(?P<sign>[+-]?)P(?:(?P<w>\d+(?:[.,]\d+)?)W)?(?:(?P<d>\d+(?:[.,]\d+)?)D)?"
-    r"(?:T(?:(?P<h>\d+(?:[.,]\d+)?)H)?(?:(?P<m>\d+(?:[.,]\d+)?)M)?(?:(?P<s>\d+(?:[.,]\d+)?)S)?)?",
-    re.ASCII,
+_DURATION: Final = (
+    r"(?a)(?P<sign>[+-]?)P(?:(?P<w>\d+(?:[.,]\d+)?)W)?(?:(?P<d>\d+(?:[.,]\d+)?)D)?"
+    r"(?:T(?:(?P<h>\d+(?:[.,]\d+)?)H)?(?:(?P<m>\d+(?:[.,]\d+)?)M)?(?:(?P<s>\d+(?:[.,]\d+)?)S)?)?"
 )
 _SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 
@@ -60,7 +59,7 @@ def seconds(duration: str | None) -> float | None:
     """
     if duration is None:
         return None
-    match = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
+    match = re.fullmatch(_DURATION, duration) if isinstance(duration, str) else None
     parts = {unit: match[unit] for unit in _SECONDS if match[unit]} if match else {}
     if match is None or not parts or duration.endswith("T"):
         shown = repr(duration[:80]) if isinstance(duration, str) else f"A {type(duration).__name__}"

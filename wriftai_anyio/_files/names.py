@@ -15,14 +15,12 @@ LONGEST_NAME: Final = 120
 """Bytes in UTF-8. Most file systems take 255, encrypted ones 143, and a number may be added."""
 NAMELESS: Final = "file"
 
-_SEPARATORS = re.compile(r"[/\\]")
-_FORBIDDEN_ON_WINDOWS = re.compile(r'[<>:"|?*]')
+_SEPARATORS = r"[/\\]"
+_FORBIDDEN_ON_WINDOWS = r'[<>:"|?*]'
 # Also with a suffix. Windows takes the superscript digits for digits, too.
-_RESERVED_ON_WINDOWS = re.compile(
-    r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE
-)
-_PARAMETER = re.compile(r';\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"\s]*)', re.DOTALL)
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_RESERVED_ON_WINDOWS = r"(?i)(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³])\s*(\..*)?"
+_PARAMETER = r'(?s);\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"\s]*)'
+_QUOTED_PAIR = r"(?s)\\(.)"
 
 
 def safe_name(name: str) -> str:
@@ -42,13 +40,13 @@ def safe_name(name: str) -> str:
         path = folder / (safe_name(upload.filename) or "file")
         ```
     """
-    last = _SEPARATORS.split(name.rstrip("/\\"))[-1]
+    last = re.split(_SEPARATORS, name.rstrip("/\\"))[-1]
     # Lone surrogates cannot be encoded, and what changes the direction of text hides a suffix: none of them prints.
     printable = "".join(character if character.isprintable() else "_" for character in last)
     # Windows drops dots and spaces at the end.
-    trimmed = _FORBIDDEN_ON_WINDOWS.sub("_", printable).lstrip(".- ").rstrip(". ")
+    trimmed = re.sub(_FORBIDDEN_ON_WINDOWS, "_", printable).lstrip(".- ").rstrip(". ")
     short = _shortened(trimmed)
-    return f"_{short}" if _RESERVED_ON_WINDOWS.fullmatch(short) else short
+    return f"_{short}" if re.fullmatch(_RESERVED_ON_WINDOWS, short) else short
 
 
 def _shortened(name: str) -> str:
@@ -93,13 +91,13 @@ def name_of(address: httpx.URL, headers: httpx.Headers) -> str:
 def disposition_name(headers: Mapping[str, str]) -> str:
     """Returns the name in a `Content-Disposition` (RFC 6266), as the server says it; empty if there is none."""
     found: dict[str, str] = {}
-    for parameter in _PARAMETER.finditer(headers.get("content-disposition", "")):
+    for parameter in re.finditer(_PARAMETER, headers.get("content-disposition", "")):
         found.setdefault(parameter[1].lower(), parameter[2])
     return _extended(found.get("filename*", "")) or _unquoted(found.get("filename", ""))
 
 
 def _unquoted(value: str) -> str:
-    return _QUOTED_PAIR.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+    return re.sub(_QUOTED_PAIR, r"\1", value[1:-1]) if value.startswith('"') else value
 
 
 def _extended(value: str) -> str:

@@ -75,11 +75,11 @@ def _told_id(response: httpx.Response) -> str | None:
     return found if is_id(found) else None
 
 
-_LOCATION: Final = re.compile(r"(?:^|/)predictions/([^/?#]+)/?(?:[?#].*)?")
+_LOCATION: Final = r"(?:^|/)predictions/([^/?#]+)/?(?:[?#].*)?"
 
 
 def _located(location: str) -> str | None:
     # A proxy's answer may lead anywhere.
-    match = _LOCATION.search(location)
+    match = re.search(_LOCATION, location)
     prediction_id = unquote(match[1]) if match and match.end() == len(location) else None
     return prediction_id if is_id(prediction_id) else None
