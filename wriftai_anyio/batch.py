@@ -8,18 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from anyio import (
-    ClosedResourceError,
-    EndOfStream,
-    Lock,
-    Semaphore,
-    create_memory_object_stream,
-    create_task_group,
-    sleep_forever,
-)
-from anyio.abc import TaskGroup
+import anyio
 
 from ._batch.duplicates import Duplicates
 from ._batch.guard import Guard
@@ -38,6 +29,7 @@ from .json_codec import encode_json
 from .plain_text import html_table
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from ._batch.journaled_job import JournaledJob
@@ -122,8 +114,7 @@ def _seconds(duration: str | None) -> float | None:
         return None
 
 
-@dataclass(frozen=True)
-class BatchLimits:
+class BatchLimits(NamedTuple):
     """What bounds a batch.
 
     Attributes:
@@ -147,7 +138,7 @@ class InOrder:
     def __init__(self) -> None:
         self._next = 0
         self._early: dict[int, BatchResult] = {}
-        self._turn = Lock()
+        self._turn = anyio.Lock()
 
     async def receive(self, take: Callable[[], Awaitable[BatchResult]]) -> BatchResult:
         """Returns the result whose turn it is.
@@ -189,7 +180,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
         _check(job, limits)
         self._job = job
         self._inputs = inputs
-        self._places = Semaphore(limits.max_in_flight)
+        self._places = anyio.Semaphore(limits.max_in_flight)
         self._guard = Guard(limits.max_failures)
         self._in_order = InOrder() if limits.in_order else None
         self._duplicates = Duplicates(job.model) if limits.deduplicate else None
@@ -207,8 +198,8 @@ class AsyncBatch(AsyncIterator[BatchResult]):
             raise RuntimeError("A batch runs once. Make a new one; with the same journal it goes on.")
         if self._journal is not None:
             self._journaled = await self._open.enter_async_context(_journaled(self._job, self._journal))
-        self._send, self._receive = create_memory_object_stream[BatchResult | Exception](math.inf)
-        self._tasks = await create_task_group().__aenter__()
+        self._send, self._receive = anyio.create_memory_object_stream[BatchResult | Exception](math.inf)
+        self._tasks = await anyio.create_task_group().__aenter__()
         self._tasks.start_soon(self._take_in)
         return self
 
@@ -236,7 +227,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
         self._check_block()
         try:
             result = await (self._in_order.receive(self._take) if self._in_order else self._take())
-        except (EndOfStream, ClosedResourceError):
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
             # The second in a task that waited here when the block was left.
             self._check_block()
             self._is_exhausted = True
@@ -260,7 +251,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
 
     async def _take_in(self) -> None:
         failure: Exception | None = None
-        async with create_task_group() as workers:
+        async with anyio.create_task_group() as workers:
             try:
                 failure = await self._work_off(workers)
             finally:
@@ -273,7 +264,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
             self._send.send_nowait(failure)
         self._send.close()
 
-    async def _work_off(self, workers: TaskGroup) -> Exception | None:
+    async def _work_off(self, workers: "TaskGroup") -> Exception | None:
         """Takes inputs in to their end, and returns why there are no more, to be raised after the last result."""
         for index in count():
             await self._places.acquire()
@@ -374,7 +365,7 @@ class Batch(Iterator[BatchResult]):
     def __enter__(self) -> "Batch":
         if self._started is not None:
             raise RuntimeError("A batch runs once. Make a new one; with the same journal it goes on.")
-        host = Caller()
+        host = self._api.blocking.caller()
         self._started = self._api.blocking.start("async_batch", partial(self._host, host), host)
         while not self._entered:
             if not self._started.wait_woken():
@@ -385,7 +376,7 @@ class Batch(Iterator[BatchResult]):
         async with self._batch:
             self._entered = True
             host.wake()
-            await sleep_forever()
+            await anyio.sleep_forever()
 
     def __exit__(self, *_: object) -> None:
         if self._started is not None:

@@ -1,17 +1,15 @@
 """Files: upload them as inputs, download them as outputs."""
 
+import importlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ._files.download import download
-from ._files.multipart import PartSender, cut
+from ._concurrency.forks import Late
 from ._files.names import safe_name
-from ._files.object_store import Store
-from ._files.outputs import save
 from ._files.progress import on_caller
-from ._files.source import open_source
 from ._parsing.arguments import check_callback, checked_path
 from ._resources.base import Resource
 from ._transport.addresses import web_address
@@ -20,7 +18,21 @@ from .api import API
 from .common_types import UploadCompletionResult
 from .uploads import Uploads
 
+if TYPE_CHECKING:
+    from ._files.transfers import Transfers
+
 __all__ = ["AsyncReadable", "File", "FileContent", "Files", "Readable", "safe_name"]
+
+
+def _import_transfers(_: object) -> None:
+    # With the first call, of whatever kind: a later one may find no file descriptor free.
+    importlib.import_module("._files.transfers", __package__)
+
+
+def _make_transfers(api: API) -> "Transfers":
+    from ._files.transfers import Transfers
+
+    return Transfers(api)
 
 
 class Files(Resource):
@@ -33,7 +45,8 @@ class Files(Resource):
     def __init__(self, api: API) -> None:
         super().__init__(api)
         self._uploads = Uploads(api)
-        self._store = Store(api)
+        self._transfers: Late[Transfers] = Late(partial(_make_transfers, api))
+        api.engine.when_made(_import_transfers)
 
     async def async_upload(
         self, file: File, on_progress: Callable[[int, int], object] | None = None
@@ -71,10 +84,11 @@ class Files(Resource):
         if not isinstance(file, File):
             raise ValueError(f"file must be a File, not {type(file).__name__}.")  # noqa: TRY004 -- like all bad arguments
         check_callback("delta, size", on_progress=on_progress)
-        async with open_source(file.content) as source:
+        transfers = self._transfers.get()
+        async with transfers.opened(file.content) as source:
             upload = await self._uploads.async_create({"size": source.size, "mime_type": file.mime_type})
-            sender = PartSender(self._store, source, file.mime_type, on_progress)
-            etags = await sender.send_all(cut(source.size, upload["part_size"], upload["urls"]))
+            parts = upload["part_size"], upload["urls"]
+            etags = await transfers.send_parts(source, file.mime_type, *parts, on_progress)
             await source.check_size()
         return await self._uploads.async_complete(upload["id"], {"etags": etags})
 
@@ -154,7 +168,7 @@ class Files(Resource):
         """
         address = web_address(url, "url")
         check_callback("delta, size", on_progress=on_progress)
-        return await download(self._store, address, Path(checked_path(path, "path")), on_progress)
+        return await self._transfers.get().download(address, Path(checked_path(path, "path")), on_progress)
 
     def download(
         self,
@@ -242,7 +256,7 @@ class Files(Resource):
             ```
         """
         check_callback("delta, size", on_progress=on_progress)
-        return await save(self._store, output, Path(checked_path(folder, "folder")), on_progress)
+        return await self._transfers.get().save(output, Path(checked_path(folder, "folder")), on_progress)
 
     def save(
         self,

@@ -1,7 +1,6 @@
 """Model versions: the runnable versions of models."""
 
-from ._parsing.shapes import record
-from ._pipeline.responses import nothing
+from ._parsing.shapes import nothing, record
 from ._resources.base import Resource, fields_of
 from ._resources.lists import Listing
 from ._resources.paths import model_path, version_path

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from ._parsing.arguments import checked_string
 from ._parsing.ids import segment
-from ._parsing.shapes import record
-from ._pipeline.responses import nothing
+from ._parsing.shapes import nothing, record
 from ._resources.lists import Listing, SearchedResource
 from ._resources.paths import model_path
 from ._types.extras import ExtraBody

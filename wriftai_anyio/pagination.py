@@ -4,10 +4,9 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 
 import anyio
-from anyio.abc import TaskGroup
 
 from ._blocking.calls import Started
 from ._concurrency.cancellation import ungrouped
@@ -15,6 +14,9 @@ from ._concurrency.outcome import Outcome
 from ._types.typing_backports import TypedDict
 from .errors import UnprocessableEntityError, WriftAIError
 from .plain_text import html_table, one_line
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 T = TypeVar("T")
 
@@ -80,6 +82,8 @@ MOST_EMPTY_PAGES: Final = 100
 """Pages in a row that may have no items though more are said to follow: a filter may leave some empty."""
 
 QueryValue: TypeAlias = str | Sequence[str]
+Query: TypeAlias = Mapping[str, QueryValue]
+"""Query parameters; a sequence is sent as one parameter for each of its values."""
 FetchPage: TypeAlias = Callable[[Mapping[str, QueryValue]], Awaitable[PaginatedResponse[T]]]
 
 

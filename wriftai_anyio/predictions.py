@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ._batch.inputs import CallersInputs, iterator_of, reader
 from ._batch.job import Job
-from ._blocking.calls import Caller
 from ._parsing.arguments import check_flags
 from ._parsing.ids import segment
 from ._parsing.prediction import PredictionParser
@@ -17,12 +16,11 @@ from ._polling.options import (
     WaitOptions,
     for_coroutine,
 )
-from ._polling.poller import Poller
 from ._predictions.create import Create
 from ._predictions.event_reader import EventReader
 from ._predictions.file_inputs import with_files_uploaded
 from ._predictions.json_input import JsonInput
-from ._predictions.operations import Operations
+from ._predictions.late import late_operations
 from ._resources.base import Resource
 from ._resources.lists import Listing
 from ._resources.paths import model_reference
@@ -33,6 +31,10 @@ from .batch import DEFAULT_IN_FLIGHT, AsyncBatch, Batch, BatchLimits
 from .files import Files
 from .pagination import AsyncItems, Items, PaginatedResponse, PaginationOptions
 from .streams import AsyncPredictionStream, PredictionStream, PredictionStreamEvent, PredictionStreamEventType
+
+if TYPE_CHECKING:
+    from ._polling.poller import Poller
+    from ._predictions.operations import Operations
 
 __all__ = [
     "DEFAULT_ASYNC_WAIT_OPTIONS",
@@ -83,8 +85,7 @@ class Predictions(Resource):
             api, "/predictions", self._parser.listed, options=PredictionPaginationOptions, seen=api.observer.seen
         )
         self._files = Files(api)
-        self._poller = Poller(api, self._parser)
-        self._operations = Operations(api, self._parser, self._poller)
+        self._late = late_operations(api, self._parser)
 
     async def async_get(self, prediction_id: str) -> PredictionWithIO:
         """Get a prediction by its id.
@@ -682,11 +683,19 @@ class Predictions(Resource):
                     print(result.index, result.error or result.prediction["output"])
             ```
         """
-        caller = Caller()
+        caller = self._api.blocking.caller()
         read = CallersInputs(iterator_of(inputs), caller)
         job = self._job(model, for_coroutine(wait_options, caller), recreate_unknown, find_unknown, retry_failed)
         limits = BatchLimits(max_in_flight, max_failures, deduplicate, journal, in_order)
         return Batch(self._api, AsyncBatch(job, read, limits), read)
+
+    @property
+    def _operations(self) -> "Operations":
+        return self._late.get()
+
+    @property
+    def _poller(self) -> "Poller":
+        return self._operations.poller
 
     def _job(
         self, model: str, options: AsyncWaitOptions, recreate_unknown: bool, find_unknown: bool, retry_failed: bool

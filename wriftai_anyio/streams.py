@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
-from ._blocking.calls import Caller, Started
+from ._blocking.calls import Started
 from ._parsing.json_copy import copy_json
 from ._parsing.prediction import PredictionParser
 from ._parsing.shapes import ShapeError
@@ -214,7 +214,7 @@ class PredictionStream(_Events, Iterator[PredictionStreamEvent]):
             # One call that reads on, and not one for each read: where events come one by one, a way to the event
             # loop's thread and back for each takes several times as long as the reading.
             # It must not hold this stream, which lets go of it when it is dropped.
-            caller = Caller()
+            caller = self._api.blocking.caller()
             reading = self._api.blocking.start("async_stream", partial(self._reader.read_ahead, caller.wake), caller)
             self._reading = reading
         elif not reading.is_of_this_process:

@@ -1,8 +1,7 @@
 """Variables: environment variables of model versions, some of them secret."""
 
 from ._parsing.ids import segment
-from ._parsing.shapes import record
-from ._pipeline.responses import nothing
+from ._parsing.shapes import nothing, record
 from ._resources.lists import ListedResource, Listing
 from ._types.extras import ExtraBody
 from ._types.typing_backports import TypedDict

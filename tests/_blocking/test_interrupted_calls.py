@@ -23,7 +23,7 @@ import wriftai_anyio
 from tests.support.clients import ID, Script, answer, client_of, prediction
 from tests.support.patience import AT_ONCE, PATIENCE
 from wriftai_anyio import Client
-from wriftai_anyio._blocking import calls, guard, portal
+from wriftai_anyio._blocking import calls, exits, portal
 from wriftai_anyio.predictions import WaitOptions
 
 PACKAGE = str(Path(wriftai_anyio.__file__).parent)
@@ -177,7 +177,7 @@ def test_ctrl_c_while_the_interpreter_exits_is_quiet(monkeypatch: pytest.MonkeyP
         def stop(self) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(portal, "_running", {Interrupted("asyncio", checkpoint)})
+    monkeypatch.setattr(exits, "_running", {Interrupted("asyncio", checkpoint)})
     # Otherwise calls of daemon threads would be refused in every test after this one.
-    monkeypatch.setattr(guard, "_exit_begun", threading.Event())
-    portal._stop_all()
+    monkeypatch.setattr(exits, "_exit_begun", threading.Event())
+    exits._stop_all()

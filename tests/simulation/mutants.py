@@ -58,8 +58,9 @@ class Mutant:
 def _defining(qualified: str) -> tuple[Any, ...]:
     """Finds the module that defines a function, and returns it and the parts of the function's name."""
     parts = qualified.split(".")
-    # The journal is imported only when it is used.
-    importlib.import_module("wriftai_anyio._batch.journaled_job")
+    # They are imported only when they are used.
+    for late in ("_batch.journaled_job", "_files.transfers", "_pipeline.engine"):
+        importlib.import_module(f"wriftai_anyio.{late}")
     for path, module in list(sys.modules.items()):
         if path.startswith("wriftai_anyio") and getattr(vars(module).get(parts[0]), "__module__", None) == path:
             return module, *parts

@@ -6,6 +6,7 @@ from tests.support.subprocesses import LEAN
 IMPORTS = """
 import contextlib, encodings.idna, importlib, pkgutil
 import anyio._backends._asyncio, httpcore
+import wriftai_anyio._files.transfers, wriftai_anyio._pipeline.engine, wriftai_anyio._predictions.operations
 import wriftai_anyio.cli
 for module in pkgutil.iter_modules(wriftai_anyio.cli.__path__, "wriftai_anyio.cli."):
     importlib.import_module(module.name)

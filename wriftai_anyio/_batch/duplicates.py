@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from anyio import Event
+import anyio
 
 from wriftai_anyio._parsing.json_copy import copy_json
 from wriftai_anyio._predictions.json_input import JsonInput
@@ -16,7 +16,7 @@ class _Shared:
     """What came of an input, for those that are equal to it."""
 
     def __init__(self) -> None:
-        self._ended = Event()
+        self._ended = anyio.Event()
         self._prediction: PredictionWithIO | None = None
         self._error: Exception | None = None
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from anyio import Event
+import anyio
 
 from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio.errors import BatchStoppedError
@@ -25,7 +25,7 @@ class Guard:
         self._failures: Counter[str] = Counter()
         self._succeeded = 0
         self._under_way = 0
-        self._changed = Event()
+        self._changed = anyio.Event()
 
     @property
     def is_closed(self) -> bool:
@@ -62,7 +62,7 @@ class Guard:
         elif not is_free:
             self._failures[failure] += 1
         self._changed.set()
-        self._changed = Event()
+        self._changed = anyio.Event()
 
     @property
     def counts(self) -> dict[str, int]:

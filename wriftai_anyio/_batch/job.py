@@ -1,15 +1,17 @@
 """What all inputs of a batch have in common, and how one of them is brought to its end without a journal."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from wriftai_anyio._parsing.prediction import PredictionParser
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._predictions.create import Create
 from wriftai_anyio._predictions.json_input import JsonInput
-from wriftai_anyio._predictions.operations import Operations
 from wriftai_anyio._resources.lists import Listing
 from wriftai_anyio._types.prediction import Prediction, PredictionWithIO
+
+if TYPE_CHECKING:
+    from wriftai_anyio._predictions.operations import Operations  # imported with the first call
 
 Work: TypeAlias = Callable[[], Awaitable[PredictionWithIO]]
 """Brings one input to its end."""
@@ -54,7 +56,7 @@ class Job(NamedTuple):
         retry_failed: Whether to create again what an earlier run saw end without success.
     """
 
-    operations: Operations
+    operations: "Operations"
     parser: PredictionParser
     prepare: Callable[[JsonInput, str], Awaitable[Create]]
     listing: Listing[Prediction]

@@ -6,9 +6,9 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar
 
-from anyio import CancelScope, NoEventLoopError, from_thread
+import anyio
 
 from wriftai_anyio._concurrency.causes import without_internals
 from wriftai_anyio._concurrency.outcome import Outcome
@@ -16,7 +16,9 @@ from wriftai_anyio._concurrency.threads import ThreadCall
 from wriftai_anyio.errors import WriftAIError
 
 from .guard import closed_error
-from .loop_thread import LoopThread
+
+if TYPE_CHECKING:
+    from .loop_thread import LoopThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -115,7 +117,7 @@ class Call(Generic[T]):
         self._forget = forget
         # All kinds of errors: none of them must end the event loop, on which others have calls.
         self._outcome: Outcome[T] = Outcome(BaseException)
-        self._scope: CancelScope | None = None
+        self._scope: anyio.CancelScope | None = None
         self._cancelled = False
         self.ended = False
         # Held until the end. An event of `threading` raises three exceptions when it is made: it takes 25 times as
@@ -129,7 +131,7 @@ class Call(Generic[T]):
             return
         try:
             if not self._cancelled:
-                with CancelScope() as self._scope:
+                with anyio.CancelScope() as self._scope:
                     await self._outcome.run(self._function)
         finally:
             self._end()
@@ -174,7 +176,7 @@ class Started(Generic[T]):
         loop: Where it runs.
     """
 
-    def __init__(self, call: Call[T], caller: Caller, loop: LoopThread) -> None:
+    def __init__(self, call: Call[T], caller: Caller, loop: "LoopThread") -> None:
         self._call = call
         self._caller = caller
         self._loop = loop
@@ -221,7 +223,7 @@ class Started(Generic[T]):
         self._loop.call_soon(function)
 
 
-def abandon(call: Call[T], loop: LoopThread) -> None:
+def abandon(call: Call[T], loop: "LoopThread") -> None:
     """Cancels a call whose caller leaves, and waits a second at most for its end."""
     # A hook may block the event loop: leaving must not wait for that without an end.
     loop.call_soon(call.give_up)
@@ -242,8 +244,8 @@ def in_worker_thread() -> bool:
 
 def _check_cancelled() -> None:
     try:
-        from_thread.check_cancelled()
-    except NoEventLoopError:  # anyio does not know trio's own threads
+        anyio.from_thread.check_cancelled()
+    except anyio.NoEventLoopError:  # anyio does not know trio's own threads
         # In part while another thread imports it, when it has no threads yet.
         from_trio = getattr(sys.modules.get("trio"), "from_thread", None)
         check_cancelled: Callable[[], None] | None = getattr(from_trio, "check_cancelled", None)

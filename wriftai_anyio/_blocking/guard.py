@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from wriftai_anyio._concurrency.per_loop import PerLoop
 
+from .exits import is_daemon_at_exit
+
 
 def refuse_event_loop(async_name: str) -> None:
     """Raises if an event loop runs in this thread, which a blocking call would block.
@@ -71,19 +73,6 @@ def closed_error(what: str = "This client is closed. Make a new Client.") -> Bas
         # error of which Python prints nothing.
         return SystemExit(what)
     return RuntimeError(what)
-
-
-def is_daemon_at_exit() -> bool:
-    """Whether the interpreter exits, and nobody waits for this thread."""
-    return _exit_begun.is_set() and threading.current_thread().daemon
-
-
-_exit_begun = threading.Event()
-
-
-def note_exit() -> None:
-    """Notes that the interpreter is about to exit."""
-    _exit_begun.set()
 
 
 def in_notebook() -> bool:

@@ -19,12 +19,9 @@ A stop is asked for by `close`, `aclose`, `atexit`, or the finalizer of the clie
 `none`, whatever it was in the parent: see `PerProcess`.
 """
 
-import atexit
-import contextlib
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from typing import Any, Final, TypeVar
@@ -32,8 +29,11 @@ from typing import Any, Final, TypeVar
 import anyio
 from anyio import RunFinishedError, from_thread
 
+from wriftai_anyio._concurrency.system import refuse_after_shutdown
+
 from .calls import Call, Caller, Started, abandon, in_worker_thread
-from .guard import closed_error, is_daemon_at_exit, note_exit
+from .exits import is_daemon_at_exit, stop_at_exit
+from .guard import closed_error
 from .loop_thread import LoopThread
 
 T = TypeVar("T")
@@ -119,11 +119,7 @@ class Portal:
         return Started(call, caller, loop)
 
     def _ready_loop(self) -> LoopThread:
-        if sys.is_finalizing():  # no other thread runs any more: it would be waited for without end
-            raise RuntimeError(
-                "Python has shut down: no event loop can run for a blocking call any more. Call earlier, such as in a "
-                "function that is registered with atexit. Nothing was sent."
-            )
+        refuse_after_shutdown()
         loop = self._loop
         if loop is None or self._stopping:
             loop = self._begin()
@@ -136,7 +132,7 @@ class Portal:
                 raise closed_error()
             if self._loop is None:
                 self._loop = LoopThread(self._backend, self._serve)
-                _running.add(self)
+                stop_at_exit(self)
             return self._loop
 
     def _add(self, call: Call[T]) -> bool:
@@ -191,21 +187,3 @@ class Portal:
         if self._pid == os.getpid():
             with self._lock:
                 self._loop, self._stopping = None, False
-
-
-_running: "weakref.WeakSet[Portal]" = weakref.WeakSet()
-
-
-@atexit.register
-def _stop_all() -> None:
-    note_exit()
-    portals = list(_running)
-    left_open = [portal for portal in portals if portal.is_open]
-    with contextlib.suppress(KeyboardInterrupt):  # of one who does not wait for the end; Python would print it
-        for portal in portals:
-            portal.request_stop()
-        for portal in portals:
-            portal.stop()
-        # What was registered with `atexit` before this package was imported runs after this, and may call.
-        for portal in left_open:
-            portal.reopen()

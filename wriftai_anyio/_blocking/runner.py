@@ -97,6 +97,11 @@ class BlockingRunner:
         refuse_event_loop(name)
         return self._portals.get().start(function, caller)
 
+    @staticmethod
+    def caller() -> Caller:
+        """Returns what stands for the calling thread in callbacks of several coroutines."""
+        return Caller()
+
     def close(self) -> None:
         """Ends the calls under way and the portal's thread, and refuses further calls."""
         self._portals.get().stop()

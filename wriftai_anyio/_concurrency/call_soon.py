@@ -5,7 +5,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
-from anyio.lowlevel import current_token
+import anyio
 
 
 class CallSoon:
@@ -18,7 +18,7 @@ class CallSoon:
     """
 
     def __init__(self) -> None:
-        loop: Any = current_token().native_token
+        loop: Any = anyio.lowlevel.current_token().native_token
         self._on_trio = hasattr(loop, "run_sync_soon")
         self._call_soon = loop.run_sync_soon if self._on_trio else loop.call_soon_threadsafe
         # In a callback of asyncio, anyio knows its event loop by the context alone (with sniffio installed).

@@ -6,8 +6,6 @@ from functools import cached_property
 from typing import Final, TypeVar
 
 import anyio
-from anyio import CancelScope, create_task_group, current_time, get_cancelled_exc_class, move_on_after
-from anyio.lowlevel import checkpoint
 
 from .causes import members
 from .outcome import Outcome
@@ -49,7 +47,7 @@ def reason_to_leave(error: BaseException) -> BaseException:
     for part in parts:
         if isinstance(part, KeyboardInterrupt):
             return part
-    return parts[0] if all(isinstance(part, get_cancelled_exc_class()) for part in parts) else error
+    return parts[0] if all(isinstance(part, anyio.get_cancelled_exc_class()) for part in parts) else error
 
 
 class GracePeriod:
@@ -58,7 +56,7 @@ class GracePeriod:
     @cached_property
     def deadline(self) -> float:
         """When it ends, by the event loop's clock. The first look begins it."""
-        return current_time() + LONGEST_FINISH
+        return anyio.current_time() + LONGEST_FINISH
 
 
 class SendShield:
@@ -73,14 +71,14 @@ class SendShield:
     broken_off: bool = False
 
     @cached_property
-    def scope(self) -> CancelScope:
+    def scope(self) -> "anyio.CancelScope":
         """What the request runs in; shielded while an attempt is under way."""
         # Made when it is used: it is a tenth of the memory of a wait, and one for what exists has nothing to send.
-        return CancelScope()
+        return anyio.CancelScope()
 
     async def __aenter__(self) -> None:
         # The last moment at which a caller who has left already is noticed: from here on, the request goes on.
-        await checkpoint()
+        await anyio.lowlevel.checkpoint()
         self.scope.shield = True
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -117,7 +115,7 @@ async def finish_what_is_sent(
         ended.set()
 
     with ungrouped():
-        async with create_task_group() as tasks:
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
             try:
                 await ended.wait()
@@ -146,22 +144,22 @@ async def finish_in_own_task(
     async def run() -> None:
         failure: Exception | None = TimeoutError(f"it took longer than {LONGEST_FINISH:g} s to leave")
         try:
-            with CancelScope(deadline=grace.deadline, shield=True) as scope:
+            with anyio.CancelScope(deadline=grace.deadline, shield=True) as scope:
                 failure = await _persistently(cleanup, scope)
         finally:
             if failure is not None:
                 on_failure(failure)
 
-    with CancelScope(shield=True), ungrouped():
-        async with create_task_group() as tasks:
+    with anyio.CancelScope(shield=True), ungrouped():
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
 
 
-async def _persistently(cleanup: Callable[[], Awaitable[object]], scope: CancelScope) -> Exception | None:
+async def _persistently(cleanup: Callable[[], Awaitable[object]], scope: "anyio.CancelScope") -> Exception | None:
     while True:
         try:
             await cleanup()
-        except get_cancelled_exc_class():  # noqa: PERF203 -- repeated only where asyncio cancels the task
+        except anyio.get_cancelled_exc_class():  # noqa: PERF203 -- repeated only where asyncio cancels the task
             if scope.cancel_called:
                 raise
         except Exception as error:  # noqa: BLE001 -- returned
@@ -179,7 +177,7 @@ async def finish(cleanup: Callable[[], Awaitable[object]]) -> Exception | None:
     Returns:
         Why it did not succeed, for a log: the caller's own reason to leave matters more. `None` if it did.
     """
-    with move_on_after(LONGEST_FINISH, shield=True):
+    with anyio.move_on_after(LONGEST_FINISH, shield=True):
         try:
             await cleanup()
         except Exception as error:  # noqa: BLE001 -- returned

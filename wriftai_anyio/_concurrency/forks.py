@@ -1,4 +1,4 @@
-"""State that belongs to one process: after a fork, the child starts afresh."""
+"""State that belongs to one process: after a fork, the child starts afresh. And imports, for which forks wait."""
 
 import importlib
 import os
@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
+
+from . import system
 
 T = TypeVar("T")
 
@@ -67,3 +69,44 @@ def forks_wait() -> Generator[None]:
     """
     with _no_fork:
         yield
+
+
+class Late(Generic[T]):
+    """Holds a value whose making imports what takes long, made when first asked for.
+
+    One thread makes it, while other threads and forks wait. If that is interrupted, the next to ask begins again.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._value: T | None = None
+        self._when_made: list[Callable[[T], None]] = []
+
+    def get(self) -> T:
+        """Returns the value; safe from any thread.
+
+        Raises:
+            RuntimeError: If Python has shut down, and it was not made before.
+        """
+        value = self._value
+        return self._made() if value is None else value
+
+    def _made(self) -> T:
+        system.refuse_after_shutdown()  # nothing can be imported any more
+        with forks_wait():
+            value = self._value
+            if value is None:
+                value = self._value = self._make()
+                for function in self._when_made:
+                    function(value)
+        return value
+
+    def when_made(self, function: Callable[[T], None]) -> None:
+        """Calls a function with the value: now, or else as soon as there is one, in the thread that made it.
+
+        Args:
+            function: What to call, which must be safe to repeat: if the value is made meanwhile, it is called twice.
+        """
+        self._when_made.append(function)
+        if self._value is not None:
+            function(self._value)

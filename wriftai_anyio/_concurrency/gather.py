@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from anyio import create_task_group
+import anyio
 
 from .cancellation import ungrouped
 from .outcome import Outcome
@@ -41,7 +41,7 @@ async def side_by_side(function: Callable[[A], Awaitable[T]], arguments: Sequenc
                 return
 
     with ungrouped():
-        async with create_task_group() as tasks:
+        async with anyio.create_task_group() as tasks:
             for _ in range(min(at_once, len(arguments))):
                 tasks.start_soon(work)
     if failures:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from anyio import get_cancelled_exc_class
+import anyio
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Outcome(Generic[T]):
         """Awaits a coroutine function and keeps its outcome."""
         try:
             self._values.append(await function())
-        except get_cancelled_exc_class():
+        except anyio.get_cancelled_exc_class():
             raise
         except self._kinds as error:
             self._error = error

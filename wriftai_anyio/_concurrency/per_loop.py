@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from anyio import current_time
-from anyio.lowlevel import current_token
+import anyio
 
 T = TypeVar("T")
 
@@ -31,7 +30,7 @@ class PerLoop(Generic[T]):
 
     def get(self) -> T:
         """Returns the value of the event loop that runs here."""
-        loop = current_token().native_token
+        loop = anyio.lowlevel.current_token().native_token
         attributes: dict[str, Any] | None = getattr(loop, "__dict__", None)
         if attributes is None:
             return self._of_token(loop)
@@ -52,6 +51,6 @@ def loop_clock() -> Callable[[], float]:
 
     `anyio.current_time` finds out each time which event loop runs, which takes longer than to read its clock.
     """
-    loop = current_token().native_token
-    clock: Callable[[], float] = getattr(loop, "time", current_time)  # trio's tokens have no clock
+    loop = anyio.lowlevel.current_token().native_token
+    clock: Callable[[], float] = getattr(loop, "time", anyio.current_time)  # trio's tokens have no clock
     return clock

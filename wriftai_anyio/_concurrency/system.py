@@ -7,6 +7,7 @@ loop's own clock (`anyio.current_time`) needs no place here, since an event loop
 import contextlib
 import queue
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +46,19 @@ def lacks_threads(error: RuntimeError) -> bool:
 def is_without_threads_at_shutdown(error: RuntimeError) -> bool:
     """Whether Python starts no thread any more, though the threads that there are go on."""
     return str(error) == _NONE_AT_SHUTDOWN
+
+
+def refuse_after_shutdown() -> None:
+    """Raises if no other thread runs any more: it would be waited for without end.
+
+    Raises:
+        RuntimeError: If Python has shut down.
+    """
+    if sys.is_finalizing():
+        raise RuntimeError(
+            "Python has shut down: no event loop can run for a blocking call any more. Call earlier, such as in a "
+            "function that is registered with atexit. Nothing was sent."
+        )
 
 
 class SerialThread:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Final, Generic, ParamSpec, TypeVar
 
-from anyio import CancelScope, Event, move_on_after
+import anyio
 
 from . import system
 from .call_soon import CallSoon
@@ -30,7 +30,7 @@ class ThreadCall(Generic[T]):
     def __init__(self, function: Callable[[], T], kinds: type[BaseException] = BaseException) -> None:
         self._function = function
         self._outcome: Outcome[T] = Outcome(kinds)
-        self._waiter: Event | None = None
+        self._waiter: anyio.Event | None = None
         self._call_soon = CallSoon()
 
     def run(self) -> None:
@@ -42,7 +42,7 @@ class ThreadCall(Generic[T]):
     async def wait(self) -> None:
         """Waits for the end, in one task."""
         # The waiter is set before this look: an end that comes at the same time sees the waiter, or is seen here.
-        waiter = self._waiter = Event()
+        waiter = self._waiter = anyio.Event()
         if not self._outcome.is_known:
             await waiter.wait()
 
@@ -68,7 +68,7 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
         What the function returned.
     """
     job = begin_in_thread(partial(function, *args, **kwargs))
-    with CancelScope(shield=True):
+    with anyio.CancelScope(shield=True):
         await job.wait()
     return job.result()
 
@@ -132,7 +132,7 @@ class Worker:
         last = self.begin(self.cleanup.close)
         self._thread.end()
         # What cannot be closed or removed any more must not hide why the block was left.
-        with move_on_after(LONGEST_HANG, shield=True), contextlib.suppress(OSError):
+        with anyio.move_on_after(LONGEST_HANG, shield=True), contextlib.suppress(OSError):
             await last.outcome()
             # It has nothing left to do, so that this does not block; without it, it might still be listed.
             self._thread.join(LONGEST_HANG)

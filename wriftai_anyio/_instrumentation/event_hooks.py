@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TypeVar
 
+import anyio
 import httpx
-from anyio import current_time
 
 from wriftai_anyio.errors import request_id_of
 from wriftai_anyio.hooks import OnRequest, OnResponse, RequestEvent, ResponseEvent
@@ -49,13 +49,13 @@ class Watch:
         """
         _call(self._on_request, request, "on_request")
         logger.debug("%s %s goes out, attempt %d", request.method, _place(request), request.attempt)
-        began = current_time()
+        began = anyio.current_time()
         try:
             response = await send()
         except BaseException as error:
-            self._tell(_outcome(request, current_time() - began, None, error))
+            self._tell(_outcome(request, anyio.current_time() - began, None, error))
             raise
-        self._tell(_outcome(request, current_time() - began, response, None))
+        self._tell(_outcome(request, anyio.current_time() - began, response, None))
         return response
 
     def _tell(self, event: ResponseEvent) -> None:

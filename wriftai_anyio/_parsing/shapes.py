@@ -19,6 +19,15 @@ class ShapeError(ValueError):
     """An answer's JSON is not of the shape that the API promises."""
 
 
+def unchanged(value: JsonValue) -> JsonValue:
+    """The shape of an answer that may be any JSON."""
+    return value
+
+
+def nothing(_: JsonValue) -> None:
+    """The shape of an answer whose body says nothing that is needed."""
+
+
 def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedResponse[T]]:
     """Returns the shape of a page of items of a shape."""
 

@@ -28,10 +28,11 @@ from wriftai_anyio._transport.connections import Http
 from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.errors import RateLimitError, WriftAIError
 from wriftai_anyio.hooks import RequestEvent
+from wriftai_anyio.pagination import Query
 
 from .attempt_hooks import AttemptHooks
 from .redirects import follow_redirects
-from .request import APIRequest, Query, base_headers
+from .request import APIRequest, base_headers
 from .responses import refusal, shaped
 from .retry_loop import Failure, try_until_done
 

@@ -1,8 +1,8 @@
 """A request to the API as it was asked for, checked, from which each attempt makes its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import httpx
 
@@ -11,12 +11,10 @@ from wriftai_anyio._config import Config, checked_headers
 from wriftai_anyio._transport.bodies import Body
 from wriftai_anyio._transport.retries import REPEATABLE_METHODS
 from wriftai_anyio._version import __version__
+from wriftai_anyio.pagination import Query
 
 from .attempt_hooks import AttemptHooks
 from .encoding import encoded
-
-Query: TypeAlias = Mapping[str, str | Sequence[str]]
-"""Query parameters; a sequence is sent as one parameter for each of its values."""
 
 USER_AGENT: Final = f"wriftai-anyio/{__version__}"
 

@@ -37,15 +37,6 @@ def shaped(response: httpx.Response, shape: Callable[[JsonValue], T]) -> T:
         raise response_error(response, str(error)) from None
 
 
-def unchanged(value: JsonValue) -> JsonValue:
-    """The shape of an answer that may be any JSON."""
-    return value
-
-
-def nothing(_: JsonValue) -> None:
-    """The shape of an answer whose body says nothing that is needed."""
-
-
 def _decoded(response: httpx.Response) -> JsonValue:
     content = body_of(response)
     if not content:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from anyio import NoEventLoopError, get_cancelled_exc_class
+import anyio
 
 from wriftai_anyio._blocking.calls import Caller
 from wriftai_anyio._instrumentation.log import logger
@@ -109,6 +109,6 @@ def name_prediction(error: BaseException, prediction_id: str) -> bool:
 
 def _is_cancellation(error: BaseException) -> bool:
     try:
-        return isinstance(error, get_cancelled_exc_class())
-    except NoEventLoopError:
+        return isinstance(error, anyio.get_cancelled_exc_class())
+    except anyio.NoEventLoopError:
         return False

@@ -16,10 +16,10 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import anyio
 import httpx
-from anyio import Event, ResourceGuard, current_time, sleep
 
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._instrumentation.observer import NOBODY
@@ -29,9 +29,8 @@ from wriftai_anyio._parsing.ids import is_id, is_same_id
 from wriftai_anyio._parsing.shapes import LONGEST_SENT_BACK
 from wriftai_anyio._polling.options import DEFAULT_ASYNC_WAIT_OPTIONS
 from wriftai_anyio._resources.paths import prediction_path
-from wriftai_anyio._transport.bodies import BEGINNING, DecodedChunks, UnreadableBody, abandon, close
+from wriftai_anyio._transport.bodies import BEGINNING, DecodedChunks, UnreadableBody, abandon, close, close_later
 from wriftai_anyio._transport.failures import connection_error, response_error
-from wriftai_anyio._transport.pools import close_later
 from wriftai_anyio._transport.retries import backoff
 from wriftai_anyio._transport.sse import EventDecoder, EventTooLong, ServerSentEvent, is_event_stream
 from wriftai_anyio._types.json import JsonValue
@@ -48,7 +47,9 @@ from wriftai_anyio.json_codec import id_in_json
 
 from .create import Create, Hold
 from .create_outcome import outcome_told, outcome_unknown
-from .operations import Operations
+
+if TYPE_CHECKING:
+    from .operations import Operations  # imported with the first call
 
 TERMINAL_EVENTS: Final = frozenset({"done", "error"})
 FRUITLESS_CONNECTIONS: Final = 8
@@ -82,7 +83,7 @@ class _EventConnection:
         self._known_ids = known_ids
         self._repeats: bool | None = None if last_id else False
         self.fruitful = False
-        self._opened = current_time()
+        self._opened = anyio.current_time()
         self._decoder = EventDecoder()
         self._chunks = _chunks_of(response)
 
@@ -124,7 +125,7 @@ class _EventConnection:
     def was_idle(self, asked: float | None) -> bool:
         """Whether it lasted so long that the server may well close it, though there was no event."""
         shortest = SHORTEST_IDLE if asked is None else min(SHORTEST_IDLE, asked / 2)
-        return current_time() - self._opened >= shortest
+        return anyio.current_time() - self._opened >= shortest
 
     def unpromised(self, problem: str) -> APIResponseError:
         """Makes the error for an answer that is not what the API promises."""
@@ -178,7 +179,7 @@ class EventReader:
     def __init__(
         self,
         api: API,
-        operations: Operations,
+        operations: "Operations",
         source: str | Callable[[], Awaitable[Create]],
         *,
         after_id: str | None = None,
@@ -203,14 +204,14 @@ class EventReader:
         self._last_id = after_id
         self._recent_ids = deque([] if after_id is None else [after_id], maxlen=RECENT_IDS)
         self._wait = wait
-        self._guard = ResourceGuard("reading from")
+        self._guard = anyio.ResourceGuard("reading from")
         self._connection: _EventConnection | None = None
         self._latest: _EventConnection | None = None
         self._fruitless = 0
         self._accepted = False
         self._is_left = False
         self._unobserved = api.observer is NOBODY
-        self._taken: Event | None = None
+        self._taken: anyio.Event | None = None
 
     def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         connection: _EventConnection | None = getattr(self, "_connection", None)
@@ -260,7 +261,7 @@ class EventReader:
     async def _room(self) -> None:
         if not self._is_full:
             return
-        taken = self._taken = Event()
+        taken = self._taken = anyio.Event()
         # Once more: the thread that takes them may have come to their end before there was anything to set.
         if self._is_full:
             await taken.wait()
@@ -435,7 +436,7 @@ class EventReader:
         if self._fruitless < FRUITLESS_CONNECTIONS:
             delay = backoff(self._fruitless - 1)
             self._log_reconnect(delay, fault)
-            await sleep(delay)
+            await anyio.sleep(delay)
         elif fault is not None:
             raise fault
         else:

@@ -16,8 +16,9 @@ from wriftai_anyio._concurrency.cancellation import GracePeriod, SendShield, fin
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio._parsing.prediction import PredictionParser
+from wriftai_anyio._parsing.shapes import nothing
 from wriftai_anyio._pipeline.attempt_hooks import AttemptHooks
-from wriftai_anyio._pipeline.responses import nothing, shaped
+from wriftai_anyio._pipeline.responses import shaped
 from wriftai_anyio._polling.callbacks import name_prediction
 from wriftai_anyio._polling.options import AsyncWaitOptions
 from wriftai_anyio._polling.poller import Poller
@@ -88,7 +89,7 @@ class Operations:
     def __init__(self, api: API, parser: PredictionParser, poller: Poller) -> None:
         self._api = api
         self._parser = parser
-        self._poller = poller
+        self.poller: Poller = poller
         self._holds = Holds()
 
     async def wait(
@@ -106,12 +107,12 @@ class Operations:
         followed = Followed(prediction_id)
         is_new = seen is not None
         with self._api.observer.following(prediction_id):
-            poll = partial(self._poller.wait, prediction_id, options, followed.note, just_seen=is_new, is_new=is_new)
+            poll = partial(self.poller.wait, prediction_id, options, followed.note, just_seen=is_new, is_new=is_new)
             return await self._bounded(followed, options, poll)
 
     def get(self, prediction_id: str) -> Awaitable[PredictionWithIO]:
         """Gets a prediction as it is now."""
-        return self._poller.fetch(prediction_id)
+        return self.poller.fetch(prediction_id)
 
     async def create(
         self, create: Create, shield: SendShield | None = None, hooks: AttemptHooks | None = None
@@ -169,7 +170,7 @@ class Operations:
             )
         created(prediction)
         if create.has_webhook and not is_terminal(prediction):
-            self._poller.expect_webhook(prediction["id"])
+            self.poller.expect_webhook(prediction["id"])
         return prediction
 
     async def create_and_wait(self, create: Create, options: AsyncWaitOptions) -> PredictionWithIO:
@@ -184,7 +185,7 @@ class Operations:
                     return prediction
                 # What the server has held for longer runs for longer: it is polled from then on at the interval.
                 is_new = current_time() - began < max(1.0, options.poll_interval)
-                return await self._poller.wait(prediction["id"], options, followed.note, just_seen=True, is_new=is_new)
+                return await self.poller.wait(prediction["id"], options, followed.note, just_seen=True, is_new=is_new)
 
             return await self._bounded(followed, options, create_then_poll)
 

@@ -2,13 +2,13 @@
 
 import math
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
+import anyio
 import httpx
-from anyio import CancelScope, current_time, move_on_after
-from anyio.lowlevel import checkpoint
 
 LONGEST_CLOSE: Final = 1.0
 """Seconds that closing connections may take when a caller leaves."""
@@ -56,9 +56,9 @@ class StreamedBody(httpx.AsyncByteStream):
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self._patience = math.inf
-        self._scope = CancelScope()
+        self._scope = anyio.CancelScope()
 
-    def renews(self, patience: float, scope: CancelScope) -> None:
+    def renews(self, patience: float, scope: "anyio.CancelScope") -> None:
         """Names the scope of the attempt, and the seconds for which it goes on without a chunk being asked for."""
         self._patience = patience
         self._scope = scope
@@ -72,7 +72,7 @@ class StreamedBody(httpx.AsyncByteStream):
         try:
             return await anext(self._chunks)
         finally:
-            self._scope.deadline = current_time() + self._patience
+            self._scope.deadline = anyio.current_time() + self._patience
 
 
 class UnreadableBody(Exception):  # noqa: N818 -- what is wrong, for the one caller that maps it
@@ -198,7 +198,7 @@ async def _decoded(decoder: "Decoder", chunks: list[bytes], largest: float) -> b
             if size > largest:
                 raise _too_large(largest, decoded)
             if len(piece) == DECODED_AT_ONCE:
-                await checkpoint()
+                await anyio.lowlevel.checkpoint()
     return b"".join(decoded)
 
 
@@ -300,14 +300,35 @@ class DecodedChunks(AsyncIterator[bytes]):
         except (httpx.DecodingError, UnreadableBody):
             await abandon(self._chunks)
             raise
-        await checkpoint()
+        await anyio.lowlevel.checkpoint()
         return piece
 
 
 async def close(response: httpx.Response) -> None:
     """Closes an answer that may not have been read to its end: at once, and also when cancelled."""
-    with move_on_after(LONGEST_CLOSE, shield=True):
+    with anyio.move_on_after(LONGEST_CLOSE, shield=True):
         await response.aclose()
+
+
+class PooledStream(httpx.AsyncByteStream, ABC):
+    """The body of an answer that came over our own connections."""
+
+    @abstractmethod
+    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Notes what closes the answer, for the next request."""
+
+
+def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) -> None:
+    """Leaves an answer that is dropped unread, in a finalizer, to be closed by the next request, or with the client.
+
+    trio warns of the generators under an answer if the garbage collection ends them.
+
+    Args:
+        response: The answer.
+        close: Closes it.
+    """
+    if isinstance(response.stream, PooledStream):
+        response.stream.close_later(close)
 
 
 async def abandon(chunks: AsyncIterator[bytes], patience: float = 0.0) -> None:
@@ -320,6 +341,6 @@ async def abandon(chunks: AsyncIterator[bytes], patience: float = 0.0) -> None:
         chunks: The iterator.
         patience: Seconds in which the body may end on its own, so that the connection can be used again.
     """
-    with move_on_after(patience, shield=True):
+    with anyio.move_on_after(patience, shield=True):
         async for _ in chunks:
             pass

@@ -21,7 +21,7 @@ from wriftai_anyio._concurrency.cancellation import reason_to_leave
 from wriftai_anyio._concurrency.executors import replaces_refusing_executor
 from wriftai_anyio._concurrency.per_loop import loop_clock
 
-from .bodies import LONGEST_CLOSE, close
+from .bodies import LONGEST_CLOSE, PooledStream, close
 from .failures import closed_error
 from .foreign_logs import guard_foreign_logs, guarded, under_way
 
@@ -66,7 +66,7 @@ class _Chunks(AsyncIterator[bytes]):
             raise httpx.ReadError(str(error)) from error
 
 
-class _CountedStream(httpx.AsyncByteStream):
+class _CountedStream(PooledStream):
     """An answer's body that gives its place in the pool back when it is closed."""
 
     def __init__(
@@ -74,7 +74,7 @@ class _CountedStream(httpx.AsyncByteStream):
     ) -> None:
         self._stream = stream
         self._request = request
-        self.connections = connections
+        self._connections = connections
         self._pool: Pool | None = pool
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -87,24 +87,14 @@ class _CountedStream(httpx.AsyncByteStream):
         try:
             await self._stream.aclose()
         finally:
-            await self.connections.leave(pool)
+            await self._connections.leave(pool)
+
+    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
+        self._connections.close_later(close)
 
     def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         if self._pool is not None and not is_finalizing():
-            self.connections.lose(self._pool)
-
-
-def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) -> None:
-    """Leaves an answer that is dropped unread, in a finalizer, to be closed by the next request, or with the client.
-
-    trio warns of the generators under an answer if the garbage collection ends them.
-
-    Args:
-        response: The answer.
-        close: Closes it.
-    """
-    if isinstance(response.stream, _CountedStream):
-        response.stream.connections.close_later(close)
+            self._connections.lose(self._pool)
 
 
 class Connections:

@@ -1,0 +1,36 @@
+"""What creates, waits and cancels, imported with a client's first call."""
+
+import importlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+from wriftai_anyio._concurrency.forks import Late
+from wriftai_anyio._parsing.prediction import PredictionParser
+from wriftai_anyio.api import API
+
+if TYPE_CHECKING:
+    from .operations import Operations
+
+
+def late_operations(api: API, parser: PredictionParser) -> "Late[Operations]":
+    """Returns a client's operations to come.
+
+    Args:
+        api: What sends the requests.
+        parser: Turns answers into predictions.
+    """
+    # Imported with the first call of whatever kind: a later one may find no file descriptor free.
+    api.engine.when_made(_import_operations)
+    return Late(partial(_make_operations, api, parser))
+
+
+def _import_operations(_: object) -> None:
+    importlib.import_module(".operations", __package__)
+
+
+def _make_operations(api: API, parser: PredictionParser) -> "Operations":
+    from wriftai_anyio._polling.poller import Poller
+
+    from .operations import Operations
+
+    return Operations(api, parser, Poller(api, parser))
