@@ -4,8 +4,9 @@ import json
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import httpx
@@ -32,6 +33,7 @@ from tests.support.patience import PATIENCE
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError
 from wriftai_anyio._predictions.event_reader import READ_AHEAD, READ_AHEAD_SIZE
 from wriftai_anyio._transport import retries
+from wriftai_anyio._transport.sse import ServerSentEvent
 from wriftai_anyio.sandbox import Sandbox, Streaming
 from wriftai_anyio.streams import AsyncPredictionStream, PredictionStreamEventType
 
@@ -427,6 +429,24 @@ def test_a_blocking_stream_reads_ahead_within_a_size() -> None:
         time.sleep(0.01)
         assert len(sent) <= 6
         assert [next(stream)["id"] for _ in range(9)] == [str(number) for number in range(2, 11)]
+
+
+class _TakenMeanwhile(deque[ServerSentEvent]):
+    """As on a Python without the GIL, where another thread takes events: it cannot be looked through."""
+
+    def copy(self) -> NoReturn:
+        raise RuntimeError("deque mutated during iteration")
+
+    def __iter__(self) -> NoReturn:
+        raise RuntimeError("deque mutated during iteration")
+
+
+def test_a_blocking_stream_never_looks_through_the_events_that_another_thread_takes() -> None:
+    body = b"".join(event(number, "output", "x") for number in range(1, 20)) + event(20, "done", prediction())
+    script = Script(lambda _: httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body))
+    with Client(TOKEN, transport=script) as client, client.predictions.stream(ID) as stream:
+        stream._reader.events = _TakenMeanwhile()
+        assert [each["id"] for each in stream] == [str(number) for number in range(1, 21)]
 
 
 def test_a_blocking_stream_reads_ahead_within_bounds() -> None:

@@ -82,7 +82,7 @@ class _Events:
         )
 
     def _next(self) -> PredictionStreamEvent:
-        event_id, kind, text = self._reader.events.popleft()
+        event_id, kind, text = self._reader.take_event()
         try:
             data = _decoded(text)
         except JSONTextError as error:

@@ -192,6 +192,9 @@ class EventReader:
         if wait is not None and not _is_duration(wait):
             raise ValueError(f"wait must be seconds, more than 0, or None, not {shown(wait)}.")
         self.events: deque[ServerSentEvent] = deque()
+        # Each is written by one thread alone: that of the event loop, and that which takes the events.
+        self._size_read = 0
+        self._size_taken = 0
         # Of events before the one to begin after it is not known whether they held output.
         self.has_output: bool = after_id is not None
         self.failure: JsonValue = None
@@ -269,9 +272,15 @@ class EventReader:
 
     @property
     def _is_full(self) -> bool:
-        # A copy, since another thread takes events meanwhile.
-        events = self.events.copy()
-        return len(events) >= READ_AHEAD or sum(len(event.data) for event in events) > READ_AHEAD_SIZE
+        # From counts and not from the events, which another thread takes meanwhile: on a Python without the GIL (seen
+        # on 3.13) a deque can be neither copied nor iterated over then.
+        return len(self.events) >= READ_AHEAD or self._size_read - self._size_taken > READ_AHEAD_SIZE
+
+    def take_event(self) -> ServerSentEvent:
+        """Returns the first of `events` and removes it; in one thread at a time."""
+        event = self.events.popleft()
+        self._size_taken += len(event.data)
+        return event
 
     def go_on(self) -> None:
         """Ends the pause of `read_ahead`, if there is one; on the event loop."""
@@ -413,6 +422,7 @@ class EventReader:
 
     def _take(self, events: list[ServerSentEvent]) -> None:
         for event in events:
+            self._size_read += len(event.data)
             self.events.append(event)
             self._last_id = event.id
             self._recent_ids.append(event.id)
