@@ -30,6 +30,7 @@ from tests.support.event_server import (
     whole,
 )
 from tests.support.patience import PATIENCE
+from tests.support.raw_server import http
 from wriftai_anyio import APIResponseError, Client, NotFoundError, WriftAIError
 from wriftai_anyio._predictions.event_reader import READ_AHEAD, READ_AHEAD_SIZE
 from wriftai_anyio._transport import retries
@@ -193,8 +194,10 @@ def test_a_stream_that_is_gone_is_a_typed_error_also_between_its_events(spelling
 
 
 def test_pieces_of_a_stream_that_is_gone_are_not_taken_for_the_whole_output(spelling: Spelling) -> None:
+    whole_output = http(json.dumps(prediction(output="".join(OUTPUTS))).encode(), "connection: close")
+
     def plan(number: int, due: list[bytes]) -> bytes:
-        return NOT_FOUND if number else closes_after_two_events(number, due)
+        return [closes_after_two_events(number, due), NOT_FOUND, whole_output][number]
 
     async def read_text() -> str:
         return await client.predictions.async_stream(ID).async_text()
