@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import socket
@@ -169,6 +170,10 @@ class TestRefusals:
         ("out", "sentence"),
         [
             ("folder", "--out folder is a folder: give a file, such as folder/results.jsonl."),
+            (
+                os.devnull,
+                f"--out {os.devnull} is a device or a pipe: give a file, which the next run reads to go on.",
+            ),
             ("in.jsonl", "--out is in.jsonl, the file of the inputs: give another."),
             ("./in.jsonl", "--out is in.jsonl, the file of the inputs: give another."),
             ("none/out.jsonl", "There is no folder none for --out out.jsonl."),

@@ -147,6 +147,8 @@ def _checked(session: Session, inputs: Path, out: Path, journal: Path | None) ->
         raise ValueError(f"There is no file {inputs}. A pipe cannot be used, since the inputs are read twice.")
     if out.is_dir():
         raise ValueError(f"--out {out} is a folder: give a file, such as {out / 'results.jsonl'}.")
+    if out.exists() and not out.is_file():  # what is read of it first may never end
+        raise ValueError(f"--out {out} is a device or a pipe: give a file, which the next run reads to go on.")
     if not out.parent.is_dir():
         raise ValueError(f"There is no folder {out.parent} for --out {out.name}.")
     if out.exists() and out.samefile(inputs):
