@@ -149,7 +149,7 @@ MUTANTS: Final = (
     Mutant(
         "an intent is not written",
         "JournaledJob._create",
-        "AttemptHooks(intend,",
+        "AttemptHooks(partial(self._intend, number),",
         "AttemptHooks(checkpoint,",
     ),
     Mutant(
