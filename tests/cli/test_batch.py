@@ -166,6 +166,14 @@ class TestRefusals:
         assert outputs() == expected(4)
         assert len(sandbox.predictions) == 4
 
+    def test_what_the_first_run_has_created_when_the_model_is_gone_is_awaited(self, run: Run, sandbox: Sandbox) -> None:
+        write_inputs(2)
+        # The other one is created while this is on its way.
+        sandbox.fail_next(404, method="POST", delay=3.0)
+        ended = run(*command())
+        assert (ended.code, len(outputs())) == (3, 1)
+        assert ended.err.endswith(f"Go on with: wriftai-anyio {' '.join(command())}\n")
+
     @pytest.mark.parametrize(
         ("out", "sentence"),
         [
