@@ -12,7 +12,16 @@ from anyio import create_task_group, current_time, move_on_after, sleep
 from tests.support.clients import in_virtual_time, prediction
 from wriftai_anyio import APIStatusError
 from wriftai_anyio._polling.running_list import Reading, RunningList
-from wriftai_anyio._polling.shared_polls import FETCHES, FEW, LIST_REST, PROBES, SharedPolls
+from wriftai_anyio._polling.shared_polls import (
+    FETCHES,
+    FEW,
+    LIST_REST,
+    LIST_TRUST,
+    LONGEST_LAG,
+    LONGEST_UNREAD,
+    PROBES,
+    SharedPolls,
+)
 from wriftai_anyio._polling.wait import FAULT_PATIENCE, Wait
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +160,59 @@ class TestLists:
         assert crowd.lists.ended == pytest.approx([began + 0.3 for began in crowd.lists.began])
         assert crowd.fetched[goes][0] == pytest.approx(crowd.lists.began[1] + 0.2)
         assert crowd.fetched[gone][0] == pytest.approx(crowd.lists.ended[1])
+
+
+class TestListsThatAreStale:
+    async def test_what_lists_alone_tell_is_fetched_after_a_minute_one_in_each_round(self) -> None:
+        crowd = Crowd(Lists(ids(5)))
+        await crowd.run(2 * LIST_TRUST + 0.5)
+        assert sorted(time for fetched in crowd.fetched.values() for time in fetched) == pytest.approx(
+            [LIST_TRUST + each for each in [*range(5), LIST_TRUST]]
+        )
+
+    async def test_of_many_pages_so_many_are_fetched_that_they_cost_a_tenth(self) -> None:
+        crowd = Crowd(Lists(*([f"{page}.{each}" for each in range(2)] for page in range(30))))
+        await crowd.run(LIST_TRUST + 2.5)
+        times = Counter(round(time) for fetched in crowd.fetched.values() for time in fetched)
+        assert times == {LIST_TRUST: 3, LIST_TRUST + 1: 3, LIST_TRUST + 2: 3}
+
+    async def test_lists_that_have_what_ended_long_before_rest_for_a_while(self) -> None:
+        crowd = Crowd(Lists([*ids(5), "ended"]))
+        async with create_task_group() as tasks:
+            tasks.start_soon(crowd.run, 10.5)
+            await sleep(BEGAN + 1.5)
+            crowd.polls.note_ended("ended")
+        stale_at = 2 + LONGEST_LAG
+        assert crowd.lists.began == pytest.approx(range(1, round(stale_at) + 1))
+        assert crowd.fetched["p0"] == pytest.approx([stale_at + 1, stale_at + 2, stale_at + 3])
+
+
+class TestListsThatAreBrokenOff:
+    async def test_where_no_leader_stays_long_enough_for_a_list_each_is_fetched(self) -> None:
+        crowd = Crowd(Lists(ids(20)))
+        crowd.lists.takes = 2.0
+        async with create_task_group() as tasks:
+            tasks.start_soon(crowd.run, 30.5)
+            await sleep(BEGAN + 0.5)
+            while current_time() < BEGAN + 30:
+                await sleep(1.5)
+                if crowd.polls._leader is not None:
+                    crowd.polls._leader.make_ready()
+        assert crowd.lists.ended == []
+        assert max(crowd.lists.began) <= 1 + LONGEST_UNREAD + 2
+        assert min(len(fetched) for fetched in crowd.fetched.values()) >= 10
+
+    async def test_the_wait_that_began_last_leads_next(self) -> None:
+        crowd = Crowd(Lists(ids(5)))
+        async with create_task_group() as tasks:
+            tasks.start_soon(crowd.run, 1.4)
+            await sleep(BEGAN + 0.5)
+            leader = crowd.polls._leader
+            assert leader is not None
+            *_, newest = (wait for wait in crowd.polls._waiting if wait is not leader)
+            leader.make_ready()
+            await sleep(0.1)
+            assert crowd.polls._leader is newest
 
 
 class TestListsThatFail:

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from anyio import create_task_group, fail_after
+from anyio import create_task_group, current_time, fail_after
 from anyio.lowlevel import checkpoint
 
 from tests.support.clients import client_of, in_virtual_time, prediction
@@ -21,6 +21,7 @@ from wriftai_anyio import (
     Client,
     InternalServerError,
     NotFoundError,
+    WaitTimeoutError,
 )
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
 
@@ -312,6 +313,37 @@ class TestLists:
         await wait_for(api)
         assert max(map(len, api.fetches.values())) <= 40
 
+    async def test_a_list_that_never_changes_again_ends_waits_late_and_not_never(self) -> None:
+        def fault(request: httpx.Request) -> httpx.Response | None:
+            if not request.url.path.endswith("/predictions") or request.url.params.get("cursor"):
+                return None
+            if api.now < 2:
+                listed.append(api._list(request.url.params))
+            return httpx.Response(200, content=listed[-1].content)
+
+        listed: list[httpx.Response] = []
+        api = RunningPredictions(named(50, lambda number: 3 + number / 10), fault=fault)
+        assert max((await wait_for(api)).values()) <= 70
+
+    async def test_waits_whose_deadlines_come_one_after_the_other_leave_the_lists_to_the_others(self) -> None:
+        async def wait(prediction_id: str) -> None:
+            try:
+                await client.predictions.async_wait(prediction_id, AsyncWaitOptions(timeout=30))
+            except WaitTimeoutError:
+                assert int(prediction_id[1:]) % 3 == 0
+            else:
+                ended.append(prediction_id)
+
+        ended: list[str] = []
+        api = RunningPredictions({}, latency=3.0)
+        client = client_of(api)
+        async with create_task_group() as tasks:
+            for number in range(200):
+                api.ends[f"p{number}"] = current_time() + (4.0 if number % 3 else 1000)
+                tasks.start_soon(wait, f"p{number}")
+                await anyio.sleep(0.5)
+        assert len(ended) == 133
+
     async def test_a_server_that_knows_no_filter_does_not_hold_up_the_waits(self) -> None:
         history = named(1000, 0.0)
         awaited = {f"awaited {number}": 3.0 + number / 10 for number in range(60)}
@@ -405,6 +437,28 @@ class TestFaults:
         assert len(failed_at) == count
         assert min(failed_at) >= 60
         assert max(failed_at) <= 120
+
+    @pytest.mark.parametrize("fault", ["503", "garbage"])
+    async def test_that_lists_come_does_not_keep_a_wait_going_whose_fetches_fail(self, fault: str) -> None:
+        def respond(request: httpx.Request) -> httpx.Response | None:
+            answer = FAULTS[fault]
+            assert isinstance(answer, httpx.Response)
+            failing = request.url.path.endswith("/p0")
+            return httpx.Response(answer.status_code, content=answer.content) if failing else None
+
+        api = RunningPredictions({"p0": 1.5, "p1": 300.0, "p2": 300.0}, fault=respond)
+        client = client_of(api)
+
+        async def wait_in_vain() -> None:
+            with pytest.raises((InternalServerError, APIResponseError)):
+                await client.predictions.async_wait("p0")
+            assert 60 <= api.now <= 120
+
+        async with create_task_group() as tasks:
+            tasks.start_soon(wait_in_vain)
+            tasks.start_soon(client.predictions.async_wait, "p1")
+            tasks.start_soon(client.predictions.async_wait, "p2")
+        assert 300 <= api.now <= 302
 
     @pytest.mark.parametrize(("latency", "seconds"), [(0.0, "1.00"), (0.25, "0.75"), (1.5, "0.00")])
     async def test_the_log_says_which_poll_failed_why_and_when_the_next_comes(

@@ -137,6 +137,7 @@ class Poller:
                 await call_back(on_poll, copy_json(prediction))
             if is_terminal(prediction):
                 hints.note_ended(wait.prediction_id, told_so_far)
+                polls.note_ended(wait.prediction_id)
                 return prediction
 
     async def _poll(self, polls: SharedPolls, wait: Wait) -> PredictionWithIO | None:

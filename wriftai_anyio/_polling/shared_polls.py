@@ -7,17 +7,22 @@ ready, and each fetches its own prediction. There is no task of the poller's own
     wait B ── sleeps ───────────────────────────────── signal ──► leads ──── ends │
     wait C ── sleeps ────── made ready: fetches ── sleeps ──────────────── signal ──► leads …
 
-The leader is any one of those that sleep. It leaves by being made ready, by its timeout, by a cancellation or by an
-error, all of which go through one `finally`, where the next one is signalled. A round that is broken off with its
-leader is not asked for again at once, or leaders that leave one after another would each ask for a list.
+The leader is any one of those that sleep; at a change, the one that began to sleep last. Were it the first, waits whose
+deadlines come one after the other would break off each round that takes longer than their distance. It leaves by being
+made ready, by its timeout, by a cancellation or by an error, all of which go through one `finally`, where the next one
+is signalled. A round that is broken off with its leader is not asked for again at once, or leaders that leave one after
+another would each ask for a list.
 """
 
 from functools import partial
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Final
 
 from anyio import Event, Semaphore, create_task_group, current_time, move_on_after
 from anyio.lowlevel import checkpoint
 
+from wriftai_anyio._concurrency.bounded_dict import BoundedDict
 from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.cancellation import ungrouped
 from wriftai_anyio._concurrency.outcome import Outcome
@@ -36,7 +41,18 @@ FEW: Final = 10
 PROBES: Final = 10
 """Predictions fetched after a list that failed: it may be that only lists fail."""
 LIST_REST: Final = 30.0
-"""Seconds for which no list is asked for, when lists alone fail."""
+"""Seconds for which no list is asked for, when lists alone fail, are stale, or are never read to their end."""
+LIST_TRUST: Final = 60.0
+"""Seconds for which it is believed that a prediction runs since it is listed, until it is fetched all the same: one in
+each round at least, and so many more that they cost a tenth of the lists."""
+LONGEST_LAG: Final = 5.0
+"""Seconds after which a list that still has a prediction which had ended is stale."""
+MOST_BROKEN_OFF: Final = 3
+"""Lists in a row that may be broken off with their leaders, all within `LONGEST_UNREAD`."""
+LONGEST_UNREAD: Final = 15.0
+"""Seconds."""
+ENDS: Final = 100
+"""Predictions that ended last, by which a stale list is known."""
 
 
 class SharedPolls:
@@ -60,6 +76,8 @@ class SharedPolls:
         self._listable = True
         self._probes: list[Wait] = []
         self._list_rests_until = float("-inf")
+        self._broken_off: list[float] = []
+        self._ended: BoundedDict[str, float] = BoundedDict(ENDS)
 
     @property
     def idle(self) -> bool:
@@ -81,6 +99,10 @@ class SharedPolls:
         waits.remove(wait)
         if not waits:
             del self._joined[wait.prediction_id]
+
+    def note_ended(self, prediction_id: str) -> None:
+        """Notes that a prediction is known to have ended."""
+        self._ended[prediction_id] = current_time()
 
     def awaits(self, prediction_id: str) -> bool:
         """Whether somebody waits here for a prediction; safe from any thread."""
@@ -120,7 +142,7 @@ class SharedPolls:
                 wait.make_ready()
 
     def _hand_over(self) -> None:
-        self._leader = next(iter(self._waiting), None)
+        self._leader = next(reversed(self._waiting), None)
         if self._leader is not None:
             self._leader.signal()
 
@@ -163,6 +185,8 @@ class SharedPolls:
         now = current_time()
         if any(probe.failing_since is None for probe in self._probes):
             self._probes, self._list_rests_until = [], now + scaled(LIST_REST)
+        if len(self._broken_off) >= MOST_BROKEN_OFF and now - self._broken_off[0] > scaled(LONGEST_UNREAD):
+            self._broken_off, self._list_rests_until = [], now + scaled(LIST_REST)
         last = self._last_reading
         pages = 1 + waiting // self._running_list.page_size if last is None else last.pages
         if not self._listable or now < self._list_rests_until or waiting <= pages:
@@ -172,6 +196,7 @@ class SharedPolls:
 
     async def _hold_round(self, waits: list[Wait]) -> None:
         began = self._listed_at = current_time()
+        self._broken_off.append(began)  # until it has come
         for wait in waits:
             # Before the request: a round that is broken off with its leader counts, it is not asked for again.
             wait.note_listing(began)
@@ -180,6 +205,7 @@ class SharedPolls:
         try:
             await self._running_list.read(reading, awaited, partial(self._note_gone, began))
         except (APIConnectionError, APIResponseError, APIStatusError) as error:
+            self._broken_off = []
             self._listable = self._listable and is_passing(error)
             self._probes = waits[:PROBES]
             logger.info("the list that %d waits share did not come: %s", len(waits), reason(error))
@@ -187,16 +213,32 @@ class SharedPolls:
             for number, wait in enumerate(waits):
                 # What was asked for again and again took time: the probes have an interval to tell whether all fails.
                 wait.note_listing(ended)
-                if not (self._listable and wait.outlives(error)) or number < PROBES:
+                if not (self._listable and wait.outlives(error, of_list=True)) or number < PROBES:
                     wait.make_ready()
             return
-        self._last_reading = reading
+        self._last_reading, self._broken_off = reading, []
         # What failed then was not lists alone, though nothing fails for the probes from here on.
         self._probes = []
         for wait in waits:
-            wait.failing_since = None
-            if wait.prediction_id not in reading.ids and wait in self._waiting:
+            runs = wait.prediction_id in reading.ids
+            wait.note_list(runs=runs)
+            if not runs and wait in self._waiting:
                 wait.note_missing(began)
+        self._doubt(reading, began)
+
+    def _doubt(self, reading: Reading, began: float) -> None:
+        """Has some of those fetched that lists alone have told of for long: a list may be stale, even for ever."""
+        unchecked_since = current_time() - scaled(LIST_TRUST)
+        doubted = [
+            wait for wait in self._waiting if wait.checked_at <= unchecked_since and wait.prediction_id in reading.ids
+        ]
+        for wait in nsmallest(max(1, reading.pages // 10), doubted, key=attrgetter("checked_at")):
+            wait.make_ready()
+        is_stale = any(
+            began - ended > scaled(LONGEST_LAG) and each in reading.ids for each, ended in self._ended.items()
+        )
+        if is_stale:
+            self._list_rests_until = current_time() + scaled(LIST_REST)
 
     def _note_gone(self, began: float, prediction_id: str) -> None:
         for wait in self._joined.get(prediction_id, ()):

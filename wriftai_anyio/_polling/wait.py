@@ -49,11 +49,13 @@ class Wait:
     Attributes:
         prediction_id: The prediction's id.
         failing_since: When its fetches or lists began to fail, if they do.
+        checked_at: When its own state was last asked for, and not a list; at first when it began.
         ready: Whether there is something to do for the waiter: a fetch, or a state that was told.
     """
 
     # Ten thousand of them are nothing special.
     __slots__ = (
+        "_fetch_failed",
         "_fetched_at",
         "_first_interval",
         "_listed_interval",
@@ -64,6 +66,7 @@ class Wait:
         "_signalled",
         "_told",
         "_wants_each",
+        "checked_at",
         "failing_since",
         "prediction_id",
         "ready",
@@ -81,7 +84,9 @@ class Wait:
     ) -> None:
         self.prediction_id = prediction_id
         self.failing_since: float | None = None
+        self.checked_at: float = current_time()
         self.ready = False
+        self._fetch_failed = False
         self._poll_interval = poll_interval
         self._patience = patience
         self._first_interval = self._listed_interval = scaled(FIRST_INTERVAL) if eager else poll_interval
@@ -107,19 +112,26 @@ class Wait:
 
     def note_fetch(self, now: float) -> None:
         """Notes that a fetch of this prediction alone begins."""
-        self._seen_at = self._fetched_at = now
+        self._seen_at = self._fetched_at = self.checked_at = now
+        self._fetch_failed = False
         self._first_interval *= 2
 
     async def note_attempt(self) -> None:
         """Notes that the request of the fetch goes out, for which it may have waited: the interval begins anew."""
         await checkpoint()
-        self._seen_at = self._fetched_at = current_time()
+        self._seen_at = self._fetched_at = self.checked_at = current_time()
 
     def note_listing(self, now: float) -> None:
         """Notes that a list in which this prediction would be is asked for."""
         self._seen_at = now
         self._listed_interval = self._first_interval
         self._first_interval *= 2
+
+    def note_list(self, *, runs: bool) -> None:
+        """Notes that a list came, and whether its prediction was on it."""
+        # Lists that come do not make up for fetches that fail: a wait that they alone keep going would never end.
+        if runs or not self._fetch_failed:
+            self.failing_since = None
 
     def note_missing(self, listing_began: float) -> None:
         """Notes that a list did not have it: it has ended, or the list lags behind a fetch of its own."""
@@ -136,9 +148,15 @@ class Wait:
             self._told = prediction
             self.make_ready()
 
-    def outlives(self, error: Failure) -> bool:
-        """Takes a fault in, and returns whether the wait goes on: while it may pass, and for a minute."""
+    def outlives(self, error: Failure, *, of_list: bool = False) -> bool:
+        """Takes a fault in, and returns whether the wait goes on: while it may pass, and for a minute.
+
+        Args:
+            error: The fault.
+            of_list: Whether it is that of a list, and not of a fetch of this prediction alone.
+        """
         now = current_time()
+        self._fetch_failed = self._fetch_failed or not of_list
         self.failing_since = now if self.failing_since is None else self.failing_since
         return is_passing(error) and now - self.failing_since <= scaled(FAULT_PATIENCE)
 
