@@ -1,6 +1,7 @@
 """The arithmetic of a rate bucket: what it lets out, and what it makes of the answers' headers."""
 
 import math
+from collections import Counter, deque
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
@@ -619,6 +620,39 @@ class TestRefusals:
         driven.now += 3.0
         driven.answer(driven.take(), 429, x_ratelimit_remaining=0, x_ratelimit_reset=30)
         assert 30 <= driven.delay() <= 31
+
+    @pytest.mark.parametrize(("remaining", "least", "most"), [(4900, 0.0, 1.0), (0, 60.0, 61.0), ("none", 60.0, 61.0)])
+    def test_the_reset_of_a_long_window_says_nothing_of_a_burst_that_is_refused_while_requests_remain(
+        self, remaining: int | str, least: float, most: float
+    ) -> None:
+        driven = Driven(5000)
+        driven.begin()
+        driven.now += 3.0
+        driven.answer(driven.take(), 429, x_ratelimit_remaining=remaining, x_ratelimit_reset=3500)
+        assert least <= driven.budget.pause(driven.now) <= most
+
+    @pytest.mark.parametrize("limit", [5000, 10**6, 10**11])
+    def test_a_high_limit_that_does_not_hold_leaves_little_more_than_what_is_let_through(self, limit: int) -> None:
+        driven = Driven(limit)
+        driven.begin()
+        # What goes out in each second, of which ten are let through.
+        counts: Counter[int] = Counter()
+        under_way: deque[tuple[float, Slot, int]] = deque()
+        while driven.now < 160:
+            while under_way and under_way[0][0] <= driven.now:
+                _, answered, status = under_way.popleft()
+                driven.answer(answered, status)
+            outcome = driven.budget.take(driven.now, held=False)
+            if isinstance(outcome, Slot):
+                counts[int(driven.now)] += 1
+                status = 200 if counts[int(driven.now)] <= 10 else 429
+                under_way.append((driven.now + ROUND_TRIP, outcome, status))
+                driven.now += SENDING
+            else:
+                driven.now = min(driven.now + outcome, under_way[0][0] if under_way else math.inf)
+        refused = sum(max(count - 10, 0) for second, count in counts.items() if second >= 105)
+        assert sum(min(count, 10) for count in counts.values()) >= 0.8 * 10 * 60
+        assert refused <= 0.5 * 10 * 55
 
 
 def outcomes(*scenario: Any) -> list[Outcome]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from wriftai_anyio._concurrency import system
-from wriftai_anyio._transport.retries import reset_delay, server_delay, whole, without_policy
+from wriftai_anyio._transport.retries import failure_delay, reset_delay, whole, without_policy
 
 WINDOW: Final = 1.0
 """Seconds: the length of a window of which nothing else is known; the API does not state it."""
@@ -91,6 +91,9 @@ MEMORY_REQUESTS: Final = 30
 """Requests for which a refusal is remembered, where they take longer than `MEMORY`."""
 LEAST_PART: Final = 1 / 100
 """The part of the limit below which no refusal cuts the allowance."""
+MOST_LEAST: Final = 1.5
+"""Requests in a window above which that part does not count: a limit of an hour, or one that is stated and does not
+hold, would keep the allowance far above what is let through. It is the part of 150, the highest limit simulated."""
 LONGEST_SPACING: Final = 20.0
 """Seconds between two requests beyond which no refusal takes them: a request is tried for two minutes."""
 SPREAD: Final = (0.5, 1.5)
@@ -432,11 +435,12 @@ class Budget:
             return 1.0 if self._ceiling == math.inf else max(1.0, self._ceiling * DEEPEST_CUT)
         ceiling = min(self._ceiling, self.limit)
         cut = DEEPEST_CUT if ceiling >= _slow_below(self.limit) else SLOW_CUT
-        return max(WINDOW / LONGEST_SPACING, LEAST_PART * self.limit, ceiling * cut)
+        return max(WINDOW / LONGEST_SPACING, min(LEAST_PART * self.limit, MOST_LEAST), ceiling * cut)
 
     def _pause_after(self, headers: Mapping[str, str]) -> float:
         pause = self._pause * self._uniform(0.75, 1.25)
-        asked = server_delay(headers, self._wall_clock())
+        # A limit of an hour says nothing of when the burst that was refused is over, while requests of it remain.
+        asked = failure_delay(headers, self._wall_clock())
         if asked is None:
             return pause
         # A reset is in every answer; a short one, in whole seconds, is longer than what is left of the window.
