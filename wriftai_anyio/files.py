@@ -1,6 +1,5 @@
 """Files: upload them as inputs, download them as outputs."""
 
-import importlib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["AsyncReadable", "File", "FileContent", "Files", "Readable", "safe_name"]
 
 
-def _import_transfers(_: object) -> None:
+def _import_transfers() -> None:
     # With the first call, of whatever kind: a later one may find no file descriptor free.
-    importlib.import_module("._files.transfers", __package__)
+    from ._files import transfers  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 def _make_transfers(api: API) -> "Transfers":
@@ -45,8 +44,8 @@ class Files(Resource):
     def __init__(self, api: API) -> None:
         super().__init__(api)
         self._uploads = Uploads(api)
-        self._transfers: Late[Transfers] = Late(partial(_make_transfers, api))
-        api.engine.when_made(_import_transfers)
+        self._transfers: Late[Transfers] = Late(partial(_make_transfers, api), api.engine)
+        api.engine.import_with_it(_import_transfers)
 
     async def async_upload(
         self, file: File, on_progress: Callable[[int, int], object] | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import errno
 import gc
 import inspect
 import re
@@ -424,6 +425,21 @@ class TestPortal:
         monkeypatch.setattr("wriftai_anyio._blocking.loop_thread.anyio.run", fail)
         with pytest.raises(RuntimeError, match="could not run: out of everything"):
             client.predictions.get(ID)
+
+    def test_the_call_after_an_event_loop_that_could_not_run_begins_anew(
+        self, backend: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        client = client_of(Script(answer()), backend=backend)
+        with monkeypatch.context() as patch:
+            patch.setattr("wriftai_anyio._blocking.loop_thread.anyio.run", fail)
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match=r"could not run: .*Too many open files"):
+                    client.predictions.get(ID)
+        assert client.predictions.get(ID)["status"] == "succeeded"
+        client.close()
 
     def test_an_event_loop_that_lacks_a_module_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object, **__: object) -> None:

@@ -119,6 +119,36 @@ client.close()
     assert [request.path for request in sandbox.requests].count("/v1/predictions") == 1
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("other", ["client", "Client(backend=backend)"])
+@pytest.mark.parametrize("module", ["_pipeline.engine", "_predictions.operations", "anyio._backends._{backend}"])
+def test_a_call_that_interrupts_the_imports_of_a_first_call_is_refused_and_that_call_goes_on(
+    sandbox: Sandbox, backend: str, other: str, module: str
+) -> None:
+    # A signal handler or a finalizer may run at any import, the latter in the portal's thread also.
+    program = f"""
+from wriftai_anyio import Client
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name.removeprefix("wriftai_anyio.") == "{module.format(backend=backend)}":
+            sys.meta_path.remove(self)
+            try:
+                other.predictions.list()
+            except RuntimeError as error:
+                print(str(error)[:27])
+
+backend = "{backend}"
+client = Client(backend=backend)
+other = {other}
+sys.meta_path.insert(0, Interrupting())
+print(client.predictions.create({{"input": 1}}, "sandbox/echo", wait=True)["status"])
+print(len(other.predictions.list().items))
+"""
+    assert run(program, sandbox) == "This thread was interrupted\nsucceeded\n1\n"
+    assert len(sandbox.predictions) == 1
+
+
 def test_a_client_that_was_closed_before_its_first_call_loads_nothing_for_that_and_refuses_calls() -> None:
     program = """
 from wriftai_anyio import Client

@@ -10,7 +10,7 @@ from anyio.lowlevel import EventLoopToken, current_token
 
 from wriftai_anyio._concurrency.call_soon import CallSoon
 from wriftai_anyio._concurrency.causes import causes
-from wriftai_anyio._concurrency.forks import forks_wait
+from wriftai_anyio._concurrency.forks import forks_wait, refuse_while_importing
 from wriftai_anyio._concurrency.system import lacks_threads, no_thread_because
 
 from .backends import BACKENDS
@@ -83,13 +83,19 @@ class LoopThread:
         if not self._stopping:
             await self._stop.wait()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the event loop could not run."""
+        return self._failure is not None
+
     def wait_ready(self) -> None:
         """Waits until the event loop runs.
 
         Raises:
-            RuntimeError: If it could not run.
+            RuntimeError: If it could not run, or cannot while this thread waits.
         """
         if not self._ready.is_set():
+            refuse_while_importing()  # the thread could not import the event loop
             self._ready.wait()
         if self._failure is not None:
             # Where a module is missing, anyio speaks of an extra of its own alone.

@@ -8,7 +8,7 @@ caller's thread; a call costs one hop instead of two.
     none ──first call──▶ starting ──event loop runs──▶ serving ──stop──▶ stopping ──idle, or 8 s──▶ ended
       │                     │  │                                          ▲
       │                     │  └──stop: remembered, and seen on arrival───┘
-      │                     └──event loop fails──▶ failed: each call says why
+      │                     └──event loop fails──▶ none again: its calls say why, and the next one begins anew
       └──stop──▶ ended: there is no thread
 
     serving    calls come by `from_thread.run`, or by the `BlockingPortal` where their caller has callbacks to run
@@ -123,8 +123,17 @@ class Portal:
         loop = self._loop
         if loop is None or self._stopping:
             loop = self._begin()
-        loop.wait_ready()
+        try:
+            loop.wait_ready()
+        except RuntimeError:
+            self._drop(loop)  # what was used up, such as file descriptors, may be free again at the next call
+            raise
         return loop
+
+    def _drop(self, failed: LoopThread) -> None:
+        with self._lock:
+            if self._loop is failed and failed.has_failed:
+                self._loop = None
 
     def _begin(self) -> LoopThread:
         with self._lock:

@@ -3,9 +3,9 @@
 import importlib
 import os
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, Generic, TypeVar
 
 from . import system
 
@@ -16,6 +16,8 @@ for _name in ("logging", "concurrent.futures.thread"):
     importlib.import_module(_name)
 
 _no_fork: Final = threading.RLock()
+_owner: Final = threading.Condition(_no_fork)
+"""Never waited for: it knows whether this thread holds the lock."""
 
 
 class _Process:
@@ -60,46 +62,85 @@ class PerProcess(Generic[T]):
         return self._values.get(_Process.forks)
 
 
-@contextmanager
-def forks_wait() -> Generator[None]:
-    """Makes forks of other threads, and other such blocks, wait until the block has ended.
+def forks_wait() -> AbstractContextManager[object]:
+    """Returns a block for which forks of other threads, and other such blocks, wait.
 
     What one thread imports while another one forks, the child can never import: it finds the module half made, and
     its lock held by a thread that the child does not have.
     """
-    with _no_fork:
-        yield
+    # The lock itself: in a generator around it, Ctrl-C could leave the lock held for as long as the traceback is kept.
+    return _no_fork
+
+
+def refuse_while_importing() -> None:
+    """Raises inside a block of `forks_wait` of this thread.
+
+    What interrupts a first call (a signal handler, a finalizer) finds modules half made, and no other thread can
+    import anything until it returns: neither could the thread of the blocking calls, for which it would wait.
+
+    Raises:
+        RuntimeError: If such a block was interrupted.
+    """
+    try:
+        _owner.notify(0)
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "This thread was interrupted, such as by a signal handler or a finalizer, while it imports what calls need: "
+        "no other call can begin in it before that has ended. Nothing was sent. Make a first call earlier, before "
+        "what interrupts is set up, or leave this call to what was interrupted."
+    )
 
 
 class Late(Generic[T]):
     """Holds a value whose making imports what takes long, made when first asked for.
 
     One thread makes it, while other threads and forks wait. If that is interrupted, the next to ask begins again.
+
+    Args:
+        make: Makes the value.
+        needed: What is made before it.
     """
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], needed: "Late[Any] | None" = None) -> None:
         self._make = make
+        self._needed = needed
         self._value: T | None = None
+        self._imports: list[Callable[[], object]] = []
         self._when_made: list[Callable[[T], None]] = []
 
     def get(self) -> T:
         """Returns the value; safe from any thread.
 
         Raises:
-            RuntimeError: If Python has shut down, and it was not made before.
+            RuntimeError: If it was not made before, and Python has shut down, or this interrupts an import.
         """
         value = self._value
         return self._made() if value is None else value
 
     def _made(self) -> T:
         system.refuse_after_shutdown()  # nothing can be imported any more
+        if self._needed is not None:
+            self._needed.get()
+        refuse_while_importing()
         with forks_wait():
             value = self._value
             if value is None:
-                value = self._value = self._make()
+                value = self._make()
+                for import_more in self._imports:
+                    import_more()
+                self._value = value
                 for function in self._when_made:
                     function(value)
         return value
+
+    def import_with_it(self, import_more: Callable[[], object]) -> None:
+        """Has more imported before anybody gets the value.
+
+        Args:
+            import_more: What imports it, which must be safe to repeat.
+        """
+        self._imports.append(import_more)
 
     def when_made(self, function: Callable[[T], None]) -> None:
         """Calls a function with the value: now, or else as soon as there is one, in the thread that made it.

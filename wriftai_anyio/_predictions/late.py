@@ -1,6 +1,5 @@
 """What creates, waits and cancels, imported with a client's first call."""
 
-import importlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,12 @@ def late_operations(api: API, parser: PredictionParser) -> "Late[Operations]":
         parser: Turns answers into predictions.
     """
     # Imported with the first call of whatever kind: a later one may find no file descriptor free.
-    api.engine.when_made(_import_operations)
-    return Late(partial(_make_operations, api, parser))
+    api.engine.import_with_it(_import_operations)
+    return Late(partial(_make_operations, api, parser), api.engine)
 
 
-def _import_operations(_: object) -> None:
-    importlib.import_module(".operations", __package__)
+def _import_operations() -> None:
+    from . import operations  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 def _make_operations(api: API, parser: PredictionParser) -> "Operations":
