@@ -225,7 +225,8 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
     """A wait's `timeout` passed before the prediction ended. The prediction goes on, unless it was cancelled.
 
     Attributes:
-        prediction_id: The prediction's id; `None` if the create itself was not answered in time.
+        prediction_id: The prediction's id; `None` if the create itself was not answered in time. The message says then
+            whether the prediction may exist, or the create certainly did nothing.
         prediction: Its last known state; `None` if there was none yet.
     """
 

@@ -273,6 +273,27 @@ class TestTimeouts:
         )
         assert (caught.value.prediction_id, caught.value.prediction) == (None, None)
 
+    @pytest.mark.parametrize("cancel", [False, True])
+    @pytest.mark.parametrize("hindrance", ["429", "no connection", "queue"])
+    async def test_a_create_that_certainly_did_nothing_says_so(self, hindrance: str, cancel: bool) -> None:
+        fault: Answer = httpx.ConnectError("refused") if hindrance == "no connection" else httpx.Response(429)
+        script = Script(forever=never if hindrance == "queue" else fault)
+        options = AsyncWaitOptions(timeout=2.5, duration=0, cancel_on_exit=cancel)
+        async with client_of(script, max_retries=9) as client, anyio.create_task_group() as tasks:
+            if hindrance == "queue":
+                # Two are under way until there is a first answer.
+                tasks.start_soon(client.predictions.async_create, HELLO, "o/n")
+                tasks.start_soon(client.predictions.async_create, HELLO, "o/n")
+                await anyio.sleep(0.1)
+            with pytest.raises(WaitTimeoutError) as caught:
+                await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=options)
+            tasks.cancel_scope.cancel()
+        assert str(caught.value) == (
+            "The create could not be sent within 2.5 s, or was refused until then, as for the account's rate limit. "
+            "Nothing was created: it is safe to create it again."
+        )
+        assert (caught.value.prediction_id, caught.value.prediction) == (None, None)
+
 
 @pytest.mark.parametrize(("seen", "polled"), [(None, 0), ("started", 0.05), ("succeeded", None)])
 async def test_a_wait_for_what_was_just_created_begins_with_what_is_known(

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from anyio import current_time
-from anyio.lowlevel import checkpoint
 
 from wriftai_anyio._concurrency.time_scale import scaled
 from wriftai_anyio._instrumentation.log import logger
@@ -50,27 +49,29 @@ class Holds:
         return Hold(seconds) if seconds >= SHORTEST_HOLD else None
 
     @contextmanager
-    def watched(self, hold: Hold | None) -> Generator[AttemptHooks | None]:
+    def watched(self, hold: Hold | None, hooks: AttemptHooks | None = None) -> Generator[AttemptHooks | None]:
         """Notes whether the create of the block is cut off; further ones are then held for half of that time.
 
         Args:
             hold: Its hold; nothing is noted without one.
+            hooks: Those of the caller.
 
         Yields:
-            Hooks that note when it is sent, if that is to be noted.
+            Hooks that are those of the caller, and note when it is sent, if that is to be noted.
         """
         if hold is None:
-            yield None
+            yield hooks
             return
+        others = hooks or AttemptHooks()
         sent_at = current_time()
 
         async def note_sent() -> None:
             nonlocal sent_at
-            await checkpoint()
+            await others.before()
             sent_at = current_time()
 
         try:
-            yield AttemptHooks(note_sent)
+            yield AttemptHooks(note_sent, others.after_failure)
         except (APIConnectionError, APIStatusError) as error:
             if _is_cut_off(error):
                 self._note_cut(current_time() - sent_at)

@@ -10,6 +10,7 @@ from functools import partial
 
 import httpx
 from anyio import current_time, move_on_after
+from anyio.lowlevel import checkpoint
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.cancellation import GracePeriod, SendShield, finish_in_own_task, finish_what_is_sent
@@ -39,15 +40,19 @@ class Followed:
     Args:
         prediction_id: The prediction's id, if it exists already.
         create: What is to create it otherwise.
+
+    Attributes:
+        was_sent: Whether the create was sent, and not certainly refused since.
     """
 
-    __slots__ = ("_began", "_create", "_unknown", "grace", "last", "prediction_id", "shield")
+    __slots__ = ("_began", "_create", "_unknown", "grace", "last", "prediction_id", "shield", "was_sent")
 
     def __init__(self, prediction_id: str | None = None, create: Create | None = None) -> None:
         self.prediction_id = prediction_id
         self.last: PredictionWithIO | None = None
         self.shield: SendShield = SendShield()
         self.grace: GracePeriod = GracePeriod()
+        self.was_sent = False
         self._create = create
         self._began = system.wall_time()
         self._unknown = False
@@ -56,6 +61,20 @@ class Followed:
         """Notes a state of the prediction."""
         self.prediction_id = prediction["id"]
         self.last = prediction
+
+    @property
+    def sending(self) -> AttemptHooks:
+        """Notes of each attempt to send the create whether the server may have taken it."""
+
+        async def note_sent() -> None:
+            await checkpoint()
+            self.was_sent = True
+
+        async def note_nothing_done() -> None:
+            self.was_sent = False
+            await checkpoint()
+
+        return AttemptHooks(note_sent, note_nothing_done)
 
     def note_unknown(self, error: CreateOutcomeUnknown) -> None:
         """Notes that the create may have been taken."""
@@ -156,7 +175,7 @@ class Operations:
         hooks: AttemptHooks | None = None,
     ) -> PredictionWithIO:
         """Sends a create, and tells the observer and the poller what it made."""
-        with outcome_told(), self._holds.watched(hold) as noting:
+        with outcome_told(), self._holds.watched(hold, hooks) as noting:
             prediction = await self._api.pipeline.ask(
                 "POST",
                 "/predictions",
@@ -166,7 +185,7 @@ class Operations:
                 hold=hold.preference if hold else None,
                 timeout=hold.extended(self._api.config.timeout) if hold else None,
                 shield=shield,
-                hooks=hooks or noting,
+                hooks=noting,
             )
         created(prediction)
         if create.has_webhook and not is_terminal(prediction):
@@ -202,10 +221,13 @@ class Operations:
         options: AsyncWaitOptions,
     ) -> PredictionWithIO:
         if not options.cancel_on_exit:
-            prediction = await self._post(create, created, None if create.streams else self._holds.fitting(options))
+            hold = None if create.streams else self._holds.fitting(options)
+            prediction = await self._post(create, created, hold, hooks=followed.sending)
             followed.note(prediction)
             return prediction
-        return await self.let_finish(followed, lambda: self._post(create, created, None, followed.shield))
+        return await self.let_finish(
+            followed, lambda: self._post(create, created, None, followed.shield, followed.sending)
+        )
 
     async def let_finish(self, followed: Followed, send: Callable[[], Awaitable[PredictionWithIO]]) -> PredictionWithIO:
         """Sends a create that is let finish once it is under way, so that it is known what a caller leaves behind.
@@ -272,6 +294,12 @@ class Operations:
 
 
 def _timeout_error(followed: Followed, options: AsyncWaitOptions) -> WaitTimeoutError:
+    if followed.prediction_id is None and not followed.was_sent:
+        text = (
+            f"The create could not be sent within {options.timeout:g} s, or was refused until then, as for the "
+            "account's rate limit. Nothing was created: it is safe to create it again."
+        )
+        return WaitTimeoutError(text, prediction_id=None)
     if followed.prediction_id is None:
         text = (
             f"The create was not answered within {options.timeout:g} s. The prediction may exist: look with "

@@ -102,7 +102,7 @@ def _progress(context: Context) -> Progress | None:
 def _failure(error: WriftAIError) -> CallToolResult:
     known = {"prediction_id": getattr(error, "prediction_id", None), "request_id": getattr(error, "request_id", None)}
     details = {name: value for name, value in known.items() if value}
-    if isinstance(error, WaitTimeoutError):
+    if isinstance(error, WaitTimeoutError) and error.prediction_id:
         details["note"] = "The prediction was asked to be cancelled."
     if isinstance(error, CreateOutcomeUnknown):
         details["note"] = "It may run, and cost money. Look with list_predictions before you try again."
