@@ -629,6 +629,29 @@ class TestFork:
         )
         assert stdout == "0\n"
 
+    def test_a_child_of_a_fork_that_python_does_not_know_of_has_its_own_portal_and_connections(
+        self, sandbox: Sandbox, backend: str
+    ) -> None:
+        # uWSGI forks its workers so.
+        stdout = run(
+            sandbox,
+            """
+            import ctypes
+
+            predictions.list()
+            child = ctypes.PyDLL(None).fork()
+            if not child:
+                signal.alarm(50)
+                predictions.list()
+                os._exit(0)
+            status = os.waitpid(child, 0)[1]
+            predictions.list()
+            print(status)
+            """,
+            backend,
+        )
+        assert stdout == "0\n"
+
     def test_a_child_forked_inside_a_running_loop_can_run_its_own(self, sandbox: Sandbox) -> None:
         stdout = run(
             sandbox,

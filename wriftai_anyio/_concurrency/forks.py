@@ -4,7 +4,7 @@ import importlib
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final, Generic, TypeVar
 
 from . import system
@@ -22,12 +22,19 @@ _owner: Final = threading.Condition(_no_fork)
 
 class _Process:
     forks = 0
-    """How many forks lead from the first process to this one."""
+    """How many forks lead from the first process to this one, as far as Python knows."""
+
+
+def _this_process() -> tuple[int, int]:
+    # By the id (a system call, 0.25 µs) as well: uWSGI forks without a word to Python. Ids alone come again, such as in
+    # the containers of a process.
+    return _Process.forks, os.getpid()
 
 
 def _begin_child() -> None:
     _Process.forks += 1
-    _no_fork.release()
+    with suppress(RuntimeError):  # uWSGI's `py-call-osafterfork` calls this without what comes before a fork
+        _no_fork.release()
 
 
 if hasattr(os, "register_at_fork"):
@@ -46,20 +53,20 @@ class PerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        # By the number of forks: to ask for the process's id is a system call.
-        self._values: dict[int, T] = {}
+        self._values: dict[tuple[int, int], T] = {}
 
     def get(self) -> T:
         """Returns this process's value; safe from any thread."""
-        value = self._values.get(_Process.forks)
+        process = _this_process()
+        value = self._values.get(process)
         if value is None:
             _inherited.extend(self._values.values())
-            value = self._values.setdefault(_Process.forks, self._make())
+            value = self._values.setdefault(process, self._make())
         return value
 
     def peek(self) -> T | None:
         """Returns this process's value if there is one already."""
-        return self._values.get(_Process.forks)
+        return self._values.get(_this_process())
 
 
 def forks_wait() -> AbstractContextManager[object]:
