@@ -179,7 +179,7 @@ class TestListsThatAreStale:
     async def test_lists_that_have_what_ended_long_before_rest_for_a_while(self) -> None:
         crowd = Crowd(Lists([*ids(5), "ended"]))
         async with create_task_group() as tasks:
-            tasks.start_soon(crowd.run, 10.5)
+            tasks.start_soon(crowd.run, LONGEST_LAG + 5.5)
             await sleep(BEGAN + 1.5)
             crowd.polls.note_ended("ended")
         stale_at = 2 + LONGEST_LAG

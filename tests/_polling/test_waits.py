@@ -23,6 +23,7 @@ from wriftai_anyio import (
     NotFoundError,
     WaitTimeoutError,
 )
+from wriftai_anyio._polling.shared_polls import LIST_TRUST, LONGEST_LAG
 from wriftai_anyio.predictions import AsyncWaitOptions, PredictionWithIO
 
 pytestmark = pytest.mark.anyio
@@ -323,7 +324,7 @@ class TestLists:
 
         listed: list[httpx.Response] = []
         api = RunningPredictions(named(50, lambda number: 3 + number / 10), fault=fault)
-        assert max((await wait_for(api)).values()) <= 70
+        assert max((await wait_for(api)).values()) <= LIST_TRUST + LONGEST_LAG + 10
 
     async def test_waits_whose_deadlines_come_one_after_the_other_leave_the_lists_to_the_others(self) -> None:
         async def wait(prediction_id: str) -> None:

@@ -45,8 +45,9 @@ LIST_REST: Final = 30.0
 LIST_TRUST: Final = 60.0
 """Seconds for which it is believed that a prediction runs since it is listed, until it is fetched all the same: one in
 each round at least, and so many more that they cost a tenth of the lists."""
-LONGEST_LAG: Final = 5.0
-"""Seconds after which a list that still has a prediction which had ended is stale."""
+LONGEST_LAG: Final = 20.0
+"""Seconds after which a list that still has a prediction which had ended is stale. One that lags by less makes waits
+end so much later, while to fetch each of thousands would take minutes of their account's limit."""
 MOST_BROKEN_OFF: Final = 3
 """Lists in a row that may be broken off with their leaders, all within `LONGEST_UNREAD`."""
 LONGEST_UNREAD: Final = 15.0
