@@ -121,7 +121,9 @@ else:
     )
 
     def _import_httpx() -> None:
-        importlib.import_module("._transport.httpx_import", __name__).import_httpx()
+        from ._transport.httpx_import import import_httpx  # as a statement, which freezers such as PyInstaller find
+
+        import_httpx()
 
     def __getattr__(name: str) -> object:
         if name in __all__:

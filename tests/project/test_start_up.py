@@ -1,8 +1,11 @@
 """What a process loads, and when: little with the import and a client, and nothing once a create may be on its way."""
 
+from modulefinder import ModuleFinder
+from pathlib import Path
+
 import pytest
 
-from tests.support.subprocesses import run_python, settings_for
+from tests.support.subprocesses import CHECKOUT, run_python, settings_for
 from wriftai_anyio.sandbox import Sandbox
 
 LATE = (
@@ -65,6 +68,22 @@ print(sorted(name for name in new if "wriftai_anyio." + name in sys.modules or n
     loaded = shown.splitlines()[1]
     assert shown.splitlines()[0] == "True"
     assert set(eval(loaded)) <= {"anyio._core._sockets", "anyio._core._resources"}  # with which httpcore connects
+
+
+def test_freezers_find_in_the_source_what_a_program_imports_late(tmp_path: Path, sandbox: Sandbox) -> None:
+    program = """
+from wriftai_anyio import Client, File, WebhookReceiver
+client = Client()
+client.predictions.create({"input": File(b"abc")}, "sandbox/echo", wait=True)
+print(*sorted(name for name in sys.modules if name.startswith("wriftai_anyio.")), sep="\\n")
+"""
+    imported = run(program, sandbox).split()
+    script = tmp_path / "program.py"
+    script.write_text("from wriftai_anyio import Client")
+    finder = ModuleFinder([str(CHECKOUT)])
+    finder.run_script(str(script))
+    assert len(imported) > 50
+    assert set(imported) - set(finder.modules) == set()
 
 
 def test_threads_that_make_the_first_call_at_once_all_get_their_answers(sandbox: Sandbox) -> None:
