@@ -702,6 +702,22 @@ def test_a_pool_of_processes_shares_a_pickled_client(
     assert len(sandbox.predictions) == 4
 
 
+def test_first_calls_work_where_gevent_patches_after_the_import(sandbox: Sandbox) -> None:
+    pytest.importorskip("gevent")
+    source = """
+        from wriftai_anyio import Client
+        client = Client()
+        import gevent.monkey
+
+        gevent.monkey.patch_all()
+        calls = [gevent.spawn(client.predictions.create, {"input": n}, "sandbox/echo", True) for n in range(3)]
+        gevent.joinall(calls)
+        print(*(call.value["status"] for call in calls))
+    """
+    settings = settings_for(sandbox)
+    assert run_python(["-c", dedent(source)], settings, stderr="(?s).*") == "succeeded succeeded succeeded\n"
+
+
 def test_a_batch_and_a_call_from_a_callback_work_under_gevent(sandbox: Sandbox) -> None:
     pytest.importorskip("gevent")
     source = """

@@ -16,6 +16,7 @@ for _name in ("logging", "concurrent.futures.thread"):
     importlib.import_module(_name)
 
 _no_fork: Final = threading.RLock()
+_get_ident: Final = threading.get_ident
 _owner: Final = threading.Condition(_no_fork)
 """Never waited for: it knows whether this thread holds the lock."""
 
@@ -88,6 +89,8 @@ def refuse_while_importing() -> None:
     Raises:
         RuntimeError: If such a block was interrupted.
     """
+    if threading.get_ident is not _get_ident:
+        return  # gevent has patched it since: its greenlets share a thread, and so this lock
     try:
         _owner.notify(0)
     except RuntimeError:
