@@ -3,7 +3,7 @@
 import errno
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +215,30 @@ except WaitTimeoutError:
 
 def test_a_program_that_configures_no_logging_prints_nothing() -> None:
     assert run_python(["-c", UNCONFIGURED]) == "left\n"
+
+
+class _Broken(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+
+@pytest.fixture
+def broken_handler() -> Iterator[logging.Handler]:
+    handler, logger = _Broken(), logging.getLogger("wriftai_anyio")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("broken_handler")
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+async def test_a_handler_that_raises_loses_no_prediction(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", told)
+    client = client_of(Script(status(429), answer("succeeded")))
+    created = await client.predictions.async_create({"input": {}}, "o/m", wait=True)
+    assert created["id"] == ID
+    assert ("no space left on device" in capsys.readouterr().err) is told

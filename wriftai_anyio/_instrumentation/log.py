@@ -2,11 +2,14 @@
 
 INFO has a line for each retry, each noticeable wait for the rate limit and each reconnect; DEBUG one for each request
 and each answer. No line holds a token, a body, or more than the host of an address outside the API.
+
+A handler that raises does not end the call whose line it has: after a create, its prediction would be lost.
 """
 
 import logging
+import traceback
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import httpx
@@ -14,9 +17,9 @@ import httpx
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, request_id_of
 from wriftai_anyio.plain_text import one_line
 
-logger: Final = logging.getLogger("wriftai_anyio")
+_logger: Final = logging.getLogger("wriftai_anyio")
 # Without a handler, Python prints the warnings of a logger that is not configured.
-logger.addHandler(logging.NullHandler())
+_logger.addHandler(logging.NullHandler())
 
 
 class _Harmless(logging.Filter):
@@ -28,7 +31,45 @@ class _Harmless(logging.Filter):
         return True
 
 
-logger.addFilter(_Harmless())
+_logger.addFilter(_Harmless())
+
+
+class _Log:
+    """Writes lines for the package's logger, and passes over what its handlers and filters raise.
+
+    Python's own handlers print their errors (`logging.Handler.handleError`). Others may let them out.
+    """
+
+    def debug(self, line: str, *args: object) -> None:
+        """Writes a line of level DEBUG."""
+        self._write(logging.DEBUG, line, args)
+
+    def info(self, line: str, *args: object) -> None:
+        """Writes a line of level INFO."""
+        self._write(logging.INFO, line, args)
+
+    def warning(self, line: str, *args: object) -> None:
+        """Writes a line of level WARNING."""
+        self._write(logging.WARNING, line, args)
+
+    def exception(self, line: str, *args: object) -> None:
+        """Writes a line of level ERROR, with the traceback of the exception that is handled."""
+        self._write(logging.ERROR, line, args, with_traceback=True)
+
+    def _write(self, level: int, line: str, args: tuple[object, ...], *, with_traceback: bool = False) -> None:
+        try:
+            _logger.log(level, line, *args, exc_info=with_traceback, stacklevel=3)
+        except Exception:  # noqa: BLE001 -- what only looks on
+            with suppress(Exception):
+                if logging.raiseExceptions:  # which is also what Python's own handlers go by
+                    traceback.print_exc()
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 -- as that of a logger
+        """Returns whether lines of a level are written."""
+        return _logger.isEnabledFor(level)
+
+
+logger: Final = _Log()
 
 NOTICEABLE_WAIT: Final = 1.0
 """Seconds of waiting for the rate limit from which on a line says so."""
