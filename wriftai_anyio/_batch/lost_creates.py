@@ -12,7 +12,7 @@ from wriftai_anyio.errors import WriftAIError
 from wriftai_anyio.json_codec import decode_json, encode_json
 
 CLOCKS_APART: Final = timedelta(minutes=2)
-"""How much later this machine's clock may be than the server's, beside what the server's answers tell of that."""
+"""How much later this machine's clock may be than the server's, beyond what the server's answers show."""
 MOST_LISTED: Final = 2000
 """How many of the newest predictions are looked through at most."""
 
@@ -68,7 +68,7 @@ async def find_lost_creates(
         listed = 0
         async for prediction in listing.items({"page_size": 50}):
             listed += 1
-            # What an answer tells of the clocks comes with the first item.
+            # The answer that brought this item shows how far the clocks are apart.
             earliest = (since - CLOCKS_APART - timedelta(seconds=clock_lead())).isoformat()
             # Both in UTC, so that they compare as strings, whatever digits of a second follow.
             created_at = prediction.get("created_at")

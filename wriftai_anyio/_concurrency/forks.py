@@ -145,7 +145,7 @@ class Late(Generic[T]):
         return value
 
     def import_with_it(self, import_more: Callable[[], object]) -> None:
-        """Has more imported before anybody gets the value.
+        """Imports more before anybody gets the value.
 
         Args:
             import_more: What imports it, which must be safe to repeat.

@@ -43,15 +43,15 @@ PROBES: Final = 10
 LIST_REST: Final = 30.0
 """Seconds for which no list is asked for, when lists alone fail, are stale, or are never read to their end."""
 LIST_TRUST: Final = 60.0
-"""Seconds for which it is believed that a prediction runs since it is listed, until it is fetched all the same: one in
-each round at least, and so many more that they cost a tenth of the lists."""
+"""Seconds for which lists alone are believed that a prediction runs. Then it is fetched anyway: one in each round at
+least, and up to a tenth of what the lists cost."""
 LONGEST_LAG: Final = 20.0
 """Seconds after which a list that still has a prediction which had ended is stale. One that lags by less makes waits
 end so much later, while to fetch each of thousands would take minutes of their account's limit."""
 MOST_BROKEN_OFF: Final = 3
-"""Lists in a row that may be broken off with their leaders, all within `LONGEST_UNREAD`."""
+"""Lists in a row that were broken off with their leaders, from which on none is asked for during `LIST_REST`."""
 LONGEST_UNREAD: Final = 15.0
-"""Seconds."""
+"""Seconds since the first of them began that must have passed, too."""
 ENDS: Final = 100
 """Predictions that ended last, by which a stale list is known."""
 
@@ -228,7 +228,7 @@ class SharedPolls:
         self._doubt(reading, began)
 
     def _doubt(self, reading: Reading, began: float) -> None:
-        """Has some of those fetched that lists alone have told of for long: a list may be stale, even for ever."""
+        """Makes some waits fetch that only lists have answered for a while: a list may be stale, even for ever."""
         unchecked_since = current_time() - scaled(LIST_TRUST)
         doubted = [
             wait for wait in self._waiting if wait.checked_at <= unchecked_since and wait.prediction_id in reading.ids
