@@ -371,7 +371,7 @@ class TestStatedLimits:
                     sent.append(driven.now)
                 driven.answer(outcome, status)
             else:
-                assert 0 < outcome < 10
+                assert 0 < outcome <= LONGEST_SPACING
         assert not sent or most_in_a_second(sent) <= limit
 
 
