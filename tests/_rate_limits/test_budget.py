@@ -363,15 +363,18 @@ class TestStatedLimits:
         driven = Driven(limit)
         driven.begin()
         sent: list[float] = []
+        refusals = 0
         for pause, status in steps:
             driven.now += pause
             outcome = driven.budget.take(driven.now, held=False)
             if isinstance(outcome, Slot):
                 if status != 429:
                     sent.append(driven.now)
+                refusals += status == 429
                 driven.answer(outcome, status)
             else:
-                assert 0 < outcome <= LONGEST_SPACING
+                # Each refusal takes the next requests four times as far apart at most, and twenty seconds in the end.
+                assert 0 < outcome <= min(LONGEST_SPACING, max(1.25, 4.0**refusals / min(limit, 4)))
         assert not sent or most_in_a_second(sent) <= limit
 
 
