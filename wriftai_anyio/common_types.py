@@ -29,6 +29,7 @@ __all__ = [
     "seconds",
 ]
 
+# A string, since to compile it with the import would take time of each start; see `plain_text`.
 _DURATION: Final = (
     r"(?a)(?P<sign>[+-]?)P(?:(?P<w>\d+(?:[.,]\d+)?)W)?(?:(?P<d>\d+(?:[.,]\d+)?)D)?"
     r"(?:T(?:(?P<h>\d+(?:[.,]\d+)?)H)?(?:(?P<m>\d+(?:[.,]\d+)?)M)?(?:(?P<s>\d+(?:[.,]\d+)?)S)?)?"

@@ -15,6 +15,7 @@ LONGEST_NAME: Final = 120
 """Bytes in UTF-8. Most file systems take 255, encrypted ones 143, and a number may be added."""
 NAMELESS: Final = "file"
 
+# Strings, since to compile them with the import would take time of each start; see `plain_text`.
 _SEPARATORS = r"[/\\]"
 _FORBIDDEN_ON_WINDOWS = r'[<>:"|?*]'
 # Also with a suffix. Windows takes the superscript digits for digits, too.
