@@ -71,6 +71,7 @@ def test_a_stalled_answer_never_comes(sandbox: Sandbox, http: httpx.Client, kind
     sandbox.fail_next(kind)
     with pytest.raises(httpx.ReadTimeout):
         http.post("/predictions", json=BODY, timeout=0.05)
+    until(lambda: sandbox.requests and len(sandbox.predictions) >= done)  # a busy machine may not be so far yet
     assert len(sandbox.predictions) == done
 
 
