@@ -25,6 +25,7 @@ IDLE_EXPIRY: Final = 4.0
 """Seconds that a connection is kept for later requests. Many servers and gateways close one that is idle for five
 (Node, uvicorn, Apache), and a create that is on its way at that moment gets no answer: its outcome is unknown."""
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_EXPIRY)
+"""Of connections through a proxy. Those without one have none either; see `Connections`."""
 LONGEST_IN_POOL: Final = 5.0
 """Seconds for which a request queues in the pool of a user's transport at a time."""
 REQUESTS_WITHOUT_LIMIT: Final = 900
@@ -120,16 +121,20 @@ def _opened(proxy: Proxy | None, secure: bool) -> httpx.AsyncHTTPTransport:
     context = certificates() if secure else _without_authorities()
     if proxy is None:
         return _direct(context)
+    options = _keepalive_options()
     secure_proxy = certificates() if proxy.address.scheme == "https" else None
+    through = httpx.Proxy(proxy.address, ssl_context=secure_proxy)
     try:
-        return _direct(context, httpx.Proxy(proxy.address, ssl_context=secure_proxy))
+        return httpx.AsyncHTTPTransport(verify=context, limits=LIMITS, proxy=through, socket_options=options)
     except ImportError:
         problem = f"{proxy.variable} names a SOCKS proxy, for which httpx needs socksio: pip install 'httpx[socks]'"
         raise SettingsFault(problem) from None
 
 
-def _direct(context: "ssl.SSLContext", proxy: httpx.Proxy | None = None) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(verify=context, limits=LIMITS, proxy=proxy, socket_options=_keepalive_options())
+def _direct(context: "ssl.SSLContext") -> httpx.AsyncHTTPTransport:
+    from .direct import DirectTransport  # it imports httpcore, which a start does without (issue 17)
+
+    return DirectTransport(context, IDLE_EXPIRY, _keepalive_options())
 
 
 def _keepalive_options() -> list[tuple[int, int, int]]:

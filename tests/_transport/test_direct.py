@@ -1,0 +1,63 @@
+"""Connections without a proxy: what they leave out of httpcore's work, and that they work without it, too."""
+
+import gc
+
+import anyio
+import httpcore
+import pytest
+from anyio.lowlevel import checkpoint
+
+from wriftai_anyio import Client
+from wriftai_anyio._transport.direct import Connection
+from wriftai_anyio.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+ORIGIN = httpcore.Origin(b"http", b"localhost", 80)
+REQUEST = httpcore.Request("GET", "http://localhost/", headers={"host": "localhost"})
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def connection(answers: int) -> Connection:
+    """Makes a connection that has its answers ready: what it waits for is httpcore alone."""
+    return Connection(ORIGIN, network_backend=httpcore.AsyncMockBackend([ANSWER] * answers))
+
+
+async def fetch(connection: Connection) -> bytes:
+    response = await connection.handle_async_request(REQUEST)
+    content = await response.aread()
+    await response.aclose()
+    return content
+
+
+async def turns_of_a_fetch(connection: Connection) -> int:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(count)
+        await checkpoint()
+        before = turns
+        assert await fetch(connection) == b"{}"
+        taken = turns - before
+        group.cancel_scope.cancel()
+    return taken
+
+
+async def test_a_request_on_an_open_connection_takes_no_turn_of_the_event_loop_for_locks() -> None:
+    ours = connection(2)
+    assert await turns_of_a_fetch(ours) > 0
+    assert await turns_of_a_fetch(ours) == 0
+
+
+async def test_a_client_reaches_a_host_without_a_proxy_over_such_connections() -> None:
+    with Sandbox() as sandbox:
+        async with Client(sandbox.access_token, sandbox.base_url) as client:
+            await client.authenticated_user.async_get()
+            open_ones = [each for each in gc.get_objects() if isinstance(each, Connection) and each.is_idle()]
+            assert [each.can_handle_request(httpcore.URL(sandbox.base_url).origin) for each in open_ones] == [True]
