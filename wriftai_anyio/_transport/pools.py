@@ -20,10 +20,10 @@ from anyio.lowlevel import current_token
 from wriftai_anyio._concurrency.cancellation import reason_to_leave
 from wriftai_anyio._concurrency.executors import replaces_refusing_executor
 from wriftai_anyio._concurrency.per_loop import loop_clock
+from wriftai_anyio._instrumentation.foreign_logs import guard_foreign_logs, guarded, under_way
 
 from .bodies import LONGEST_CLOSE, PooledStream, close
 from .failures import closed_error
-from .foreign_logs import guard_foreign_logs, guarded, under_way
 
 REQUESTS_PER_POOL: Final = 8
 """httpcore's work for each request grows with the square of its pool: 1,000 held creates took 12 s of processor

@@ -19,7 +19,7 @@ from anyio import fail_after
 from tests.support.clients import ID, TOKEN, prediction
 from tests.support.patience import PATIENCE
 from wriftai_anyio import Client
-from wriftai_anyio._transport.foreign_logs import guard_foreign_logs, under_way
+from wriftai_anyio._instrumentation.foreign_logs import guard_foreign_logs, under_way
 
 SIGNED = "http://user:pw@store/x?signature=s1gned#fragment"
 
