@@ -46,6 +46,13 @@ class _Pool(httpcore.AsyncConnectionPool):
         super().__init__(max_connections=None)
         self._connection_to = connection_to
 
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        if request.method == b"POST":
+            # It must not be sent twice, and next the pool looks whether the server has closed the connection. One in
+            # this event loop that closes it after its answer does so in this turn: one lock was waited for before.
+            await anyio.lowlevel.checkpoint()
+        return await super().handle_async_request(request)
+
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
         return self._connection_to(origin)
 
