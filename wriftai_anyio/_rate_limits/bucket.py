@@ -21,7 +21,7 @@ What may go out and when is the arithmetic of `Budget`; here requests wait for i
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -79,12 +79,13 @@ class Bucket:
         Returns:
             The slot; its `held` says whether the request should still ask to be held.
         """
-        # The usual case, in which nothing waits and nothing is looked up.
+        clock = shared_clock()
+        # The usual case, in which nothing waits and nothing else is looked up.
         if not self._queues or id(current_token().native_token) not in self._queues:
-            outcome = self._try(held)
+            outcome = self._try(clock, held)
             if isinstance(outcome, Slot):
                 return outcome
-        began = shared_time()
+        began = clock()
         loop = id(current_token().native_token)
         waiter = _Waiter()
         with self._lock:
@@ -97,7 +98,7 @@ class Bucket:
                 # Those behind wait without a timer: the one that leaves the front of the queue wakes the next.
                 delay = math.inf
                 if next(iter(queue)) is waiter:
-                    outcome = self._try(held)
+                    outcome = self._try(clock, held)
                     if isinstance(outcome, Slot):
                         return outcome._replace(waited=outcome.granted_at - began)
                     delay = outcome
@@ -107,9 +108,9 @@ class Bucket:
             del queue[waiter]
             self._wake_next()
 
-    def _try(self, held: bool) -> Slot | float:
+    def _try(self, clock: Callable[[], float], held: bool) -> Slot | float:
         with self._lock:
-            return self._budget.take(shared_time(), held)
+            return self._budget.take(clock(), held, clock)
 
     def _wake_next(self) -> None:
         if not self._queues:
@@ -125,7 +126,7 @@ class Bucket:
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
         """Updates the budget from an answer."""
         with self._lock:
-            self._budget.answered(slot, status, headers, shared_time())
+            self._budget.answered(slot, status, headers, slot.clock())
         self._wake_next()
 
     def unanswered(self, slot: Slot) -> None:
@@ -137,7 +138,7 @@ class Bucket:
     @property
     def pause(self) -> float:
         """Seconds for which nothing goes out, since something was refused."""
-        return self._budget.pause(shared_time())
+        return self._budget.pause(shared_clock()())
 
     def state(self) -> RateLimit:
         """Describes the bucket."""
@@ -145,24 +146,17 @@ class Bucket:
         return RateLimit(budget.limit, budget.remaining, budget.reset, self.queued)
 
 
-class _PaceClock:
-    """The clock of `pace_time` on one event loop.
-
-    Each event loop counts from another moment, so its distance to the common clock is measured once. From then on the
-    loop's own clock counts: on virtual time the common one would stand still.
-    """
-
-    def __init__(self) -> None:
-        self._loop_time = loop_clock()
-        self._offset = system.monotonic() - self._loop_time()
-
-    def time(self) -> float:
-        return self._loop_time() + self._offset
+def _common_clock() -> Callable[[], float]:
+    # Each event loop counts from another moment, so its distance to the common clock is measured once. From then on the
+    # loop's own clock counts: on virtual time the common one would stand still.
+    loop_time = loop_clock()
+    offset = system.monotonic() - loop_time()
+    return lambda: loop_time() + offset
 
 
-_pace_clocks: Final = PerLoop("wriftai_anyio_pace_clock", _PaceClock)
+_clocks: Final = PerLoop("wriftai_anyio_common_clock", _common_clock)
 
 
-def shared_time() -> float:
-    """Returns seconds of a clock that all event loops share, and that still runs on a loop's virtual time."""
-    return _pace_clocks.get().time()
+def shared_clock() -> Callable[[], float]:
+    """Returns what reads a clock that all event loops share, and that still runs on a loop's virtual time."""
+    return _clocks.get()

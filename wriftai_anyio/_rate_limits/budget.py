@@ -113,6 +113,8 @@ class Slot(NamedTuple):
     """Which one it is, counted from 1."""
     waited: float = 0.0
     """Seconds from asking for it until it was granted."""
+    clock: Callable[[], float] = system.monotonic
+    """Reads the time when its answer comes, on the event loop that waited for it; see `shared_clock`."""
 
 
 def _slow_below(limit: int) -> float:
@@ -170,7 +172,7 @@ class _LongWindow:
 
 
 class Budget:
-    """The arithmetic of a bucket; times are those of `shared_time` where nothing else is said.
+    """The arithmetic of a bucket; times are those of `shared_clock` where nothing else is said.
 
     Args:
         wall_clock: Returns this machine's Unix time; the server's may be another. By default `system`'s.
@@ -208,7 +210,7 @@ class Budget:
         self._lag = 0.0
         self._lag_at = 0.0
 
-    def take(self, now: float, held: bool) -> Slot | float:
+    def take(self, now: float, held: bool, clock: Callable[[], float] = system.monotonic) -> Slot | float:
         """Grants a slot, or says how many seconds to wait before asking again."""
         # A held answer comes when its prediction ends, which may take minutes, and so says nothing of the limit yet.
         hold = held and not self._wants_probe(now)
@@ -227,7 +229,7 @@ class Budget:
         self._held += hold
         if not hold:
             self._probed_at = now
-        return Slot(now, hold, self._granted_count)
+        return Slot(now, hold, self._granted_count, clock=clock)
 
     def _wants_probe(self, now: float) -> bool:
         """Whether an answer is needed sooner than a held request brings it."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 import httpx
-from anyio import move_on_after, sleep
+from anyio import CancelScope, move_on_after, sleep
 
 from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.forks import PerProcess
@@ -168,7 +168,7 @@ class Http:
         pool = await connections.enter()
         patience = patience_with(request)
         response: httpx.Response | None = None
-        with move_on_after(patience) as scope:
+        with CancelScope(deadline=connections.now() + patience) as scope:
             if isinstance(request.stream, StreamedBody):
                 request.stream.renews(patience, scope)
             try:
