@@ -88,6 +88,20 @@ async def test_a_create_that_certainly_created_nothing_is_not_named(caplog: pyte
     assert [each for each in caplog.records if each.levelname == "WARNING"] == []
 
 
+@pytest.mark.parametrize(("status", "lines"), [("succeeded", 0), ("started", 1)])
+async def test_a_cancel_that_is_refused_since_the_prediction_has_ended_is_not_named_in_the_log(
+    status: str, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal = httpx.Response(409, json={"message": "the prediction has already ended"})
+    script = Script(answer("started", 201), refusal, answer(status))
+    async with client_of(script) as client:
+        with anyio.move_on_after(0.01):  # before the first poll
+            await create(client)
+    assert script.paths == ["POST /predictions", f"POST /predictions/{ID}/cancel", f"GET /predictions/{ID}"]
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert ["was answered 409: the prediction has already ended" in each for each in warnings] == [True] * lines
+
+
 async def test_one_deadline_holds_for_the_create_and_for_the_cancel_after_it(caplog: pytest.LogCaptureFixture) -> None:
     script = Script(after(LEFT_AT + 4.9, answer("started", 201)), never)
     async with client_of(script) as client:

@@ -76,6 +76,14 @@ async def test_cancelled_request_cancels_the_prediction(sandbox: Sandbox) -> Non
         await until_async(lambda: [each["status"] for each in sandbox.predictions] == ["cancelled"])
 
 
+async def test_start_that_is_cancelled_before_it_has_told_the_id_leaves_no_prediction(sandbox: Sandbox) -> None:
+    sandbox.fail_next("delay", method="POST", path="/predictions", delay=0.2)
+    async with agent(sandbox) as connected:
+        sleep = {"model": "sandbox/sleep", "input": {"seconds": 60}}
+        await leave_when(lambda: sandbox.requests, lambda: connected.call_tool("start_prediction", sleep))
+        await until_async(lambda: [each["status"] for each in sandbox.predictions] == ["cancelled"])
+
+
 async def test_timeout_is_an_error_with_the_prediction(sandbox: Sandbox) -> None:
     arguments = {"model": "sandbox/sleep", "input": {"seconds": 60}, "timeout": 0.3}
     async with agent(sandbox) as connected:

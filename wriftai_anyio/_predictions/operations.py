@@ -5,6 +5,7 @@ parses it; the observer is told; the poller waits if that is wanted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
 
@@ -27,7 +28,7 @@ from wriftai_anyio._resources.paths import prediction_path
 from wriftai_anyio._transport.sse import is_event_stream
 from wriftai_anyio._types.prediction import PredictionWithIO, is_terminal
 from wriftai_anyio.api import API
-from wriftai_anyio.errors import CreateOutcomeUnknown, WaitTimeoutError
+from wriftai_anyio.errors import APIStatusError, CreateOutcomeUnknown, WaitTimeoutError, WriftAIError
 
 from .create import Create, Hold
 from .create_outcome import outcome_told, outcome_unknown
@@ -213,6 +214,19 @@ class Operations:
         path = prediction_path(prediction_id, "/cancel")
         await self._api.pipeline.ask("POST", path, nothing, repeatable=True, urgent=True)
 
+    async def _cancel_unless_ended(self, prediction_id: str) -> None:
+        try:
+            await self.cancel(prediction_id)
+        except APIStatusError as refusal:
+            if refusal.status_code >= 500 or not await self._has_ended(prediction_id):
+                raise
+
+    async def _has_ended(self, prediction_id: str) -> bool:
+        """Returns whether a prediction that could not be cancelled has ended, for which the API refuses it."""
+        with suppress(WriftAIError):
+            return is_terminal(await self.get(prediction_id))
+        return False
+
     async def _create(
         self,
         followed: Followed,
@@ -279,7 +293,7 @@ class Operations:
             return
         if prediction_id is not None:
             await finish_in_own_task(
-                lambda: self.cancel(prediction_id),
+                lambda: self._cancel_unless_ended(prediction_id),
                 lambda failure: logger.warning(
                     "prediction %s was left behind and not cancelled: %s", prediction_id, failure
                 ),

@@ -104,7 +104,12 @@ class Calls:
 
     async def _start(self, arguments: Mapping[str, Any]) -> CallToolResult:
         model, given = arguments["model"], arguments["input"]
-        prediction = await self._guarded(model, lambda: self._client.predictions.async_create({"input": given}, model))
+        # A call that is cancelled before it has told the id leaves nobody who could follow or cancel the prediction.
+        options = AsyncWaitOptions(poll=False, cancel_on_exit=True)
+        create = self._client.predictions.async_create
+        prediction = await self._guarded(
+            model, lambda: create({"input": given}, model, wait=True, wait_options=options)
+        )
         return result_of(summary(prediction))
 
     async def _get(self, arguments: Mapping[str, Any]) -> CallToolResult:
