@@ -8,13 +8,20 @@ from typing import Any
 
 import httpx
 import pytest
-from anyio import BrokenResourceError, fail_after, get_cancelled_exc_class
+from anyio import (
+    BrokenResourceError,
+    Event,
+    create_task_group,
+    fail_after,
+    get_cancelled_exc_class,
+    wait_all_tasks_blocked,
+)
 from anyio.abc import SocketAttribute, SocketStream
 
 from tests.support.clients import ID
 from tests.support.patience import PATIENCE
 from tests.support.raw_server import raw_server
-from wriftai_anyio import APIConnectionError, APITimeoutError, Client, NetworkSettingsError
+from wriftai_anyio import APIConnectionError, APITimeoutError, Client, CreateOutcomeUnknown, NetworkSettingsError
 from wriftai_anyio._transport.failures import PROXY, SettingsFault, connection_error, out_of_descriptors
 
 RESET = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
@@ -100,3 +107,31 @@ async def test_a_connection_that_is_reset_is_called_so() -> None:
             with pytest.raises(APIConnectionError, match=r"ReadError: [Cc]onnection reset") as caught:
                 await client.predictions.async_get(ID)
     assert not isinstance(caught.value.__cause__, get_cancelled_exc_class())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"], ids=["silent", "half a body"])
+@pytest.mark.parametrize("create", [False, True], ids=["get", "create"])
+async def test_a_call_whose_client_is_closed_meanwhile_says_so(sent: bytes, create: bool) -> None:
+    received = Event()
+
+    async def stall(connection: SocketStream, _: bytes) -> None:
+        await connection.send(sent)
+        received.set()
+        await connection.receive()
+
+    async def call(client: Client) -> None:
+        with pytest.raises(CreateOutcomeUnknown if create else APIConnectionError) as caught:
+            if create:
+                await client.predictions.async_create({"input": {}}, "me/x")
+            else:
+                await client.predictions.async_get(ID)
+        assert "was not answered: the client was closed meanwhile. The server may have seen it." in str(caught.value)
+        assert "Check the network" not in str(caught.value)
+
+    with fail_after(PATIENCE):
+        async with raw_server(stall) as url, Client("t", url, max_retries=0) as client, create_task_group() as tasks:
+            tasks.start_soon(call, client)
+            await received.wait()
+            await wait_all_tasks_blocked()
+            await client.aclose()

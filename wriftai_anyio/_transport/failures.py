@@ -36,6 +36,13 @@ class SettingsFault(httpx.ConnectError):
     """A setting of the environment cannot be used; the message names it."""
 
 
+class ClosedMeanwhile(httpx.ReadError):
+    """The client was closed while the request was under way."""
+
+    def __init__(self) -> None:
+        super().__init__("the client was closed meanwhile")
+
+
 def connection_error(
     request: httpx.Request, error: httpx.RequestError | None, received: httpx.Response | None = None
 ) -> APIConnectionError:
@@ -61,6 +68,8 @@ def _described(request: httpx.Request, error: httpx.RequestError | None) -> tupl
     """Returns the kind of our error, what happened, and what to do."""
     if isinstance(error, SettingsFault):
         return NetworkSettingsError, f"cannot be sent: {error}", "Correct it, then try again."
+    if isinstance(error, ClosedMeanwhile):
+        return APIConnectionError, f"was not answered: {error}", "Close a client when its calls have ended."
     name = type(error).__name__
     if isinstance(error, httpx.PoolTimeout):
         # The transport is the user's, and so is its pool: the server has nothing to do with it.

@@ -23,12 +23,14 @@ from wriftai_anyio._concurrency.per_loop import loop_clock
 from wriftai_anyio._instrumentation.foreign_logs import guard_foreign_logs, guarded, under_way
 
 from .bodies import LONGEST_CLOSE, PooledStream, close
-from .failures import closed_error
+from .failures import ClosedMeanwhile, closed_error
 
 REQUESTS_PER_POOL: Final = 8
 """httpcore's work for each request grows with the square of its pool: 1,000 held creates took 12 s of processor
 time with 64 in a pool, and 4 s with 8."""
 CANCELS_PER_POOL: Final = 32
+_BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+"""How requests fail on a connection that is open: also on one that we have closed."""
 
 
 class Pool:
@@ -56,14 +58,19 @@ class Pool:
 class _Chunks(AsyncIterator[bytes]):
     """The pieces of a body. Errors of the system are those of the connection: httpcore lets some out."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], connections: "Connections") -> None:
         self._chunks = chunks
+        self._connections = connections
 
     async def __anext__(self) -> bytes:
         try:
             return await anext(self._chunks)
-        except OSError as error:
-            raise httpx.ReadError(str(error)) from error
+        except (OSError, *_BROKEN) as error:
+            if self._connections.is_closed:
+                raise ClosedMeanwhile from error
+            if isinstance(error, OSError):
+                raise httpx.ReadError(str(error)) from error
+            raise
 
 
 class _CountedStream(PooledStream):
@@ -78,7 +85,7 @@ class _CountedStream(PooledStream):
         self._pool: Pool | None = pool
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return _Chunks(guarded(aiter(self._stream), self._request))
+        return _Chunks(guarded(aiter(self._stream), self._request), self._connections)
 
     async def aclose(self) -> None:
         pool, self._pool = self._pool, None
@@ -107,6 +114,7 @@ class Connections:
 
     Attributes:
         now: Reads the event loop's clock.
+        is_closed: Whether `aclose` was called.
     """
 
     now: Callable[[], float]
@@ -116,7 +124,7 @@ class Connections:
         self._limiter = Semaphore(limit, fast_acquire=True)
         self._shared = shared
         self._pools: list[Pool] = []
-        self._closed = False
+        self.is_closed = False
         self._dropped: deque[Callable[[], Awaitable[None]]] = deque()
         self._ended: Event | None = None
         self._loop = current_token()
@@ -137,7 +145,7 @@ class Connections:
         return pool
 
     def _pool_with_room(self) -> Pool:
-        if self._closed:
+        if self.is_closed:
             raise closed_error()
         room = math.inf if self._shared else REQUESTS_PER_POOL
         for pool in self._pools:
@@ -165,15 +173,17 @@ class Connections:
             if isinstance(reason, get_cancelled_exc_class()):
                 pool.cancels += 1
             await self.leave(pool)
+            if self.is_closed and isinstance(reason, _BROKEN):
+                raise ClosedMeanwhile from reason
             if reason is error:
                 raise
             raise reason from None
         response.request = request
-        if self._closed:
+        if self.is_closed:
             # Its connection was only being opened then: httpcore has forgotten it, and it would stay open.
             await close(response)
             await self.leave(pool)
-            raise httpx.ReadError("the client was closed meanwhile", request=request)
+            raise ClosedMeanwhile
         if response.is_closed or not isinstance(response.stream, httpx.AsyncByteStream):
             await self.leave(pool)
         else:
@@ -229,7 +239,7 @@ class Connections:
 
     async def aclose(self) -> None:
         """Closes all connections, also those in use; who waits for a place gets none any more."""
-        self._closed = True
+        self.is_closed = True
         await self._close_dropped()
         pools, self._pools = self._pools, []
         for pool in pools:
