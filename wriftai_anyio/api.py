@@ -64,6 +64,7 @@ class API:
     http = _Part(lambda engine: engine.http)
     rate_limits = _Part(lambda engine: engine.rate_limits)
     blocking = _Part(lambda engine: engine.blocking)
+    departures = _Part(lambda engine: engine.departures)
     pipeline = _Part(lambda engine: engine.pipeline)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -562,7 +562,8 @@ class Client:
     async def aclose(self) -> None:
         """Close this event loop's connections, and stop the thread of the blocking calls, which ends its calls.
 
-        It is safe to call it twice. The client cannot be used afterwards.
+        Calls of this event loop with `cancel_on_exit` end first, and their predictions are cancelled, which may take up
+        to five seconds. It is safe to call it twice. The client cannot be used afterwards.
         """
         await self._api.aclose()
 

@@ -381,3 +381,99 @@ async def test_an_error_after_a_create_names_its_prediction_and_one_of_an_unseen
         with pytest.raises(NotFoundError) as caught_too:
             await client.predictions.async_wait(ID)
         assert not hasattr(caught_too.value, "__notes__")
+
+
+class TestTheCloseOfTheClient:
+    """As of a server that cancels its requests and ends its lifespan at the same moment."""
+
+    async def test_lets_calls_that_are_left_cancel_their_predictions(self, caplog: pytest.LogCaptureFixture) -> None:
+        script = Script(answer("started", 201), answer("started"), after(2, httpx.Response(204)))
+        client = client_of(script)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(create, client)
+            await anyio.sleep(0.09)
+            tasks.cancel_scope.cancel()
+            await client.aclose()
+        assert script.paths[-1] == f"POST /predictions/{ID}/cancel"
+        assert [each for each in caplog.records if each.levelname == "WARNING"] == []
+
+    async def test_ends_calls_that_cancel_their_predictions(self, caplog: pytest.LogCaptureFixture) -> None:
+        script = Script(answer("started", 201), answer("started"), after(2, httpx.Response(204)))
+        client = client_of(script)
+
+        async def call() -> None:
+            with pytest.raises(RuntimeError, match="This client is closed"):
+                await create(client)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await anyio.sleep(0.09)
+            await client.aclose()
+        assert script.paths[-1] == f"POST /predictions/{ID}/cancel"
+        assert [each for each in caplog.records if each.levelname == "WARNING"] == []
+
+    async def test_waits_for_a_create_that_is_left(self, caplog: pytest.LogCaptureFixture) -> None:
+        script = Script(after(2, answer("started", 201)), after(2, httpx.Response(204)))
+        client = client_of(script)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(create, client)
+            await anyio.sleep(LEFT_AT)
+            tasks.cancel_scope.cancel()
+            await client.aclose()
+        assert script.paths == ["POST /predictions", f"POST /predictions/{ID}/cancel"]
+        assert [each for each in caplog.records if each.levelname == "WARNING"] == []
+
+    @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+    async def test_waits_for_a_create_of_a_batch_with_a_journal(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        script = Script(after(0.1, answer("started", 201)), httpx.Response(204))
+        client = client_of(script)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(batch_with_a_journal, client, tmp_path / "journal")
+            while not script.requests:
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+            await client.aclose()
+        assert script.paths == ["POST /predictions", f"POST /predictions/{ID}/cancel"]
+        assert [each for each in caplog.records if each.levelname == "WARNING"] == []
+
+    async def test_takes_no_longer_than_leaving_does(self, caplog: pytest.LogCaptureFixture) -> None:
+        client = client_of(Script(answer("started", 201), forever=never))
+        began = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(create, client)
+            await anyio.sleep(LEFT_AT)
+            tasks.cancel_scope.cancel()
+            await client.aclose()
+            assert anyio.current_time() - began == pytest.approx(LEFT_AT + LONGEST_FINISH, abs=0.01)
+        assert f"prediction {ID} was left behind and not cancelled: it took longer than 5 s" in caplog.text
+
+    async def test_begins_no_call_meanwhile_and_may_come_from_a_callback(self) -> None:
+        client = client_of(Script(answer("started", 201), answer("started"), httpx.Response(204)))
+        began = anyio.current_time()
+
+        async def close(_: object) -> None:
+            await client.aclose()
+            with pytest.raises(RuntimeError, match="This client is closed"):
+                await create(client)
+
+        options = AsyncWaitOptions(on_poll=close, cancel_on_exit=True)
+        with pytest.raises(RuntimeError, match="This client is closed"):
+            await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=options)
+        assert anyio.current_time() - began < 3
+
+    @on_asyncio
+    async def test_lets_tasks_that_asyncio_cancels_cancel_their_predictions(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        script = Script(answer("started", 201), answer("started"), after(2, httpx.Response(204)))
+        client = client_of(script)
+        task = asyncio.ensure_future(create(client))
+        await anyio.sleep(0.09)
+        task.cancel()
+        await client.aclose()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert script.paths[-1] == f"POST /predictions/{ID}/cancel"
+        assert [each for each in caplog.records if each.levelname == "WARNING"] == []

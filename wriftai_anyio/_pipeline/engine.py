@@ -12,6 +12,7 @@ from wriftai_anyio._instrumentation.event_hooks import Watch
 from wriftai_anyio._rate_limits.accounts import SharedLimits
 from wriftai_anyio._transport.connections import Http
 
+from .departures import Departures
 from .pipeline import Pipeline
 
 
@@ -27,12 +28,16 @@ class Engine:
         self.http: Http = Http(config.transport, config.max_response_size)
         self.rate_limits: SharedLimits = SharedLimits(config.base_url, config.access_token)
         self.blocking: BlockingRunner = BlockingRunner(config.backend, self.http.close_loop)
+        self.departures: Departures = Departures()
         self.pipeline: Pipeline = Pipeline(config, self.http, self.rate_limits, watch)
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop, and the thread of the blocking calls."""
-        await self.blocking.aclose()
-        await self.http.aclose()
+        try:
+            await self.departures.finish()
+            await self.blocking.aclose()
+        finally:
+            await self.http.aclose()
 
     def close(self) -> None:
         """Closes the thread of the blocking calls, and refuses further requests on any event loop."""

@@ -259,7 +259,8 @@ class Operations:
                 followed.note_unknown(error)
                 raise
 
-        await finish_what_is_sent(followed.shield, send_and_note, followed.note, followed.grace)
+        with self._api.departures.noted():
+            await finish_what_is_sent(followed.shield, send_and_note, followed.note, followed.grace)
         if followed.last is None:
             raise outcome_unknown("the task that sent it was cancelled")
         return followed.last
@@ -268,6 +269,8 @@ class Operations:
         self, followed: Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]
     ) -> PredictionWithIO:
         try:
+            if options.cancel_on_exit:
+                return await self._left_by_close(followed, options, work)
             if options.timeout is None:
                 # Without a scope, which takes a tenth of the memory of a wait.
                 return await work()
@@ -281,6 +284,17 @@ class Operations:
                 await self.cancel_left_behind(followed, error)
             raise
 
+    async def _left_by_close(
+        self, followed: Followed, options: AsyncWaitOptions, work: Callable[[], Awaitable[PredictionWithIO]]
+    ) -> PredictionWithIO:
+        departures = self._api.departures
+        departures.check_open()
+        with move_on_after(None if options.timeout is None else scaled(options.timeout)) as scope:
+            with departures.noted(scope):
+                return await work()
+        departures.check_open()
+        raise _timeout_error(followed, options)
+
     async def cancel_left_behind(self, followed: Followed, error: BaseException) -> None:
         """Asks the server to cancel a prediction whose caller leaves; what may run on is named in the log.
 
@@ -292,13 +306,14 @@ class Operations:
         if not followed.may_run:
             return
         if prediction_id is not None:
-            await finish_in_own_task(
-                lambda: self._cancel_unless_ended(prediction_id),
-                lambda failure: logger.warning(
-                    "prediction %s was left behind and not cancelled: %s", prediction_id, failure
-                ),
-                followed.grace,
-            )
+            with self._api.departures.noted():
+                await finish_in_own_task(
+                    lambda: self._cancel_unless_ended(prediction_id),
+                    lambda failure: logger.warning(
+                        "prediction %s was left behind and not cancelled: %s", prediction_id, failure
+                    ),
+                    followed.grace,
+                )
         elif not isinstance(error, CreateOutcomeUnknown):
             logger.warning(
                 "a create was left before its answer came, and what it created is not cancelled: "

@@ -1,0 +1,71 @@
+"""Calls that still ask the server for something once they are left, and the close of a client, which waits for them.
+
+A program that ends often cancels its tasks and closes its client at the same moment, as uvicorn does with the requests
+and the lifespan of an application. Without this the connections would be gone before the first cancel is sent.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+import anyio
+from anyio.lowlevel import current_token
+
+from wriftai_anyio._transport.failures import closed_error
+
+LONGEST_CLOSE: Final = 8.0
+"""Seconds that closing waits for such calls: `cancel_on_exit` has five."""
+
+
+class _Call(NamedTuple):
+    loop: object
+    task: int
+    scope: anyio.CancelScope | None
+
+
+class Departures:
+    """The calls of one client that are not to be cut off by its close."""
+
+    def __init__(self) -> None:
+        self._calls: dict[object, _Call] = {}
+        self._ended: dict[object, anyio.Event] = {}
+        self._is_closing = False
+
+    @contextmanager
+    def noted(self, scope: anyio.CancelScope | None = None) -> Generator[None]:
+        """Lets the close of the client wait for what is done in the block.
+
+        Args:
+            scope: Cancelled by the close, so that the call is left then.
+        """
+        key = object()
+        call = self._calls[key] = _Call(current_token().native_token, anyio.get_current_task().id, scope)
+        try:
+            yield
+        finally:
+            del self._calls[key]
+            ended = self._ended.pop(call.loop, None)
+            if ended is not None:
+                ended.set()
+
+    def check_open(self) -> None:
+        """Raises if the client is being closed.
+
+        Raises:
+            RuntimeError: If it is.
+        """
+        if self._is_closing:
+            raise closed_error()
+
+    async def finish(self) -> None:
+        """Leaves the calls of this event loop and waits until they have ended, eight seconds at most."""
+        self._is_closing = True
+        loop, task = current_token().native_token, anyio.get_current_task().id
+        with anyio.move_on_after(LONGEST_CLOSE, shield=True):
+            # One that is left begins anew here to ask for its cancel, before this task has its next turn.
+            while calls := [call for call in list(self._calls.values()) if call.loop is loop and call.task != task]:
+                ended = self._ended.setdefault(loop, anyio.Event())
+                for call in calls:
+                    if call.scope is not None:
+                        call.scope.cancel()
+                await ended.wait()
