@@ -24,6 +24,12 @@ def test_those_of_one_token_at_one_address_are_the_same(token: str | None) -> No
     assert one.get() is one.get() is SharedLimits(URL, token).get()
 
 
+@pytest.mark.parametrize("url", ["HTTPS://API.Example/v1", "https://api.example:443/v1"])
+def test_those_of_one_address_that_is_written_in_another_way_are_the_same(url: str) -> None:
+    one = SharedLimits(URL, TOKEN)
+    assert SharedLimits(url, TOKEN).get() is one.get()
+
+
 def test_those_of_another_token_or_address_are_others() -> None:
     every = [SharedLimits(*each) for each in ((URL, TOKEN), (URL, "another"), (URL, None), (f"{URL}/2", TOKEN))]
     assert len({id(each.get()) for each in every}) == 4

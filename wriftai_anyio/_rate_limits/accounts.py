@@ -8,6 +8,8 @@ import hashlib
 import threading
 import weakref
 
+import httpx
+
 from wriftai_anyio._concurrency.forks import PerProcess
 
 from .bucket import Bucket
@@ -52,7 +54,8 @@ class SharedLimits:
     """An account's rate limits in the current process, also after a fork."""
 
     def __init__(self, base_url: str, access_token: str | None) -> None:
-        account = hashlib.sha256(f"{base_url}\n{access_token}".encode()).digest()
+        # The same address may be written with capitals, or with the port that is meant anyway.
+        account = hashlib.sha256(f"{httpx.URL(base_url)}\n{access_token}".encode()).digest()
         self._limits = PerProcess(lambda: _registry.get().limits(account))
 
     def get(self) -> AccountLimits:
