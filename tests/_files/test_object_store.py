@@ -1,6 +1,7 @@
 """What stores answer: headers that are not ASCII, and more than anyone wants to read."""
 
 import gzip
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,15 @@ import httpx
 import pytest
 
 from tests.support.clients import Script, client_of, in_virtual_time
-from wriftai_anyio import APIConnectionError, APIResponseError, File, PermissionDeniedError, WriftAIError
-from wriftai_anyio._files.object_store import MOST_SAID
+from wriftai_anyio import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    File,
+    PermissionDeniedError,
+    WriftAIError,
+)
+from wriftai_anyio._files.object_store import LONGEST_EXPLANATION, MOST_SAID
 
 pytestmark = pytest.mark.anyio
 
@@ -144,6 +152,34 @@ async def test_etag_of_a_part_is_told_to_the_api(etag: bytes, sent: str) -> None
     assert httpx.Response(200, content=script.bodies[2]).json() == {"etags": [sent]}
 
 
+EXPIRED = b"<Code>AccessDenied</Code><Message>Request has expired &amp; is void</Message>"
+SAID_BY_STORES = [
+    (403, EXPIRED, "403: AccessDenied: Request has expired & is void. If the URL is presigned, it may have expired."),
+    (413, b"<Code>EntityTooLarge</Code>", "413: EntityTooLarge."),
+    (400, b"<Code>x</Code><Message>not signed as s3cr3t+sign</Message>", "400: Bad Request. If the URL is"),
+    (409, b"<Code>x</Code><Message>not signed as s3cr3t%2Bsign</Message>", "409: Conflict."),
+    (404, b"<html>" + bytes(100_000), "404: Not Found. If the URL is"),
+    (409, b"<Code>" + b"x" * 301 + b"</Code><Message>\xff</Message>", "409: \ufffd."),
+]
+
+
+@pytest.mark.parametrize("kind", ["part", "download"])
+@pytest.mark.parametrize(("status", "said", "shown"), SAID_BY_STORES)
+async def test_refusal_says_what_the_store_says_and_no_secret(
+    tmp_path: Path, kind: str, status: int, said: bytes, shown: str
+) -> None:
+    url = "https://store.example/x?flag=x&signature=s3cr3t%2Bsign"
+    refused = raw(status, content=b'<?xml version="1.0"?><Error>' + said + b"</Error>")
+    script = Script(refused) if kind == "download" else Script(created(url), refused)
+    files = client_of(script).files
+    with pytest.raises(APIStatusError) as raised:
+        await (files.async_download(url, tmp_path / "x") if kind == "download" else files.async_upload(File(CONTENT)))
+    assert f"was answered {shown}" in str(raised.value)
+    assert "s3cr3t" not in str(raised.value)
+    assert (raised.value.code == "AccessDenied") == (said == EXPIRED)
+    assert not any(os.scandir(tmp_path))
+
+
 async def test_refusal_in_an_encoding_that_was_not_asked_for_is_not_decoded() -> None:
     bomb = gzip.compress(bytes(10_000_000))
     refused = raw(403, (b"content-encoding", b"gzip"), content=b"")
@@ -179,6 +215,15 @@ class TestInVirtualTime:
             await client_of(Script(created(URL), raw(403, stream=endless))).files.async_upload(File(CONTENT))
         assert len(raised.value.response.content) == MOST_SAID
         assert endless.given < MOST_SAID + 20_000
+        assert endless.closed
+
+    async def test_a_store_that_never_says_why_it_refuses_a_download_is_not_awaited_for_long(
+        self, tmp_path: Path
+    ) -> None:
+        endless, began = Endless(b""), anyio.current_time()
+        with pytest.raises(PermissionDeniedError):
+            await client_of(Script(raw(403, stream=endless))).files.async_download(URL, tmp_path / "x")
+        assert anyio.current_time() - began < LONGEST_EXPLANATION + 1
         assert endless.closed
 
     async def test_part_is_stored_whatever_comes_after_the_head_of_its_answer(self) -> None:

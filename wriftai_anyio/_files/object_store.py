@@ -1,8 +1,11 @@
 """Requests to presigned URLs and other addresses outside the API, which get no access token."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from html import unescape
 from typing import Final
+from urllib.parse import unquote_plus
 
 import httpx
 from anyio import move_on_after
@@ -16,6 +19,7 @@ from wriftai_anyio._transport import retries
 from wriftai_anyio._transport.addresses import header_of, location_of, web_address
 from wriftai_anyio._transport.bodies import StreamedBody, abandon, close
 from wriftai_anyio._transport.failures import ELSEWHERE, connection_error, patience_with
+from wriftai_anyio._types.json import JsonValue
 from wriftai_anyio.api import API
 from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatusError, status_error
 from wriftai_anyio.hooks import RequestEvent
@@ -23,7 +27,13 @@ from wriftai_anyio.hooks import RequestEvent
 MOST_REDIRECTS: Final = 10
 _PARTIAL_CONTENT: Final = 206
 MOST_SAID: Final = 64 * 1024
-"""Bytes that are read of what a store says about a part."""
+"""Bytes that are read of what a store says about a part, or about a download that it refuses."""
+LONGEST_EXPLANATION: Final = 10.0
+"""Seconds in which a store may say why it refuses a download."""
+_IN_XML: Final = r"<(Code|Message)>([^<]{1,300})</\1>"
+_MAY_BE_EXPIRED: Final = frozenset({400, 401, 403, 404, 410})
+LEAST_SECRET: Final = 8
+"""Characters of a value in a presigned URL that may be a secret: flags and the numbers of parts are shorter."""
 
 
 class Store:
@@ -93,12 +103,13 @@ class Store:
             return response
         if response.has_redirect_location:
             raise _not_followed(response, f"there are more than {MOST_REDIRECTS}")
-        raise _refused(response, b"")
+        patience = min(patience_with(response.request), LONGEST_EXPLANATION)
+        raise _refused(response, await _beginning(response, patience))
 
     async def _ask(self, headers: Mapping[bytes, bytes], attempt: int, address: httpx.URL) -> httpx.Response:
         request = self._request("GET", address, {b"accept-encoding": b"identity", **headers})
         response = await self._answer(request, attempt)
-        if not response.is_success:
+        if response.has_redirect_location:
             await close(response)
         return response
 
@@ -198,14 +209,27 @@ def _refused(response: httpx.Response, said: bytes) -> APIStatusError | APIRespo
     shown = _shown(response, said)
     if not shown.is_error:
         return unpromised(response, "which is neither a success nor a refusal")
-    known = status_error(shown, None)
+    known = status_error(shown, _explanation(response.request.url, said))
+    named = f"{known.code}: " if known.code and known.code != known.message else ""
+    advice = " If the URL is presigned, it may have expired." if shown.status_code in _MAY_BE_EXPIRED else ""
     quoted = f" (request {known.request_id})" if known.request_id else ""
     return type(known)(
-        f"{_outcome(shown)}: {known.message}. If the URL is presigned, it may have expired.{quoted}",
+        f"{_outcome(shown)}: {named}{known.message.rstrip('.')}.{advice}{quoted}",
         response=shown,
         message=known.message,
+        code=known.code,
         request_id=known.request_id,
     )
+
+
+def _explanation(address: httpx.URL, said: bytes) -> JsonValue:
+    """Returns the code and the message of a refusal as S3 and its like write it, unless they quote a secret."""
+    found = {name.lower(): unescape(words) for name, words in re.findall(_IN_XML, said.decode(errors="replace"))}
+    values = [pair.partition("=")[2] for pair in address.query.decode("ascii").split("&")]
+    secrets = [form for each in (*values, address.password) for form in (each, unquote_plus(each))]
+    if any(len(secret) >= LEAST_SECRET and secret in words for secret in secrets for words in found.values()):
+        return None
+    return {"message": found.get("code"), **found}
 
 
 def _outcome(response: httpx.Response) -> str:
