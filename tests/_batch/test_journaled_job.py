@@ -123,6 +123,11 @@ class TestUnknown:
             assert str(error).endswith("predictions.list(); recreate_unknown=True creates it again.")
         assert script.requests == []
 
+    async def test_what_was_looked_for_in_vain_is_reported_so(self, journal: Path) -> None:
+        await lose(journal)
+        [error] = await run(Script(listed()), journal, INPUTS[:1], find_unknown=True)
+        assert "unknown. It was not found among the newest predictions (find_unknown=True). Look with" in str(error)
+
     @pytest.mark.parametrize("again", [False, True])
     async def test_what_is_found_is_followed_and_noted_for_good(self, journal: Path, again: bool) -> None:
         await lose(journal, 2)

@@ -149,3 +149,14 @@ def test_what_is_unknown_says_what_was_seen_and_where_to_look(location: str | No
     known = "The create was sent, and whether the server took it is unknown. It is not sent again."
     assert str(error) == f"{known} {look} (a 502)"
     assert error.prediction_id == (None if location is None else ID)
+
+
+@pytest.mark.parametrize("failure", [httpx.ReadError("reset"), httpx.ReadTimeout("late"), httpx.ConnectError("no")])
+async def test_only_of_a_create_that_did_nothing_it_is_said_to_try_again(failure: httpx.RequestError) -> None:
+    did_nothing = isinstance(failure, httpx.ConnectError)
+    async with client_of(Script(forever=failure), max_retries=0) as client:
+        with pytest.raises(APIConnectionError if did_nothing else CreateOutcomeUnknown) as caught:
+            await client.predictions.async_create({"input": 1}, MODEL)
+        assert ("then try again" in str(caught.value)) == did_nothing
+        if not did_nothing:
+            assert "Check the network and the base URL." in str(caught.value)

@@ -81,7 +81,7 @@ class JournaledJob:
             return partial(self._adopt, number, found)
         if self._job.recreate_unknown:
             return partial(self._run, number, params, may_exist=True)
-        return partial(_report_unknown, number)
+        return partial(_report_unknown, number, was_sought=self._job.find_unknown)
 
     def create(self, number: int, params: JsonInput) -> Work:
         """Says how to bring an input to its end of which nothing was created."""
@@ -175,10 +175,11 @@ class JournaledJob:
             raise BatchJournalError(self._failure)
 
 
-async def _report_unknown(number: int) -> PredictionWithIO:
+async def _report_unknown(number: int, *, was_sought: bool) -> PredictionWithIO:
+    sought = "It was not found among the newest predictions (find_unknown=True). " if was_sought else ""
     raise CreateOutcomeUnknown(
         f"An earlier run was stopped while it created input {number}, and whether the server took it is unknown. "
-        "Look with predictions.list(); recreate_unknown=True creates it again."
+        f"{sought}Look with predictions.list(); recreate_unknown=True creates it again."
     )
 
 

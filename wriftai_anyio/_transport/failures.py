@@ -53,8 +53,8 @@ def connection_error(
         error: What httpx raised; `None` if the request took longer than its timeouts together.
         received: What came of the answer, made to be shown.
     """
-    kind, what, advice = _described(request, error)
     sent = not isinstance(error, _NEVER_CONNECTED) and (not isinstance(request.stream, Body) or request.stream.asked)
+    kind, what, advice = _described(request, error, sent=sent)
     known = "The server may have seen it." if sent else "The server did nothing."
     over = f" over the proxy {request.extensions[PROXY]}" if PROXY in request.extensions else ""
     text = f"{request.method} {request.url.path} on {request.url.host}{over} {what}. {known} {advice}"
@@ -64,7 +64,9 @@ def connection_error(
     return made
 
 
-def _described(request: httpx.Request, error: httpx.RequestError | None) -> tuple[type[APIConnectionError], str, str]:
+def _described(
+    request: httpx.Request, error: httpx.RequestError | None, *, sent: bool
+) -> tuple[type[APIConnectionError], str, str]:
     """Returns the kind of our error, what happened, and what to do."""
     if isinstance(error, SettingsFault):
         return NetworkSettingsError, f"cannot be sent: {error}", "Correct it, then try again."
@@ -75,7 +77,9 @@ def _described(request: httpx.Request, error: httpx.RequestError | None) -> tupl
         # The transport is the user's, and so is its pool: the server has nothing to do with it.
         what = f"was not sent ({name}: the transport's own pool had no connection free in time)"
         return APIConnectionError, what, "Give the transport more connections (httpx.Limits)."
-    advice = _advice(request)
+    # Who reads this of a create that may have been taken, such as an agent, would pay twice.
+    again = "" if sent and request.method == "POST" else ", then try again"
+    advice = f"{_to_check(request)}{again}."
     if error is None:
         return APITimeoutError, f"was not answered in time (timed out after {patience_with(request):g} s)", advice
     if isinstance(error, httpx.TimeoutException):
@@ -84,15 +88,15 @@ def _described(request: httpx.Request, error: httpx.RequestError | None) -> tupl
     return APIConnectionError, f"was not answered ({name}: {said})" if said else f"was not answered ({name})", advice
 
 
-def _advice(request: httpx.Request) -> str:
+def _to_check(request: httpx.Request) -> str:
     if PROXY in request.extensions:  # it may fail while it opens a tunnel, too, which does not show
         return _CHECK_THE_PROXY
     return _CHECK_THE_NETWORK_ALONE if ELSEWHERE in request.extensions else _CHECK_THE_NETWORK
 
 
-_CHECK_THE_NETWORK: Final = "Check the network and the base URL, then try again."
-_CHECK_THE_NETWORK_ALONE: Final = "Check the network, then try again."
-_CHECK_THE_PROXY: Final = "Check the proxy, or name the host in NO_PROXY, then try again."
+_CHECK_THE_NETWORK: Final = "Check the network and the base URL"
+_CHECK_THE_NETWORK_ALONE: Final = "Check the network"
+_CHECK_THE_PROXY: Final = "Check the proxy, or name the host in NO_PROXY"
 
 
 def _overdue(request: httpx.Request, error: httpx.TimeoutException) -> str:
