@@ -1,6 +1,8 @@
 """Connections without a proxy: what they leave out of httpcore's work, and that they work without it, too."""
 
 import gc
+import math
+from itertools import count
 
 import anyio
 import httpcore
@@ -8,7 +10,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from wriftai_anyio import Client
-from wriftai_anyio._transport.direct import Connection
+from wriftai_anyio._transport import direct
+from wriftai_anyio._transport.direct import Connection, Pool
 from wriftai_anyio.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -61,3 +64,33 @@ async def test_a_client_reaches_a_host_without_a_proxy_over_such_connections() -
             await client.authenticated_user.async_get()
             open_ones = [each for each in gc.get_objects() if isinstance(each, Connection) and each.is_idle()]
             assert [each.can_handle_request(httpcore.URL(sandbox.base_url).origin) for each in open_ones] == [True]
+
+
+def pool_of_numbered_connections() -> Pool:
+    """Makes a pool whose connections answer with their number."""
+    numbers = count(1)
+
+    def connection_to(origin: httpcore.Origin) -> Connection:
+        answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n%d" % next(numbers)
+        return Connection(origin, keepalive_expiry=4.0, network_backend=httpcore.AsyncMockBackend([answer] * 3))
+
+    return Pool(connection_to, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "settled_after", "taken"), [("POST", math.inf, b"2"), ("POST", 0.0, b"1"), ("GET", math.inf, b"1")]
+)
+async def test_a_post_takes_no_connection_whose_answer_has_just_ended_if_there_is_another(
+    monkeypatch: pytest.MonkeyPatch, method: str, settled_after: float, taken: bytes
+) -> None:
+    monkeypatch.setattr(direct, "SETTLED", settled_after)
+    pool = pool_of_numbered_connections()
+    first, second = [await pool.handle_async_request(REQUEST) for _ in range(2)]
+    for response in (second, first):
+        await response.aread()
+        await response.aclose()
+    headers = [("host", "localhost"), ("content-length", "0")]
+    again = await pool.handle_async_request(httpcore.Request(method, "http://localhost/", headers=headers))
+    assert await again.aread() == taken
+    await again.aclose()
+    await pool.aclose()
