@@ -104,6 +104,17 @@ async def test_it_is_found_where_the_clock_was_wrong_and_is_corrected(
     assert len(sandbox.predictions) == 1
 
 
+async def test_it_is_found_where_the_clock_is_corrected_before_any_answer_told_that_it_was_ahead(
+    sandbox: Sandbox, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fail_after(PATIENCE):
+        with monkeypatch.context() as wrong:
+            wrong.setattr("wriftai_anyio._concurrency.system.wall_time", lambda: time.time() + 7200)
+            await lose(sandbox, journal, "drop_after", texts(1))
+        assert await resume(sandbox, journal, texts(1), again=True) == ["T0"]
+    assert len(sandbox.predictions) == 1
+
+
 async def test_an_input_with_a_long_integer_is_found_too(sandbox: Sandbox, journal: Path) -> None:
     inputs: list[CreatePredictionParams] = [
         {"input": {"text": f"t{number}", "n": 10**5000 + number}} for number in (0, 1)
@@ -221,6 +232,11 @@ class Listed:
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 
 
+@pytest.fixture
+def in_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wriftai_anyio._concurrency.system.wall_time", NOW.timestamp)
+
+
 async def searched(listed: Listed, since: datetime) -> None:
     async def never(_: str) -> Any:
         raise AssertionError
@@ -229,6 +245,7 @@ async def searched(listed: Listed, since: datetime) -> None:
     await find_lost_creates(listing, never, never, MODEL, since)
 
 
+@pytest.mark.usefixtures("in_may")
 async def test_what_comes_twice_is_looked_at_once_and_does_not_end_the_search() -> None:
     class Shifted(Listed):
         async def __anext__(self) -> dict[str, Any]:
@@ -250,6 +267,7 @@ async def test_what_comes_twice_is_looked_at_once_and_does_not_end_the_search() 
     assert looked == [each["id"] for each in found.predictions] == ["twice", "once 4"]
 
 
+@pytest.mark.usefixtures("in_may")
 async def test_the_search_reads_the_newest_thousands_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lost_creates, "MOST_LISTED", 10)
     listed = Listed(30)
@@ -258,6 +276,7 @@ async def test_the_search_reads_the_newest_thousands_and_no_more(monkeypatch: py
     assert listed.asked == {"page_size": 50}
 
 
+@pytest.mark.usefixtures("in_may")
 async def test_the_search_ends_before_the_first_unknown_create_and_the_difference_of_clocks() -> None:
     listed = Listed(1000)
     await searched(listed, NOW - timedelta(seconds=5))

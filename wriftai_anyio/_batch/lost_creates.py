@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._instrumentation.log import logger
 from wriftai_anyio._resources.lists import Listing
 from wriftai_anyio._types.prediction import Prediction, PredictionWithIO
@@ -13,6 +14,8 @@ from wriftai_anyio.json_codec import decode_json, encode_json
 
 CLOCKS_APART: Final = timedelta(minutes=2)
 """How much later this machine's clock may be than the server's, beyond what the server's answers show."""
+WRONG_TIME_ZONE: Final = timedelta(hours=14)
+"""How far a clock was ahead, at most, that told a time which has not come yet: one that took local time for UTC."""
 MOST_LISTED: Final = 2000
 """How many of the newest predictions are looked through at most."""
 
@@ -69,7 +72,7 @@ async def find_lost_creates(
         async for prediction in listing.items({"page_size": 50}):
             listed += 1
             # The answer that brought this item shows how far the clocks are apart.
-            earliest = (since - CLOCKS_APART - timedelta(seconds=clock_lead())).isoformat()
+            earliest = _earliest(since, timedelta(seconds=clock_lead())).isoformat()
             # Both in UTC, so that they compare as strings, whatever digits of a second follow.
             created_at = prediction.get("created_at")
             if listed > MOST_LISTED or (created_at and created_at[:19] < earliest[:19]):
@@ -82,6 +85,18 @@ async def find_lost_creates(
     except WriftAIError as error:
         logger.warning("what an earlier run of a batch may have created could not be looked for: %s", error)
     return lost
+
+
+def _earliest(since: datetime, lead: timedelta) -> datetime:
+    """Returns the earliest time of the server's clock at which a create can have been taken.
+
+    Args:
+        since: When it was sent, by a clock that may have been ahead.
+        lead: How far this machine's clock is ahead now.
+    """
+    earliest = since - CLOCKS_APART - lead
+    is_to_come = earliest > datetime.fromtimestamp(system.wall_time(), timezone.utc) - lead
+    return earliest - WRONG_TIME_ZONE if is_to_come else earliest
 
 
 def _references(prediction: Prediction) -> tuple[str, ...]:
