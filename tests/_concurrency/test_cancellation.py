@@ -109,6 +109,21 @@ async def cancellation() -> BaseException:
     return caught[0]
 
 
+async def test_a_cleanup_that_is_interrupted_is_told_so_and_not_as_one_that_took_too_long() -> None:
+    class Interrupt(BaseException):
+        """As a second Ctrl-C, which asyncio would raise out of its event loop, too."""
+
+    async def interrupted() -> None:
+        await anyio.lowlevel.checkpoint()
+        raise Interrupt
+
+    failures: list[Exception] = []
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 -- in a group
+        await finish_in_own_task(interrupted, failures.append, GracePeriod())
+    assert "Interrupt" in repr(caught.value)
+    assert [str(each) for each in failures] == ["it was interrupted"]
+
+
 async def test_a_caller_leaves_by_an_interrupt_wherever_it_is_or_by_nothing_but_cancellations() -> None:
     cancelled, interrupt, wrong = await cancellation(), KeyboardInterrupt(), ValueError()
     assert reason_to_leave(Group(cancelled, Group(wrong, interrupt))) is interrupt

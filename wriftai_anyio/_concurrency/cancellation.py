@@ -142,10 +142,12 @@ async def finish_in_own_task(
     """
 
     async def run() -> None:
-        failure: Exception | None = TimeoutError(f"it took longer than {LONGEST_FINISH:g} s to leave")
+        failure: Exception | None = InterruptedError("it was interrupted")
         try:
             with anyio.CancelScope(deadline=grace.deadline, shield=True) as scope:
                 failure = await _persistently(cleanup, scope)
+            if scope.cancelled_caught:
+                failure = TimeoutError(f"it took longer than {LONGEST_FINISH:g} s to leave")
         finally:
             if failure is not None:
                 on_failure(failure)
