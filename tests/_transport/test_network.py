@@ -201,6 +201,21 @@ class TestGivenTransports:
             await client.predictions.async_get(ID)
         assert contents == [b'{"model":"o/n","input":1}', b""]
 
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    async def test_calls_in_a_loop_notice_a_deadline_though_it_answers_at_once(self, method: str) -> None:
+        answered = 0
+
+        def count(_: httpx.Request) -> None:
+            nonlocal answered
+            answered += 1
+            assert answered < 5_000, "no deadline was noticed"
+
+        async with client_of(Given(count)) as client:
+            with anyio.move_on_after(0.05) as scope:
+                while True:
+                    await (client.predictions.async_get(ID) if method == "GET" else client.predictions.async_cancel(ID))
+        assert scope.cancelled_caught
+
     async def test_what_it_changes_of_a_request_shows_in_no_error(self) -> None:
         def fail(request: httpx.Request) -> None:
             change(request)
