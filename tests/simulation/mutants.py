@@ -173,8 +173,8 @@ MUTANTS: Final = (
     Mutant(
         "what is left is not cancelled",
         "Operations._bounded",
-        "if options.cancel_on_exit:",
-        "if False:",
+        "await self.cancel_left_behind(followed, error)",
+        "pass",
     ),
     Mutant(
         "a timeout is not kept",
