@@ -79,6 +79,15 @@ print(sorted(name for name in new if "wriftai_anyio." + name in sys.modules or n
     assert set(eval(loaded)) <= {"_transport.direct", "anyio._core._sockets", "anyio._core._resources"}
 
 
+def test_what_connects_is_loaded_before_the_first_connection() -> None:
+    program = """
+from wriftai_anyio._transport.network import Network
+Network().prepare("http")
+print({"httpcore", "_transport.direct"} <= loaded())
+"""
+    assert run(program) == "True\n"
+
+
 def test_freezers_find_in_the_source_what_a_program_imports_late(tmp_path: Path, sandbox: Sandbox) -> None:
     program = """
 from wriftai_anyio import Client, File, WebhookReceiver
