@@ -1,7 +1,7 @@
-"""JSON as text, also where Python's own module gives up: integers of thousands of digits, and deep nesting.
+"""JSON as text, even where Python's own module gives up: integers of thousands of digits, and deep nesting.
 
-Python refuses to turn more than 4,300 digits into an integer or back, since the time for it grows with the square of
-their number, and its decoder and encoder recurse. Both are valid JSON: an output may have them, and it is paid for.
+Python refuses to convert integers of more than 4,300 digits, since the time it takes grows with the square of their
+number, and its decoder and encoder recurse. Both are valid JSON, and may occur in an output that has been paid for.
 """
 
 import json
@@ -16,34 +16,35 @@ from ._types.json import JsonValue
 __all__ = ["JSONTextError", "decode_json", "encode_json"]
 
 MOST_DIGITS: Final = 100_000
-"""Digits of an integer that is read: 3 ms of work."""
+"""The most digits that an integer may have to be read: 3 ms of work."""
 MOST_BITS: Final = MOST_DIGITS * 33219 // 10_000
-"""Of an integer that has no more digits: one digit is 3.3219 bits."""
+"""The bits of such an integer: one digit is 3.3219 bits."""
 LARGEST_DEEP: Final = 4 * 2**20
-"""Characters of deeply nested JSON that are read, which takes Python a second."""
+"""The most characters that deeply nested JSON may have to be read, which takes Python a second."""
 _DIGITS_AT_ONCE: Final = 640
 """Python's own limit can be set, but not lower than this."""
 
-# A string that does not end is taken to the end: from each quotation mark in it, it would be looked through again.
+# An unterminated string matches to the end: otherwise the rest would be searched again from each quotation mark in it.
 _STRING_OR_MARK: Final = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 class JSONTextError(ValueError):
-    """A string is not JSON, or not JSON that is read; the message says which."""
+    """A string is not JSON, or is JSON beyond the limits of this module; the message says which."""
 
 
 def decode_json(text: str | bytes) -> JsonValue:
     """Decode JSON.
 
     Args:
-        text: The JSON; bytes are UTF-8, UTF-16 or UTF-32, as JSON has it.
+        text: The JSON; bytes may be UTF-8, UTF-16 or UTF-32.
 
     Returns:
-        The value. What is nested more deeply than Python's own decoder can read stays the JSON text that it is.
+        The value. Parts nested more deeply than Python's own decoder can read are returned as strings of JSON.
 
     Raises:
-        JSONTextError: If it is not JSON, or has more digits or levels than are read.
+        JSONTextError: If it is not JSON, has an integer of more than 100,000 digits, or is nested deeply and has more
+            than 4,194,304 characters.
     """
     return _decoded(text, None if _python_has_a_limit() else parse_integer)
 
@@ -63,7 +64,7 @@ def _decoded(text: str | bytes, parse_int: Callable[[str], int] | None) -> JsonV
 
 
 def _python_has_a_limit() -> bool:
-    """Whether Python itself refuses more digits than are read here: the limit can be lifted, and came with 3.10.7."""
+    """Whether Python's own limit on digits is on, and no higher than ours: it came with 3.10.7, and can be lifted."""
     limit: Callable[[], int] = getattr(sys, "get_int_max_str_digits", int)
     return 0 < limit() <= MOST_DIGITS
 
@@ -73,15 +74,15 @@ def _as_str(text: str | bytes) -> str:
 
 
 def parse_integer(digits: str) -> int:
-    """Turns the digits of JSON into an integer, however many there are.
+    """Turns the digits of JSON into an integer, also where Python's own limit is exceeded.
 
     Args:
         digits: The digits.
 
     Raises:
-        JSONTextError: If there are more than are read.
+        JSONTextError: If there are more than 100,000.
     """
-    # Halves of them are multiplied in less than the square of the time.
+    # Converting halves and multiplying them takes less than quadratic time.
     if len(digits.lstrip("-")) > MOST_DIGITS:
         raise JSONTextError(f"it has an integer of {len(digits):,} digits, and {MOST_DIGITS:,} are read")
     return -_natural(digits[1:]) if digits.startswith("-") else _natural(digits)
@@ -96,9 +97,9 @@ def _natural(digits: str) -> int:
 
 
 def _decode_deep(text: str) -> JsonValue:
-    """Decodes what Python's decoder runs out of stack for: what is too deep stays the JSON text that it is.
+    """Decodes JSON for which Python's decoder runs out of stack: parts that are too deep stay strings of JSON.
 
-    As nested lists it could be neither printed nor pickled nor written as JSON.
+    As nested lists, they could not be printed, pickled or written as JSON.
     """
     if len(text) > LARGEST_DEEP:
         raise JSONTextError(f"it is nested too deeply for its size of {len(text):,} characters")
@@ -118,7 +119,7 @@ _DECODER: Final = json.JSONDecoder(parse_int=parse_integer)
 
 
 def _shallow_object(text: str, place: int) -> tuple[JsonValue, int]:
-    """Returns an object whose fields, if they are too deep, are text; and where it ends."""
+    """Returns an object, with fields that are too deep as strings of JSON; and where it ends."""
     fields: dict[str, JsonValue] = {}
     mark = ","
     while mark == ",":
@@ -135,7 +136,7 @@ def _shallow_object(text: str, place: int) -> tuple[JsonValue, int]:
 
 
 def _shallow(text: str, place: int) -> tuple[JsonValue, int]:
-    """Returns a value, or the text of one that is too deep; and where it ends."""
+    """Returns a value, or its JSON if it is too deep; and where it ends."""
     try:
         value: JsonValue
         value, end = _DECODER.raw_decode(text, place)
@@ -168,22 +169,22 @@ def encode_json(
     sort_keys: bool = False,
     default: Callable[[object], object] | None = None,
 ) -> str:
-    """Encode JSON, whatever its integers and its nesting; else as `json.dumps` does.
+    """Encode JSON as `json.dumps` does, but with integers and nesting of any size.
 
     Args:
         value: What `decode_json` returned, or something like it.
-        indent: By how many blanks each level is indented; by default it is one line.
-        ensure_ascii: Whether what is not ASCII is escaped.
-        allow_nan: Whether `NaN` and `Infinity` are written, which are not JSON, or refused.
-        separators: What stands between entries, and between a key and its value; by default with a blank.
-        sort_keys: Whether keys are sorted.
-        default: Returns what stands for a value that is not JSON, such as a path.
+        indent: How many spaces to indent each level by; by default the JSON is one line.
+        ensure_ascii: Whether to escape characters that are not ASCII.
+        allow_nan: Whether to write `NaN` and `Infinity`, which are not JSON, or to refuse them.
+        separators: What to write between entries, and between a key and its value; by default with a space.
+        sort_keys: Whether to sort keys.
+        default: Returns a replacement for a value that JSON cannot express, such as a path.
 
     Returns:
         The JSON.
 
     Raises:
-        TypeError: If a value is not JSON.
+        TypeError: If JSON cannot express a value.
         ValueError: If a value contains itself, or is a number that is refused.
     """
     write = partial(json.dumps, ensure_ascii=ensure_ascii, allow_nan=allow_nan)
@@ -217,10 +218,10 @@ class _Writer(NamedTuple):
 
     def pieces(self, root: object) -> Iterator[str]:
         """Yields the JSON in pieces."""
-        # What is still to be written, last first: strings of JSON, values with their level, and the ids of values that
-        # end there.
+        # A stack of what is still to be written: strings of JSON, values with their level, and the ids of values that
+        # end at this point.
         pending: list[str | tuple[object, int] | int] = [(root, 0)]
-        inside: dict[int, object] = {}  # with the values, so that no other gets their ids
+        inside: dict[int, object] = {}  # holds the values, so that no new object gets the id of one
         while pending:
             item = pending.pop()
             if isinstance(item, str):
@@ -238,7 +239,7 @@ class _Writer(NamedTuple):
                 pending.extend(reversed([*self._parts(value, level)]))
 
     def _plain(self, value: object) -> str | None:
-        """Returns the JSON of what has nothing in it; `None` for the rest."""
+        """Returns the JSON of a value without parts; `None` for others."""
         if isinstance(value, int) and not isinstance(value, bool):
             return _digits(value)
         has_parts = bool(value) if _is_container(value) else self._converts(value)
@@ -248,7 +249,7 @@ class _Writer(NamedTuple):
         return self.default is not None and not (value is None or isinstance(value, (str, float, bool)))
 
     def _parts(self, value: object, level: int) -> Iterator[str | tuple[object, int]]:
-        """Yields what a value is made of: strings of JSON, and other values with their level."""
+        """Yields the parts of a value: strings of JSON, and other values with their level."""
         if isinstance(value, (dict, list, tuple)):
             yield from self._entries(cast("Container", value), level)
         elif self.default is not None:
@@ -269,7 +270,7 @@ class _Writer(NamedTuple):
         yield "}" if isinstance(container, dict) else "]"
 
     def _name(self, key: object) -> str:
-        # Keys that are numbers become strings, as Python's own encoder has it.
+        # Keys that are numbers become strings, as with Python's own encoder.
         name = key if isinstance(key, str) else next(iter(json.loads(self.write({key: None}))))
         return self.write(name) + self.colon
 
@@ -292,7 +293,7 @@ _ID: Final = re.compile(r'[ \t\n\r]*:[ \t\n\r]*"([^"\\]*)"')
 
 
 def id_in_json(text: str) -> str | None:
-    """Returns the `id` of an object whose JSON cannot be read as a whole, if it is found.
+    """Returns the `id` of an object whose JSON cannot be read as a whole; `None` if it is not found.
 
     Args:
         text: The JSON, or the beginning of it.

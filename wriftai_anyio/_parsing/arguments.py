@@ -1,4 +1,4 @@
-"""What callers pass: checked by name, and shown short in messages."""
+"""Checks arguments that callers pass, and shortens them for messages."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,31 +17,31 @@ class _Short(Repr):
 
 
 _MOST_BITS: Final = 2_100
-"""Of an integer that Python writes: it may be set to refuse to write more than 640 digits."""
+"""The size from which an integer is not written out: Python may be set to refuse more than 640 digits."""
 _SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = LONGEST_SHOWN
 _SHORT.maxlong = 40
 
 
 def shown(value: object) -> str:
-    """Returns an argument as a message shows it: as Python writes it, cut where it is long.
+    """Returns an argument for a message: its `repr`, cut if it is long.
 
     Args:
         value: The argument.
     """
-    # Not `repr`, which would write out all of a large argument first.
+    # Not `repr` itself, which would first write out all of a large argument.
     text = _SHORT.repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def check_flags(**flags: object) -> None:
-    """Refuses arguments that are neither `True` nor `False`: a "no" would be taken for a yes.
+    """Refuses arguments that are neither `True` nor `False`: the string "no" would count as true.
 
     Args:
         **flags: The arguments, by their names.
 
     Raises:
-        ValueError: If one is something else.
+        ValueError: If one is anything else.
     """
     for name, flag in flags.items():
         if not isinstance(flag, bool):
@@ -49,14 +49,14 @@ def check_flags(**flags: object) -> None:
 
 
 def check_callback(takes: str, **callbacks: object) -> None:
-    """Refuses callbacks that are neither `None` nor can be called as they will be.
+    """Refuses callbacks that are neither `None` nor callable with the arguments that they will get.
 
     Args:
-        takes: What they are called with, by position, with commas in between.
-        **callbacks: The arguments, by their names.
+        takes: The names of those arguments, by position, separated by commas.
+        **callbacks: The callbacks, by their names.
 
     Raises:
-        ValueError: If one is something else.
+        ValueError: If one is anything else.
     """
     for name, callback in callbacks.items():
         given = takes.count(",") + 1
@@ -69,7 +69,7 @@ def check_callback(takes: str, **callbacks: object) -> None:
 
 
 def call_problem(function: Callable[..., object], count: int) -> str | None:
-    """Returns why a function cannot be called with so many arguments; `None` if it can, or does not say.
+    """Returns why a function cannot be called with so many arguments; `None` if it can, or has no signature.
 
     Args:
         function: The function.
@@ -78,7 +78,7 @@ def call_problem(function: Callable[..., object], count: int) -> str | None:
     try:
         takes = inspect.signature(function)
     except (TypeError, ValueError):
-        return None  # of a function of C
+        return None  # such as of a function written in C
     try:
         takes.bind(*range(count))
     except TypeError as error:
@@ -87,7 +87,7 @@ def call_problem(function: Callable[..., object], count: int) -> str | None:
 
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:
-    """Whether what a caller gave is a coroutine function, or an object that is called like one."""
+    """Returns whether a callable is a coroutine function, or an object whose `__call__` is one."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
@@ -97,10 +97,10 @@ def checked_whole(value: object, argument: str, least: int) -> int:
     Args:
         value: The argument.
         argument: Its name.
-        least: The least that it may be.
+        least: The smallest value allowed.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If it is anything else.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{argument} must be a whole number from {least}, not {shown(value)}.")
@@ -111,7 +111,7 @@ def checked_string(value: object, argument: str) -> str:
     """Returns an argument that must be a string.
 
     Raises:
-        ValueError: If it is something else, such as `None`, which would be sent as a word.
+        ValueError: If it is anything else, such as `None`, which would be sent as the word "None".
     """
     if not isinstance(value, str):
         raise ValueError(f"{argument} must be a string, not {shown(value)}. Nothing was sent.")  # noqa: TRY004 -- as all bad arguments
@@ -156,16 +156,16 @@ def keys_of(kind: type) -> frozenset[str]:
 
 
 def refuse_unknown(names: Iterable[object], known: Collection[str], argument: str, otherwise: str | None) -> None:
-    """Refuses keys that a mapping does not have.
+    """Refuses unknown keys of a mapping.
 
     Args:
         names: The keys that the caller gave.
-        known: Those there are.
+        known: The keys that are allowed.
         argument: The name of the caller's argument.
-        otherwise: The key for what this version does not know; `None` if there is none.
+        otherwise: The key for fields that this version does not know; `None` if there is none.
 
     Raises:
-        ValueError: If a key is unknown. It names the nearest one that is known.
+        ValueError: If a key is unknown. The message suggests the known key that is most like it.
     """
     for name in names:
         if name in known:
@@ -178,7 +178,7 @@ def refuse_unknown(names: Iterable[object], known: Collection[str], argument: st
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Returns the name that is most like another, if any is like it."""
+    """Returns the known name that is most like another; `None` if none is."""
     from difflib import get_close_matches  # needed for a message alone
 
     return next(iter(get_close_matches(name, sorted(known), n=1)), None)

@@ -1,4 +1,4 @@
-"""Checks ids and names: those that callers give, and those that the server gives and that are sent back to it."""
+"""Checks ids and names, both those that callers give and those from the server that are sent back to it."""
 
 import re
 from typing import Final, TypeGuard
@@ -8,12 +8,12 @@ from .arguments import shown
 
 _LONGEST_ID: Final = 512
 _PLAIN: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_ID}}}")
-"""What needs neither quoting nor a closer look, as all ids of the API."""
+"""Ids that need neither quoting nor a closer look, which all ids of the API are."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def segment(value: str, argument: str) -> str:
-    """Quotes a value so that it stays one segment of a path.
+    """Quotes a value so that it is one segment of a path.
 
     Args:
         value: An id or a name.
@@ -46,7 +46,7 @@ def is_id(value: object) -> TypeGuard[str]:
 
 
 def is_same_id(one: str, other: str) -> bool:
-    """Returns whether two ids are one: UUIDs may be written with and without dashes, in small and large letters."""
+    """Returns whether two ids are the same: UUIDs may be written with or without dashes, in upper or lower case."""
     return one == other or _bare(one) == _bare(other)
 
 

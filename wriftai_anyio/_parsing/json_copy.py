@@ -1,4 +1,4 @@
-"""Copies of decoded JSON, for what several tasks would otherwise share, and how large it is."""
+"""Copies decoded JSON that several tasks would otherwise share, and estimates its size."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
@@ -6,13 +6,13 @@ from typing import Any, Final, TypeVar, cast
 T = TypeVar("T")
 
 _BYTES_OF_A_VALUE: Final = 64
-"""What a value of JSON takes in memory beside the characters of a string, and its place in a container with it."""
+"""Memory that a JSON value takes, with its place in a container, but without the characters of a string."""
 
 
 def copy_json(value: T) -> T:
-    """Returns a copy of decoded JSON that shares no object and no list with it.
+    """Returns a copy of decoded JSON that shares no object or list with it.
 
-    It does not recurse, as `copy.deepcopy` does, since JSON may be nested more deeply than Python calls.
+    Unlike `copy.deepcopy` it does not recurse, since JSON may be nested more deeply than Python's stack allows.
 
     Args:
         value: The decoded JSON.
@@ -29,7 +29,7 @@ def copy_json(value: T) -> T:
 
 
 def size_of_json(value: object) -> int:
-    """Returns about how many bytes decoded JSON takes in memory."""
+    """Returns roughly how many bytes decoded JSON takes in memory."""
     size = 0
     pending = [value]
     while pending:

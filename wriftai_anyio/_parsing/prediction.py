@@ -1,4 +1,4 @@
-"""Checks that an answer is a prediction, and fills in what today's servers leave out."""
+"""Checks that an answer is a prediction, and fills in fields that today's servers leave out."""
 
 from collections.abc import Mapping
 from typing import Final, cast
@@ -11,7 +11,7 @@ from .shapes import ShapeError, mapping
 
 
 class PredictionParser:
-    """Turns decoded answers into predictions. It has no side effects: the caller tells the observer.
+    """Turns decoded answers into predictions. It has no side effects: the caller notifies the observer.
 
     Args:
         base_url: The API's base URL.
@@ -23,7 +23,7 @@ class PredictionParser:
         self._prefix = f"{base_url}/predictions/"
 
     def listed(self, value: JsonValue) -> Prediction:
-        """Returns an entry of a list, which has no input and no output.
+        """Returns an entry of a list, which has no input or output.
 
         Raises:
             ShapeError: If it is not a prediction.
@@ -31,7 +31,7 @@ class PredictionParser:
         return cast("Prediction", self._checked(value))
 
     def detailed(self, value: JsonValue) -> PredictionWithIO:
-        """Returns a prediction with its details.
+        """Returns a prediction with its input and output.
 
         Raises:
             ShapeError: If it is not a prediction.

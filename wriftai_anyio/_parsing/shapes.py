@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 LONGEST_SENT_BACK: Final = 4096
-"""Characters of a cursor, or of an event's id. In an address each may become twelve, of 65,536 that there may be."""
+"""The most characters of a cursor or an event's id. Each may become twelve in an address, which may have 65,536."""
 
 
 class ShapeError(ValueError):
@@ -20,16 +20,16 @@ class ShapeError(ValueError):
 
 
 def unchanged(value: JsonValue) -> JsonValue:
-    """The shape of an answer that may be any JSON."""
+    """Returns an answer that may be any JSON."""
     return value
 
 
 def nothing(_: JsonValue) -> None:
-    """The shape of an answer whose body says nothing that is needed."""
+    """Ignores an answer whose body is not needed."""
 
 
 def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedResponse[T]]:
-    """Returns the shape of a page of items of a shape."""
+    """Returns the check for a page, given the check for its items."""
 
     def page(value: JsonValue) -> PaginatedResponse[T]:
         fields = mapping(value)
@@ -48,12 +48,13 @@ def page_of(item: Callable[[JsonValue], T]) -> Callable[[JsonValue], PaginatedRe
 
 
 def record(kind: type[T], key: str, **enumerations: type[StrEnum]) -> Callable[[JsonValue], T]:
-    """Returns the shape of an object that always has a certain field; all its fields are kept as they came.
+    """Returns the check for an object that always has a certain field; its other fields are kept as received.
 
     Args:
         kind: The `TypedDict` that describes it.
         key: The field that every such object has.
-        **enumerations: Fields whose values become members; a value that is newer than this package stays as it is.
+        **enumerations: Fields whose values become members of an enumeration; values that this version does not know
+            stay strings.
     """
 
     def shape(value: JsonValue) -> T:

@@ -1,4 +1,4 @@
-"""What is done around each attempt to send a request, such as to note in a journal that it is about to be sent."""
+"""Callbacks around each attempt to send a request, such as one that notes in a journal that it is about to be sent."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -10,8 +10,8 @@ class AttemptHooks(NamedTuple):
     """Called around each attempt to send a request.
 
     Attributes:
-        before: Awaited right before each attempt, when no queue is left to wait in.
-        after_failure: Awaited after an attempt that certainly did nothing on the server and that is repeated.
+        before: Awaited right before each attempt, after all waiting in queues.
+        after_failure: Awaited after an attempt that certainly did nothing on the server and will be repeated.
     """
 
     before: Callable[[], Awaitable[None]] = checkpoint

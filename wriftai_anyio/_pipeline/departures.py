@@ -1,7 +1,7 @@
-"""Calls that still ask the server for something once they are left, and the close of a client, which waits for them.
+"""Calls that still send something to the server after they were left, and a client's close, which waits for them.
 
 A program that ends often cancels its tasks and closes its client at the same moment, as uvicorn does with the requests
-and the lifespan of an application. Without this the connections would be gone before the first cancel is sent.
+and the lifespan of an application. Without this, the connections would be gone before the first cancel is sent.
 """
 
 from collections.abc import Generator
@@ -14,7 +14,7 @@ from anyio.lowlevel import current_token
 from wriftai_anyio._transport.failures import closed_error
 
 LONGEST_CLOSE: Final = 8.0
-"""Seconds that closing waits for such calls: `cancel_on_exit` has five."""
+"""Seconds that closing waits for such calls: `cancel_on_exit` may take five."""
 
 
 class _Call(NamedTuple):
@@ -24,7 +24,7 @@ class _Call(NamedTuple):
 
 
 class Departures:
-    """The calls of one client that are not to be cut off by its close."""
+    """The calls of one client that its close must not cut off."""
 
     def __init__(self) -> None:
         self._calls: dict[object, _Call] = {}
@@ -33,10 +33,10 @@ class Departures:
 
     @contextmanager
     def noted(self, scope: anyio.CancelScope | None = None) -> Generator[None]:
-        """Lets the close of the client wait for what is done in the block.
+        """Makes the close of the client wait for the end of the block.
 
         Args:
-            scope: Cancelled by the close, so that the call is left then.
+            scope: Cancelled by the close, so that the call ends early.
         """
         key = object()
         call = self._calls[key] = _Call(current_token().native_token, anyio.get_current_task().id, scope)
@@ -58,11 +58,11 @@ class Departures:
             raise closed_error()
 
     async def finish(self) -> None:
-        """Leaves the calls of this event loop and waits until they have ended, eight seconds at most."""
+        """Cancels the calls on this event loop and waits until they have ended, eight seconds at most."""
         self._is_closing = True
         loop, task = current_token().native_token, anyio.get_current_task().id
         with anyio.move_on_after(LONGEST_CLOSE, shield=True):
-            # One that is left begins anew here to ask for its cancel, before this task has its next turn.
+            # A call that ends its wait may start another block, to send its cancel, before this task runs again.
             while calls := [call for call in list(self._calls.values()) if call.loop is loop and call.task != task]:
                 ended = self._ended.setdefault(loop, anyio.Event())
                 for call in calls:

@@ -7,13 +7,16 @@ from wriftai_anyio.json_codec import encode_json
 
 
 def encoded(value: object) -> bytes:
-    """Encodes what a caller wants to send; any mapping is an object.
+    """Encodes what a caller wants to send; any mapping becomes an object.
 
     Args:
-        value: What JSON can express.
+        value: Anything that JSON can express.
+
+    Returns:
+        The JSON, in UTF-8.
 
     Raises:
-        ValueError: If it cannot.
+        ValueError: If JSON cannot express it.
     """
     try:
         text = encode_json(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_dict)

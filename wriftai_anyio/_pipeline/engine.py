@@ -1,9 +1,9 @@
-"""What a client sends its requests with. All that only requests need is imported with this module: see `API`.
+"""What a client sends its requests with. Everything that only requests need is imported with this module: see `API`.
 
-With it comes what other modules take from anyio late (`anyio.Event`): nothing is left to import once a request is sent.
+So are the parts of anyio that it imports lazily (`anyio.Event`): nothing is left to import once a request is sent.
 """
 
-# For batches: a later call may find no file descriptor free.
+# For batches: a later import may find no free file descriptor.
 import anyio.streams.memory  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 from wriftai_anyio._blocking.runner import BlockingRunner

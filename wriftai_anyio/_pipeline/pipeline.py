@@ -1,4 +1,4 @@
-"""The way of a request to the API: it waits for the rate limit, is sent, and is sent again where that is safe.
+"""The path of a request to the API: it waits for the rate limit, is sent, and is sent again where that is safe.
 
 retry loop ── attempt ── rate limit ── redirects ── hooks and log ── shield ── connections
     ▲                                                                              │
@@ -61,7 +61,7 @@ class Pipeline:
 
     @property
     def clock_lead(self) -> float:
-        """Seconds by which this machine's clock is ahead of the server's, as its latest answer tells; else 0."""
+        """Seconds by which this machine's clock is ahead of the server's, going by the latest answer; else 0."""
         return retries.clock_lead(*self._latest)
 
     async def ask(
@@ -85,16 +85,16 @@ class Pipeline:
         Args:
             method: The HTTP method.
             path: The path below the base URL.
-            shape: Returns the result for the decoded answer; raises `ShapeError` where it is not as promised.
+            shape: Returns the result for the decoded answer; raises `ShapeError` if it is not as promised.
             json: The body, if there is one.
             headers: More headers, for this request alone.
             params: Query parameters.
-            hold: The value of the header `Prefer`, by which the server is asked to answer late.
-            timeout: Instead of the client's.
+            hold: The value of the header `Prefer`, which asks the server to answer late.
+            timeout: Replaces the client's.
             repeatable: Whether it is safe to repeat. By default GET, HEAD, PUT and DELETE are.
-            shield: Entered while an attempt is under way, which is then let finish.
+            shield: Entered during each attempt, which then finishes even if the caller is cancelled.
             hooks: Awaited around each attempt.
-            urgent: Whether it goes before the requests that wait for the rate limit already.
+            urgent: Whether it goes ahead of the requests already waiting for the rate limit.
 
         Returns:
             What `shape` returned.
@@ -130,10 +130,10 @@ class Pipeline:
             json: The body, if there is one.
             headers: More headers, for this request alone.
             params: Query parameters.
-            timeout: Instead of the client's.
+            timeout: Replaces the client's.
 
         Returns:
-            The answer, a success, of which nothing is read. The caller closes it.
+            The answer, a success whose body has not been read. The caller closes it.
 
         Raises:
             APIStatusError: If the API refuses the request.
@@ -146,8 +146,8 @@ class Pipeline:
         except WriftAIError as error:
             raise without_internals(error)  # noqa: B904 -- the same error
 
-    # What only passes on is not `async`: each frame between a caller and the socket is entered anew whenever the event
-    # loop resumes the call, some six times for one answer.
+    # Methods that only delegate are not `async`: each coroutine frame between a caller and the socket is entered again
+    # whenever the event loop resumes the call, some six times for one answer.
 
     def answer(self, request: APIRequest) -> Awaitable[httpx.Response]:
         """Sends a request until it succeeds or must not be sent again.
@@ -166,13 +166,13 @@ class Pipeline:
     async def attempt(
         self, request: APIRequest, bucket: Bucket, number: int, *, first_in_queue: bool
     ) -> httpx.Response:
-        """Sends a request once: when the rate limit allows it, and over redirects; see `answer`.
+        """Sends a request once, when the rate limit allows it, and follows redirects; see `answer`.
 
         Args:
             request: The request.
-            bucket: The rate limit that it counts in.
-            number: 1, and one more each time that it is sent again.
-            first_in_queue: Whether it goes before the requests that wait for the rate limit already.
+            bucket: The rate limit that it counts towards.
+            number: Of the attempt, from 1.
+            first_in_queue: Whether it goes ahead of the requests already waiting for the rate limit.
         """
         slot = await bucket.acquire(held=request.hold is not None, first=first_in_queue)
         if slot.waited >= NOTICEABLE_WAIT:
@@ -218,7 +218,7 @@ class Pipeline:
         self, built: httpx.Request, shield: SendShield, hooks: AttemptHooks | None
     ) -> httpx.Response:
         async with shield:
-            # What the hook notes is true then: nothing stands between it and the request.
+            # Inside the shield, so that what the hook notes is true: nothing can come between it and the request.
             return await (self._http.fetch(built) if hooks is None else self._fetch_hooked(built, hooks))
 
     async def _fetch_hooked(self, built: httpx.Request, hooks: AttemptHooks) -> httpx.Response:
@@ -249,7 +249,7 @@ class _Sending:
         if isinstance(failure, RateLimitError):
             now = anyio.current_time()
             self._give_up = min(self._give_up, now + scaled(retries.RATE_LIMIT_PATIENCE))
-            # The next attempt waits in the queue of the rate limit, which knows how long.
+            # The next attempt waits in the rate limit's queue, which knows for how long.
             return 0.0 if self._max_retries > 0 and now <= self._give_up else None
         if self._repeats >= self._max_retries:
             return None

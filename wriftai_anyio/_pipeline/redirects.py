@@ -1,4 +1,4 @@
-"""The one follower of redirects, for the API and for what keeps files; where they may lead is a rule of each."""
+"""Follows redirects, for the API and for object stores; each has its own rule where they may lead."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ async def follow_redirects(
 
     Args:
         response: The first answer.
-        target: The rule: returns the address that an answer leads to, or `None` if it is to be taken as it is.
+        target: The rule: returns the address that an answer leads to, or `None` if it is not followed.
         send: Sends the request again, to another address.
         most: How many redirects are followed.
 

@@ -1,4 +1,4 @@
-"""A request to the API as it was asked for, checked, from which each attempt makes its own."""
+"""A checked request to the API, from which each attempt builds its own `httpx.Request`."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,15 +27,15 @@ class APIRequest(NamedTuple):
     Attributes:
         method: The HTTP method.
         path: The path below the base URL.
-        url: The whole address.
+        url: The full address.
         content: The body, if there is one.
         headers: Headers of this request alone.
         timeout: The timeouts of each attempt.
         repeatable: Whether it is safe to repeat although the server may have seen it.
-        hold: The value of the header `Prefer`, by which the server is asked to answer late.
-        shield: Entered while an attempt is under way, which is then let finish.
+        hold: The value of the header `Prefer`, which asks the server to answer late.
+        shield: Entered during each attempt, which then finishes even if the caller is cancelled.
         hooks: Awaited around each attempt.
-        urgent: Whether it goes before the requests that wait for the rate limit already.
+        urgent: Whether it goes ahead of the requests already waiting for the rate limit.
         unread: Whether the answer is wanted as soon as it begins.
     """
 
@@ -73,11 +73,11 @@ class APIRequest(NamedTuple):
             json: The body, if there is one.
             headers: More headers, for this request alone.
             params: Query parameters.
-            timeout: Instead of the client's.
+            timeout: Replaces the client's.
             repeatable: Whether it is safe to repeat. By default GET, HEAD, PUT and DELETE are.
 
         Raises:
-            ValueError: If the path, the headers or the body cannot be right, or the access token is missing.
+            ValueError: If the path, the headers or the body are invalid, or the access token is missing.
         """
         if config.lacks_token:
             raise ValueError(
@@ -97,14 +97,14 @@ class APIRequest(NamedTuple):
         """Returns what one attempt sends.
 
         Args:
-            base_headers: Those of all requests of the client.
+            base_headers: The headers of all requests of the client.
             held: Whether this attempt may ask the server to answer late.
         """
         body = httpx.ByteStream(b"") if self.content is None else Body(self.content)
         timeouts = self.timeout.as_dict()
         if self.content is None:
-            # A head alone fits into the buffer of a socket that is idle, and the attempt as a whole has its time: a
-            # timer of its own for it would cost the event loop 1 % of a call.
+            # A head alone fits into the buffer of an idle socket, and the attempt as a whole has a timeout: a separate
+            # timer for the head would cost the event loop 1 % of a call.
             timeouts["write"] = None
         extensions = {"timeout": timeouts}
         request = httpx.Request(self.method, self.url, headers=base_headers, stream=body, extensions=extensions)
@@ -147,5 +147,5 @@ def _address(base_url: str, path: str, params: Query | None) -> httpx.URL:
 
 @lru_cache(maxsize=256)
 def _parsed(url: str) -> httpx.URL:
-    # To parse a URL costs httpx a third of what the rest of a call costs us; creates and polls repeat theirs.
+    # httpx takes a third as long to parse a URL as we take for the rest of a call; creates and polls repeat theirs.
     return httpx.URL(url)

@@ -1,4 +1,4 @@
-"""What becomes of an answer: a value of the shape that was promised, or the error that belongs to it."""
+"""Turns an answer into a value of the promised shape, or into the right error."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -16,7 +16,7 @@ from wriftai_anyio.json_codec import JSONTextError, decode_json
 T = TypeVar("T")
 
 _PROXY_FAULTS: Final = frozenset({407, 502, 503, 504})
-"""What a proxy answers that does not reach the server, or refuses to try."""
+"""Statuses with which a proxy answers when it does not reach the server, or refuses to try."""
 
 _NOT_FOLLOWED: Final = "it is a redirect, which is followed only within the API's own origin, so that no token leaves"
 
@@ -25,8 +25,8 @@ def shaped(response: httpx.Response, shape: Callable[[JsonValue], T]) -> T:
     """Decodes an answer that was read, and checks its shape.
 
     Args:
-        response: The answer; if it is empty it stands for null.
-        shape: Returns the result for decoded JSON; raises `ShapeError` where that is not as promised.
+        response: The answer; an empty one stands for null.
+        shape: Returns the result for the decoded JSON; raises `ShapeError` if that is not as promised.
 
     Raises:
         APIResponseError: If it is not JSON, or not of that shape.

@@ -1,6 +1,6 @@
-"""The one loop that tries again, for requests to the API and for transfers of files.
+"""The retry loop, for requests to the API and for transfers of files.
 
-What may be tried again, and after how long, are rules of `_transport.retries` and of each `Attempts`.
+`_transport.retries` and each `Attempts` decide what may be tried again, and after how long.
 """
 
 from collections.abc import Awaitable
@@ -47,9 +47,9 @@ async def try_until_done(attempts: Attempts[T]) -> T:
             if delay is None:
                 raise
             failure = error
-        # Outside of `except`: what comes next is not a consequence of this failure.
+        # Outside of `except`: this failure must not become the context of what is raised next.
         await attempts.before_retry(failure, delay)
-        del failure  # it holds this frame, and would keep it alive
+        del failure  # its traceback refers to this frame, and would keep it alive
         if delay:
             await sleep(delay)
         number += 1

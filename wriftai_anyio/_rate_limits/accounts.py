@@ -1,7 +1,7 @@
 """The rate limits of each account, which belong to the account and not to a client.
 
 So all clients of this process with the same base URL and token share their buckets, across threads and event loops.
-Other processes are seen through the server's headers and refusals alone.
+Other processes show only in the server's headers and refusals.
 """
 
 import hashlib
@@ -54,10 +54,10 @@ class SharedLimits:
     """An account's rate limits in the current process, also after a fork."""
 
     def __init__(self, base_url: str, access_token: str | None) -> None:
-        # The same address may be written with capitals, or with the port that is meant anyway.
+        # The same address may be written with capital letters, or with the default port.
         account = hashlib.sha256(f"{httpx.URL(base_url)}\n{access_token}".encode()).digest()
         self._limits = PerProcess(lambda: _registry.get().limits(account))
 
     def get(self) -> AccountLimits:
-        """Returns those of this process."""
+        """Returns the limits in this process."""
         return self._limits.get()

@@ -1,6 +1,6 @@
-"""The waiting for one rate limit: a queue on each event loop, in front of one budget that all of them share.
+"""Waiting for one rate limit: a queue on each event loop, in front of one budget that all of them share.
 
-What may go out and when is the arithmetic of `Budget`; here requests wait for it. The states of a bucket:
+`Budget` computes what may go out and when; here requests wait for it. The states of a bucket:
 
     unknown ─┬─ an answer states a limit ──▶ starting ── the allowance has grown to the limit ──▶ full
              └─ an answer states none ─────▶ open
@@ -10,10 +10,10 @@ What may go out and when is the arithmetic of `Budget`; here requests wait for i
                                └───────────── 429 ─────────────┘
 
     unknown    two requests at a time, until the first answer
-    starting   the allowance grows by what probes (requests that are not held) show of others' use
+    starting   the allowance grows as probes (requests that are not held) show how much others use
     full       as many requests in a window as the limit states
     open       the server states no limits: nothing waits
-    paused     nothing goes out; also until a reset that is far off, when the server says that nothing remains
+    paused     nothing goes out; also until a distant reset, when the server says that nothing remains
     careful    less is let through than was refused, evenly spaced, and a little more with each step; below two requests
                a window, the steps are as long as the spacing
 """
@@ -38,7 +38,7 @@ from .state import RateLimit
 class _Waiter:
     """One request in the queue of its event loop.
 
-    An event of anyio belongs to one event loop, so each loop has a queue of its own; its first asks the budget.
+    An anyio event belongs to one event loop, so each loop has its own queue; the first waiter in it asks the budget.
     """
 
     def __init__(self) -> None:
@@ -58,8 +58,8 @@ class Bucket:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # By the identity of their event loop, which their waiters keep alive; held by those alone, so that no event
-        # loop is kept that is closed while something waits.
+        # Keyed by the id of the event loop, which the waiters keep alive. Weak, so that only the waiters hold a queue,
+        # and a loop that is closed while something waits is not kept alive from here.
         self._queues: WeakValueDictionary[int, OrderedDict[_Waiter, None]] = WeakValueDictionary()
         self._budget = Budget()
 
@@ -74,13 +74,13 @@ class Bucket:
 
         Args:
             held: Whether the server will be asked to answer late.
-            first: Whether to go before those that wait already: for retries after a 429, and for cleaning up.
+            first: Whether to go ahead of those already waiting: for retries after a 429, and for cleanup.
 
         Returns:
             The slot; its `held` says whether the request should still ask to be held.
         """
         clock = shared_clock()
-        # The usual case, in which nothing waits and nothing else is looked up.
+        # The usual case: nothing waits, and nothing else needs to be looked up.
         if not self._queues or id(current_token().native_token) not in self._queues:
             outcome = self._try(clock, held)
             if isinstance(outcome, Slot):
@@ -137,7 +137,7 @@ class Bucket:
 
     @property
     def pause(self) -> float:
-        """Seconds for which nothing goes out, since something was refused."""
+        """Seconds for which nothing goes out, because something was refused."""
         return self._budget.pause(shared_clock()())
 
     def state(self) -> RateLimit:
@@ -147,8 +147,8 @@ class Bucket:
 
 
 def _common_clock() -> Callable[[], float]:
-    # Each event loop counts from another moment, so its distance to the common clock is measured once. From then on the
-    # loop's own clock counts: on virtual time the common one would stand still.
+    # Each event loop's clock starts elsewhere, so its offset to the common clock is measured once. From then on the
+    # loop's own clock counts: under virtual time the common one would stand still.
     loop_time = loop_clock()
     offset = system.monotonic() - loop_time()
     return lambda: loop_time() + offset
@@ -158,5 +158,5 @@ _clocks: Final = PerLoop("wriftai_anyio_common_clock", _common_clock)
 
 
 def shared_clock() -> Callable[[], float]:
-    """Returns what reads a clock that all event loops share, and that still runs on a loop's virtual time."""
+    """Returns a clock, in seconds, that agrees on all event loops, and still follows a loop's virtual time."""
     return _clocks.get()

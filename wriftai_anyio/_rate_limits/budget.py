@@ -1,12 +1,12 @@
 """How many requests an account may send now: the arithmetic of one bucket. It neither waits nor locks.
 
-Its states are drawn in `bucket`, which waits for it.
+`bucket` draws its states, and does the waiting.
 
-A budget lets at most its *allowance* of requests go out in any window, so that a server which counts in fixed
-windows refuses nothing either. The allowance starts at a part of the limit that the first answer states, grows by
-what probes (requests that are not held) show of others' use, and falls below what was let through in the last window
+A budget lets at most its *allowance* of requests go out in any window, so that even a server which counts in fixed
+windows refuses nothing. The allowance starts at a fraction of the limit that the first answer states, grows as
+probes (requests that are not held) show how much others use, and falls below what was let through in the last window
 when a burst of requests is refused (429), after which they go out evenly spaced. Where many processes share an
-account, that is less than one request in a window: all times then count in requests of one's own.
+account, that is less than one request in a window: all times are then counted in requests of this process.
 """
 
 import contextlib
@@ -19,70 +19,71 @@ from wriftai_anyio._concurrency import system
 from wriftai_anyio._transport.retries import failure_delay, reset_delay, whole, without_policy
 
 WINDOW: Final = 1.0
-"""Seconds: the length of a window of which nothing else is known; the API does not state it."""
+"""Seconds: the assumed length of a window; the API does not state it."""
 WINDOW_MARGIN: Final = 1.03
-"""How much longer than the server's our window is, for requests that arrive closer together than they left."""
+"""Our window is longer than the server's by this factor, for requests that arrive closer together than they left."""
 LONGEST_LAG: Final = 0.1
-"""The part of a window by which ours grows at most for the time that a request takes to arrive."""
+"""The fraction of a window by which ours grows, at most, for the time that a request takes to arrive."""
 LONG_WINDOW: Final = 2.5
-"""Seconds until a reset from which on it is waited for: whole seconds say nothing of shorter windows."""
+"""Seconds: only resets further off are waited for. They come in whole seconds, which say nothing of shorter windows."""
 LONGEST_WAIT: Final = 60.0
-"""Seconds after which a reset that lies further ahead is not waited for any longer."""
+"""Seconds that a reset is waited for at most, however far off it is."""
 SAME_WINDOW: Final = 1.5
-"""Seconds by which two resets of one window may seem to differ: they are whole, and answers take time."""
+"""Seconds by which two resets of one window may seem to differ: they are in whole seconds, and answers take time."""
 FEW: Final = 2
 """Requests under way until the first answer shows whether there are limits: one that may be held, and a probe."""
 PATIENCE: Final = 12.5
-"""Seconds without any answer in which `FEW` doubles, slowly at first and ever faster: 64 processes that start together
-on 2 cores wait for up to ten seconds for their first answers, and 15 requests a second leave no room for guesses."""
+"""Seconds without any answer until `FEW` doubles, slowly at first, then ever faster: 64 processes that start together
+on 2 cores wait up to ten seconds for their first answers, and 15 requests a second leave no room for guesses."""
 UNLIMITED: Final = 1e6
-"""An allowance from which on nothing is held back where no limit is stated."""
+"""The allowance from which nothing is held back any more, if no limit is stated."""
 RECHECK: Final = 0.05
-"""Seconds until the first in a queue looks again, when it waits for what another event loop may change."""
+"""Seconds until the first in a queue looks again, when it waits for something that another event loop may change."""
 BUSY_SHARE: Final = 0.1
-"""The part of the limit that others must use to count as sharing the account."""
+"""The fraction of the limit that others must use to count as sharing the account."""
 CATCH_UP: Final = 8
-"""Requests over which an even spacing is kept on average: a timer is late more often than early."""
+"""Requests over which an even spacing is kept on average: timers are late more often than early."""
 
 # Found by simulating 1, 4, 16 and 64 processes on servers with a bucket and with fixed windows, at limits from 3 to 150
 # (tests/_rate_limits/test_budget.py). Real processes on 2 cores (tests/benchmarks/scale.py), at 150: 4 were refused
 # nothing, at 1.05 and 1.28 times the floor; 16 were refused 14 %, at 1.35 and 1.39 times the floor.
 START: Final = 0.05
-"""The part of the limit to start with, also the most that goes out blindly: each of many processes sends that much
-before it can know of the others. Real processes on 2 cores, at 150 a second: 64 were refused 40 % with 0.1."""
+"""The fraction of the limit to start with, which is also the most that goes out blindly: each of many processes sends
+that much before it knows of the others. Real processes on 2 cores, at 150 a second: 64 were refused 40 % with 0.1."""
 LEAST_START: Final = 1.0
 LEAST_SHARED_START: Final = 0.5
-"""The least allowances to start with, alone and where others use the account."""
+"""The least allowances to start with: alone, and where others use the account."""
 START_STEP: Final = 0.2
 LONGEST_START_STEP: Final = 2.0
 START_GROWTH: Final = 4.0
 """Seconds between growths until something is refused, and their factor. While others use the account, the steps
 become longer, since each costs a probe."""
 UNPROBED_STEP: Final = 2.0
-"""Seconds after which it grows though no answer came back in time to be a probe."""
+"""Seconds after which the allowance grows even if no answer came back in time to be a probe."""
 CAREFUL_STEP: Final = 0.25
 FAST_GROWTH: Final = 1.25
 SLOW_GROWTH: Final = 0.04
 """Seconds between growths after something was refused, and their factor far from and near what was refused."""
 NEAR: Final = 0.7
-"""The part of the refused allowance from which on it counts as near."""
+"""The fraction of the refused allowance from which it counts as near."""
 CALM: Final = 1.0
-"""Seconds without refusals after which what was refused counts no longer."""
+"""Seconds without refusals after which what was refused no longer counts."""
 MEMORY: Final = 10.0
-"""Seconds for which a refusal makes for careful growth and even spacing."""
+"""Seconds for which a refusal leads to careful growth and even spacing."""
 BACK_OFF: Final = 0.9
 DEEPEST_CUT: Final = 0.25
-"""The parts of what was let through in the last window, and of the allowance, that are tried after a refusal."""
+"""After a refusal: the fraction of what was let through in the last window that is tried, and the smallest fraction of
+the allowance that is left."""
 SLOW: Final = 1.0
-"""The allowance below which a refusal makes for a slow pace: a window then holds too few requests to learn from it.
+"""The allowance below which a refusal leads to a slow pace: a window then holds too few requests to learn from.
 With 2, sixteen real processes at 150 a second took 1.8 times the floor; with 1 they take 1.6 at most."""
 SLOW_SHARE: Final = 0.05
-"""The part of the limit below which it must be, too: few processes find their shares faster at the usual pace."""
+"""The fraction of the limit below which it must be, too: a few processes find their shares faster at the usual pace."""
 SLOW_CUT: Final = 0.5
-"""The part of a slow allowance that is tried after a refusal: refusals of one request each say little."""
+"""The fraction of a slow allowance that is tried after a refusal: refusals of one request each say little."""
 SLOW_PART: Final = 1 / 1024
-"""The part of the limit by which a slow allowance grows with each request, besides its own `SLOW_PACE_GROWTH`: the
-same for all, so that those which were cut deeper catch up."""
+"""The fraction of the limit by which a slow allowance grows with each request, on top of `SLOW_PACE_GROWTH`: the same
+for all, so that those which were cut deeper catch up."""
 SLOW_PACE_GROWTH: Final = 0.02
 CALM_GROWTH: Final = 3.0
 CALM_REQUESTS: Final = 3
@@ -90,22 +91,22 @@ CALM_REQUESTS: Final = 3
 MEMORY_REQUESTS: Final = 30
 """Requests for which a refusal is remembered, where they take longer than `MEMORY`."""
 LEAST_PART: Final = 1 / 100
-"""The part of the limit below which no refusal cuts the allowance."""
+"""The fraction of the limit below which no refusal cuts the allowance."""
 MOST_LEAST: Final = 1.5
-"""Requests in a window above which that part does not count: a limit of an hour, or one that is stated and does not
-hold, would keep the allowance far above what is let through. It is the part of 150, the highest limit simulated."""
+"""The highest value of that floor, in requests in a window: an hourly limit, or one that is stated and does not hold,
+would keep the allowance far above what is let through. It is the floor at 150, the highest limit simulated."""
 LONGEST_SPACING: Final = 20.0
-"""Seconds between two requests beyond which no refusal takes them: a request is tried for two minutes."""
+"""Seconds that refusals space two requests apart, at most: a request is tried for two minutes."""
 SPREAD: Final = (0.5, 1.5)
-"""The parts of its spacing after which a slow pace goes on after a refusal, at random: processes that were refused
-together must not come back together."""
+"""After a refusal, a slow pace resumes after a random multiple of its spacing in this range: processes that were
+refused together must not come back together."""
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 1.0
-"""Seconds of pause after a burst of refusals, doubled from one to the next that follows at once."""
+"""Seconds of pause after a burst of refusals, doubled for each burst that follows at once."""
 
 
 class Slot(NamedTuple):
-    """Leave to send one request."""
+    """Permission to send one request."""
 
     granted_at: float
     held: bool
@@ -122,17 +123,17 @@ def _slow_below(limit: int) -> float:
 
 
 class _LongWindow:
-    """A window of which the resets show that it is longer than a second: what its answers say holds until its end.
+    """A window whose resets show that it is longer than a second: what its answers say holds until its end.
 
-    Of `remaining`, as the answers of this window told it at its lowest, everything goes that was granted after the
-    request which was answered so, and at least what is under way: any of it may be counted after that answer.
+    `remaining` is the lowest value that an answer of this window stated. From it, subtract everything granted after the
+    request of that answer, and at least what is under way: the server may count any of it after that answer.
 
     Args:
         began_at: When it was first known.
         end: When it ends.
-        length: Seconds, at least, that such windows last.
+        length: Seconds that such windows last at least.
         remaining: What the server lets through until its end.
-        number: How many requests were granted until then.
+        number: How many requests had been granted up to the one whose answer stated `remaining`.
     """
 
     def __init__(self, began_at: float, end: float, length: float, remaining: int, number: int) -> None:
@@ -143,11 +144,11 @@ class _LongWindow:
         self.number = number
 
     def free_at(self, now: float, granted: int, under_way: int) -> float:
-        """Says when a request may go out as far as this window goes."""
+        """Returns when this window lets a request go out."""
         return now if self.remaining > max(granted - self.number, under_way) else self.end
 
     def next(self, now: float, limit: int, granted: int) -> "_LongWindow":
-        """Makes the window that follows, of which no answer has told yet."""
+        """Returns the window that follows, of which no answer has said anything yet."""
         return _LongWindow(now, max(now, self.end + self.length), self.length, limit, granted)
 
     def take_in(self, slot: "Slot", end: float, remaining: int, now: float) -> "_LongWindow | None":
@@ -156,7 +157,7 @@ class _LongWindow:
         Args:
             slot: The slot of the request that was answered.
             end: When its window ends.
-            remaining: What it left.
+            remaining: What the server lets through until then.
             now: The time.
         """
         if abs(end - self.end) <= SAME_WINDOW:
@@ -172,10 +173,10 @@ class _LongWindow:
 
 
 class Budget:
-    """The arithmetic of a bucket; times are those of `shared_clock` where nothing else is said.
+    """The arithmetic of a bucket; times are seconds of `shared_clock` unless stated otherwise.
 
     Args:
-        wall_clock: Returns this machine's Unix time; the server's may be another. By default `system`'s.
+        wall_clock: Returns this machine's Unix time, which may differ from the server's. By default `system`'s.
         uniform: Draws a number between two others; by default at random.
     """
 
@@ -211,7 +212,7 @@ class Budget:
         self._lag_at = 0.0
 
     def take(self, now: float, held: bool, clock: Callable[[], float] = system.monotonic) -> Slot | float:
-        """Grants a slot, or says how many seconds to wait before asking again."""
+        """Grants a slot, or returns how many seconds to wait before asking again."""
         # A held answer comes when its prediction ends, which may take minutes, and so says nothing of the limit yet.
         hold = held and not self._wants_probe(now)
         # Before the first answer: a burst of a thousand requests would be refused, and the account paused, at once.
@@ -238,7 +239,7 @@ class Budget:
         return self._probe_due(now) <= now
 
     def _probe_due(self, now: float) -> float:
-        """When the next answer is needed that shows whether the allowance may grow."""
+        """When the next answer is needed to show whether the allowance may grow."""
         due = self._grown_at + self._step
         return due if self._is_starting(now) and self._probed_at < due else math.inf
 
@@ -273,19 +274,19 @@ class Budget:
         full = max(1, int(self._allowance))
         # After refusals the requests are spread over the whole window: bursts of several processes collide.
         spacing = (1.0 if self._is_careful(now) else 0.25) * WINDOW / self._allowance
-        # The spacing is kept over several requests: a timer that is late once would otherwise cost its delay for good.
+        # The spacing is kept over several requests: otherwise the delay of a late timer would be lost for good.
         recent = max(1, min(len(granted), CATCH_UP, full // CATCH_UP))
         spaced_at = granted[-recent] + recent * spacing
         free_at = spaced_at if len(granted) < full else max(spaced_at, granted[-full] + self._own_window(now))
-        # A machine that is too busy to take in answers would send one allowance after the other without hearing of it.
+        # A machine too busy to take in answers would send one allowance after another without seeing refusals.
         if self._is_starting(now) and self._granted_count >= self._most_before_answer:
             free_at = max(free_at, now + RECHECK)
-        # A probe goes out though the allowance is used up: only its answer can show that the allowance is too small.
+        # A probe goes out even if the allowance is used up: only its answer can show that the allowance is too small.
         return min(free_at, max(now, self._probe_due(now)))
 
     def _own_window(self, now: float) -> float:
-        # Requests that left a window apart may arrive closer together, so ours is longer by what the slowest answer
-        # took; half of that is forgotten in each window. Kept for good, it would cost 5 to 8 % of the time and save
+        # Requests that left a window apart may arrive closer together, so ours is longer by the time of the slowest
+        # answer, of which half is forgotten in each window. Kept for good, it would cost 5 to 8 % of the time and save
         # two refusals in ten thousand (simulated with answers that take up to 0.3 s).
         lag: float = self._lag * 0.5 ** ((now - self._lag_at) / WINDOW)
         return WINDOW * (WINDOW_MARGIN + min(lag, LONGEST_LAG))
@@ -334,24 +335,24 @@ class Budget:
             growth = SLOW_PACE_GROWTH * self._allowance + SLOW_PART * limit
             if self._grown_at - self._refused_at > max(CALM, CALM_REQUESTS * interval):
                 growth *= CALM_GROWTH
-            # Seen at random moments, half of a limit that is just used up in each window is left on average.
+            # Seen at random moments, a limit that is just used up in each window is half left on average.
             self._allowance += growth if self._unused is None else growth * (2 * self._unused) ** 2
 
     def pause(self, now: float) -> float:
-        """Says how many seconds nothing goes out, since something was refused or nothing remains."""
+        """Returns for how many seconds nothing goes out, because something was refused or nothing remains."""
         return max(0.0, self._paused_until - now, self._window_free_at(now) - now)
 
     def ended(self, slot: Slot) -> None:
         """Counts a request as no longer under way."""
         self._under_way -= 1
         self._held -= slot.held
-        # Where connections fail, the next ones fail at once, too, and do not wait for answers that never come.
+        # Where connections fail, the next ones should fail at once, too, and not wait for answers that never come.
         self._most_before_answer += 1
 
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str], now: float) -> None:
         """Takes in an answer."""
         self.ended(slot)
-        # `remaining` is of the moment at which the server counted: of an old answer it describes another window.
+        # `remaining` is as of the moment when the server counted: that of an old answer describes another window.
         took = now - slot.granted_at
         fresh = took < WINDOW / 2
         if fresh and took > self._lag:
@@ -404,7 +405,7 @@ class Budget:
         self._grown_at = now
 
     def _own_share(self, limit: int, now: float) -> float:
-        """The part of the window's requests that are ours, as far as the newest answer shows it."""
+        """Our fraction of the window's requests, as far as the newest answer shows."""
         if self.remaining is None:
             return 1.0
         self._forget_granted(now)
@@ -423,7 +424,7 @@ class Budget:
             self._refused_at = now
             self._paused_until = self._grown_at = now + self._pause_after(headers)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        # Each further refusal of the burst shows better how many were let through.
+        # Each further refusal of the burst gives a better estimate of how many were let through.
         tried = BACK_OFF * min(self._ceiling, len(self._granted))
         self._allowance = max(self._least(), min(self._allowance, tried))
         if self._is_slow(now):
@@ -441,11 +442,11 @@ class Budget:
 
     def _pause_after(self, headers: Mapping[str, str]) -> float:
         pause = self._pause * self._uniform(0.75, 1.25)
-        # A limit of an hour says nothing of when the burst that was refused is over, while requests of it remain.
+        # While requests of an hourly limit remain, its reset does not say when the refused burst may go on.
         asked = failure_delay(headers, self._wall_clock())
         if asked is None:
             return pause
-        # A reset is in every answer; a short one, in whole seconds, is longer than what is left of the window.
+        # Every answer has a reset; a short one, in whole seconds, is longer than what is left of the window.
         if "retry-after" in headers or asked > LONG_WINDOW:
             return asked + pause / 2
         return min(pause, max(asked, FIRST_PAUSE))

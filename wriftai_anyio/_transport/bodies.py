@@ -13,9 +13,9 @@ import httpx
 LONGEST_CLOSE: Final = 1.0
 """Seconds that closing connections may take when a caller leaves."""
 DECODED_AT_ONCE: Final = 256 * 1024
-"""Bytes that are decoded before other tasks have their turn: a quarter of a millisecond."""
+"""Bytes that are decoded before other tasks get their turn: a quarter of a millisecond of work."""
 BEGINNING: Final = 64 * 1024
-"""Bytes of a body that cannot be taken which are kept: a prediction's id is among the first."""
+"""Bytes kept of a body that cannot be used: the prediction's id is among the first."""
 
 
 class Body(httpx.ByteStream):
@@ -36,7 +36,7 @@ class Body(httpx.ByteStream):
 
 
 class _Once(AsyncIterator[bytes]):
-    """One chunk. No generator, since a request that is cancelled would leave it unfinished: trio warns of that."""
+    """One chunk. Not a generator: a cancelled request would leave that unfinished, of which trio warns."""
 
     def __init__(self, chunk: bytes) -> None:
         self._chunks = [chunk]
@@ -48,9 +48,9 @@ class _Once(AsyncIterator[bytes]):
 
 
 class StreamedBody(httpx.AsyncByteStream):
-    """A long body in chunks: each that is asked for renews the patience with the request's attempt.
+    """A long body in chunks: each chunk that is asked for restarts the timeout of the request's attempt.
 
-    An iterator and no generator, since a request that ends early would leave a generator unfinished.
+    An iterator and not a generator, which a request that ends early would leave unfinished.
     """
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
@@ -59,7 +59,7 @@ class StreamedBody(httpx.AsyncByteStream):
         self._scope = anyio.CancelScope()
 
     def renews(self, patience: float, scope: "anyio.CancelScope") -> None:
-        """Names the scope of the attempt, and the seconds for which it goes on without a chunk being asked for."""
+        """Sets the scope of the attempt, and the seconds after which it ends if no chunk is asked for."""
         self._patience = patience
         self._scope = scope
 
@@ -76,7 +76,7 @@ class StreamedBody(httpx.AsyncByteStream):
 
 
 class UnreadableBody(Exception):  # noqa: N818 -- what is wrong, for the one caller that maps it
-    """An answer's body is larger than is taken, or encoded in a way that is not.
+    """An answer's body is larger than the limit, or has an encoding that is not supported.
 
     Attributes:
         beginning: The first bytes of the body, decoded.
@@ -88,7 +88,7 @@ class UnreadableBody(Exception):  # noqa: N818 -- what is wrong, for the one cal
 
 
 class PlainBody(httpx.ByteStream):
-    """The body of an answer that has come whole, and is what was sent: not compressed.
+    """The body of an answer that has arrived whole and is not compressed.
 
     Attributes:
         content: The body.
@@ -102,13 +102,13 @@ class PlainBody(httpx.ByteStream):
 
 
 async def read_whole(response: httpx.Response, largest: float = math.inf) -> None:
-    """Reads an answer to its end, and closes it. The body of a success is to be had by `body_of`.
+    """Reads an answer to its end, and closes it.
 
-    What had come of an answer that broke off is to be had by `beginning_of`.
+    Afterwards `body_of` returns the body of a success, and `beginning_of` what had arrived of an answer that broke off.
 
     Args:
         response: The answer.
-        largest: How many bytes the body may take, as it comes and decoded.
+        largest: How many bytes the body may take, both as received and decoded.
 
     Raises:
         UnreadableBody: If it takes more, or its encoding was not asked for.
@@ -133,7 +133,7 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
         raise
     await stream.aclose()
     if response.is_success and decoder is None:
-        # To read it as well takes httpx 13 µs, a seventh of what is ours in a call. It still can, by `read()`.
+        # httpx would take 13 µs to read it too, a seventh of our own part of a call. `read()` still works.
         response.stream = PlainBody(b"".join(chunks))
         return
     # Decoded only now: httpx leaves its chain of generators unfinished when that fails, and trio warns of them.
@@ -146,8 +146,8 @@ async def read_whole(response: httpx.Response, largest: float = math.inf) -> Non
 def _has_stray_body(response: httpx.Response) -> bool:
     """Whether a body follows that HTTP does not allow, such as the "null" of some frameworks after 204.
 
-    Nobody reads it, so that the next request on the connection would take it for the beginning of its own answer.
-    Closed before its end is read, an answer takes its connection with it.
+    Nobody reads it, so the next request on the connection would take it for the beginning of its own answer. Closing
+    the answer before its end closes the connection as well.
     """
     if response.status_code not in _BODILESS:
         return False
@@ -218,11 +218,11 @@ def _first_bytes(chunks: list[bytes]) -> bytes:
 
 
 def decoder_for(response: httpx.Response) -> "Decoder | None":
-    """Returns what decodes an answer's body; `None` if it is not encoded.
+    """Returns the decoder for an answer's body; `None` if it is not encoded.
 
     Raises:
-        UnreadableBody: If its encoding was not asked for; several on top of each other never are, since a few bytes
-            of them become gigabytes.
+        UnreadableBody: If its encoding was not asked for. Several encodings on top of each other never are, since they
+            turn a few bytes into gigabytes.
     """
     if "content-encoding" not in response.headers:
         return None
@@ -248,11 +248,11 @@ class Decoder:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
-        """Takes the next bytes; those before have been decoded."""
+        """Takes the next bytes, after those before have been decoded."""
         self._rest += chunk
 
     def next_piece(self) -> bytes:
-        """Returns the next decoded bytes, 256 KiB at most; none where more must be fed.
+        """Returns the next decoded bytes, 256 KiB at most; none if more input is needed.
 
         Raises:
             httpx.DecodingError: If the bytes cannot be decoded.
@@ -273,15 +273,15 @@ class Decoder:
 
 
 _DEFLATE_HEADER: Final = 2
-"""Bytes, which say whether they are one."""
+"""Bytes of zlib's header: fewer do not show whether it is there."""
 _WINDOWS: Final = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
 
 class DecodedChunks(AsyncIterator[bytes]):
-    """The encoded body of an answer, decoded as it comes. An encoding that is not taken shows when it is read.
+    """The encoded body of an answer, decoded as it arrives. An unsupported encoding raises on the first read.
 
     Args:
-        chunks: The body as it comes.
+        chunks: The body as it arrives.
         response: The answer.
     """
 
@@ -305,7 +305,7 @@ class DecodedChunks(AsyncIterator[bytes]):
 
 
 async def close(response: httpx.Response) -> None:
-    """Closes an answer that may not have been read to its end: at once, and also when cancelled."""
+    """Closes an answer that may not have been read to its end: within a second, and also when cancelled."""
     with anyio.move_on_after(LONGEST_CLOSE, shield=True):
         await response.aclose()
 
@@ -315,13 +315,13 @@ class PooledStream(httpx.AsyncByteStream, ABC):
 
     @abstractmethod
     def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Notes what closes the answer, for the next request."""
+        """Lets the next request close the answer."""
 
 
 def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) -> None:
-    """Leaves an answer that is dropped unread, in a finalizer, to be closed by the next request, or with the client.
+    """Leaves an answer that was dropped unread to be closed by the next request, or with the client; for finalizers.
 
-    trio warns of the generators under an answer if the garbage collection ends them.
+    trio warns if garbage collection ends the generators under an answer.
 
     Args:
         response: The answer.
@@ -334,12 +334,12 @@ def close_later(response: httpx.Response, close: Callable[[], Awaitable[None]]) 
 async def abandon(chunks: AsyncIterator[bytes], patience: float = 0.0) -> None:
     """Ends the iterator of an answer's body, which closes the connection.
 
-    Under httpx lies a chain of generators. trio warns of each that is left unfinished, and only what is raised
+    Under httpx lies a chain of generators. trio warns of each that is left unfinished, and only an exception raised
     in the innermost one finishes them all.
 
     Args:
         chunks: The iterator.
-        patience: Seconds in which the body may end on its own, so that the connection can be used again.
+        patience: Seconds within which the body may end on its own, so that the connection can be reused.
     """
     with anyio.move_on_after(patience, shield=True):
         async for _ in chunks:

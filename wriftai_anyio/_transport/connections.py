@@ -24,9 +24,9 @@ from .network import GivenTransport, Network, request_limit, time_in_pool
 from .pools import Connections
 
 DESCRIPTOR_RETRY: Final = 0.25
-"""Seconds until a connect is tried again that failed for want of file descriptors, on average."""
+"""Seconds, on average, until a connect that found no free file descriptor is tried again."""
 PLACE_RETRY: Final = 1.0
-"""Seconds until a request is sent again that a user's transport had no connection for, if none of ours ends before."""
+"""Seconds until a request that got no connection of a user's transport is sent again, unless one of ours ends first."""
 LONGEST_WAIT_FOR_PLACE: Final = 2100.0
 """Seconds for which a request waits for the end of one of ours: the server holds none longer than half an hour."""
 
@@ -39,7 +39,7 @@ async def _descriptor_delay(request: httpx.Request) -> float:
 
 
 def _received(response: httpx.Response) -> httpx.Response:
-    """Returns what came of an answer that broke off, for the error."""
+    """Returns what had arrived of an answer that broke off, for the error."""
     return shown_response(response, beginning_of(response))
 
 
@@ -111,7 +111,7 @@ class Http:
             The answer, read and closed.
 
         Raises:
-            APIConnectionError: If no whole answer came.
+            APIConnectionError: If the answer did not arrive, or broke off.
             APITimeoutError: If it did not come in time.
             APIResponseError: If the answer is too large, or encoded in a way that was not asked for.
         """
@@ -134,7 +134,7 @@ class Http:
             raise response_error(response, str(error), error.beginning) from None
 
     def open(self, request: httpx.Request) -> Awaitable[httpx.Response]:
-        """Sends a request and returns when the head of its answer is there; the caller closes the answer.
+        """Sends a request and returns once the head of its answer has arrived; the caller closes the answer.
 
         Raises:
             APIConnectionError: If no answer came.

@@ -1,14 +1,14 @@
-"""Connections without a proxy, on which a request takes httpcore's locks without a turn of the event loop.
+"""Connections without a proxy, on which a request takes httpcore's locks without yielding to the event loop.
 
 httpcore 1.0.9 takes three locks for each request. They are free, since its pool gives a connection one request at a
-time, but on asyncio as on trio a free lock, too, gives up the event loop's turn. Without these turns an `async_get`
+time, but on both asyncio and trio even a free lock yields to the event loop. Without these yields an `async_get`
 takes 0.92 of its time, and a blocking `get` 0.8 (issue 17):
 
     a request begins   lock of the connection       not taken once that is open
                        lock of the HTTP/1.1 state   taken at once
     an answer ends     lock of the HTTP/1.1 state   taken at once
 
-For this it uses names that httpx and httpcore do not publish. A version without them works as it is, and is slower.
+This relies on private names of httpx and httpcore. A version without them works as well, only more slowly.
 """
 
 import math
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     import ssl  # a lean Python may lack it: then only connections fail
 
 SETTLED: Final = 0.01
-"""Seconds after which a server that closes a connection with an answer, but does not say so in it, has closed it."""
+"""Seconds within which a server closes a connection that it ends after an answer without announcing it there."""
 
 
 class DirectTransport(httpx.AsyncHTTPTransport):
     """Reaches hosts without a proxy, over as many connections as there are requests at a time.
 
     Args:
-        context: Whom connections with TLS trust.
+        context: The certificates that TLS connections trust.
         keepalive_expiry: Seconds for which an idle connection is kept.
         socket_options: Set for each socket.
     """
@@ -70,11 +70,11 @@ class Pool(httpcore.AsyncConnectionPool):
         return await super().handle_async_request(request)
 
     def _put_settled_first(self) -> None:
-        """Puts the connections last whose answers have just ended, of those the latest at the end.
+        """Moves the connections whose answers have just ended to the end, the latest last.
 
         The pool takes the first that is idle. With servers that close some within 5 ms of an answer, five tasks got a
-        fifth more creates of unknown outcome without this than with httpcore's turns, in which others looked again.
-        The order of all else stays, so that few connections come near the time after which servers close idle ones.
+        fifth more creates of unknown outcome without this than with httpcore's yields, in which others looked again.
+        The rest keep their order, so that few connections come near the time after which servers close idle ones.
         """
         settled = system.monotonic() + self._expiry - SETTLED
         connections: list[Connection] = getattr(self, "_connections", [])
@@ -85,7 +85,7 @@ class Pool(httpcore.AsyncConnectionPool):
 
 
 class Connection(httpcore.AsyncHTTPConnection):
-    """A connection on which a request that is not its first takes no turn of the event loop for locks."""
+    """A connection on which requests after the first do not yield to the event loop for locks."""
 
     @property
     def expires_at(self) -> float:
@@ -98,6 +98,6 @@ class Connection(httpcore.AsyncHTTPConnection):
         if opened is not None:
             return await opened.handle_async_request(request)
         response = await super().handle_async_request(request)
-        # Nobody holds the lock that is replaced: it is taken next at the end of this answer, which nobody has yet.
+        # Nobody holds the lock that is replaced here: it is next taken at the end of this answer, which nobody has yet.
         setattr(getattr(self, "_connection", self), "_state_lock", anyio.Lock(fast_acquire=True))  # noqa: B010
         return response

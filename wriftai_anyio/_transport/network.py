@@ -26,13 +26,13 @@ IDLE_EXPIRY: Final = 4.0
 """Seconds that a connection is kept for later requests. Many servers and gateways close one that is idle for five
 (Node, uvicorn, Apache), and a create that is on its way at that moment gets no answer: its outcome is unknown."""
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_EXPIRY)
-"""Of connections through a proxy. Those without one have none either; see `Connections`."""
+"""No limits, for connections through a proxy; those without one have none either. `Connections` limits the requests."""
 LONGEST_IN_POOL: Final = 5.0
 """Seconds for which a request queues in the pool of a user's transport at a time."""
 REQUESTS_A_TURN: Final = 16
-"""Requests after which one gives up the event loop's turn, over a user's transport."""
+"""Over a user's transport, every so many requests one yields to the event loop."""
 REQUESTS_WITHOUT_LIMIT: Final = 900
-"""Requests under way at once where Python cannot say how many file descriptors there are: 1,024 is the usual number."""
+"""Requests under way at once where Python cannot say how many file descriptors are allowed: 1,024 is usual."""
 
 
 class Network:
@@ -47,10 +47,10 @@ class Network:
         return scheme in self._ready
 
     def prepare(self, scheme: str) -> None:
-        """Does, once, what is slow and blocks (0.05 to 0.2 s): late imports, proxies, and authorities for https.
+        """Does what is slow and blocks (0.05 to 0.2 s), once: late imports, proxies, and certificates for https.
 
         Raises:
-            SettingsFault: If the environment names authorities that cannot be read.
+            SettingsFault: If the environment names certificates that cannot be read.
         """
         with forks_wait():
             if self._proxies is None:
@@ -82,7 +82,7 @@ def _without_authorities() -> "ssl.SSLContext":
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """Reaches each host directly or through its proxy; each way has connections of its own."""
+    """Reaches each host directly or through its proxy; each of these routes has its own connections."""
 
     def __init__(self, proxies: Proxies) -> None:
         self._proxies = proxies
@@ -104,13 +104,13 @@ class _Transport(httpx.AsyncBaseTransport):
             raise SettingsFault(problem) from None
         except Exception as error:
             if type(error).__module__ == "ssl":
-                # On asyncio, httpcore lets out what OpenSSL says of a connection that is established. Other errors of
-                # the system are those of the file that is sent.
+                # On asyncio, httpcore does not map OpenSSL's errors on an established connection. Other `OSError`s are
+                # those of the file that is sent.
                 raise httpx.ReadError(str(error), request=request) from error
             if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
-                # The event loop looks names up in threads. Without a connection nothing was sent.
+                # The event loop looks up host names in threads. Without a connection nothing was sent.
                 raise httpx.ConnectError(no_thread_because(error), request=request) from error
-            # httpcore lets out what socksio says of a reply that is not of SOCKS, or that ended before it was whole.
+            # httpcore does not map socksio's errors for a reply that is cut off or not SOCKS.
             if not type(error).__module__.startswith("socksio."):
                 raise
             raise httpx.ProxyError(f"it did not answer as SOCKS5 has it: {error}", request=request) from error
@@ -150,7 +150,7 @@ def _keepalive_options() -> list[tuple[int, int, int]]:
 
 
 class _ReadableRequest(httpx.Request):
-    """A request whose content can be had at once, as with a client of httpx; a body notes that it was asked for."""
+    """A request whose `content` can be read at once, as with httpx's own client; reading it counts as asking for it."""
 
     @property
     def content(self) -> bytes:
@@ -160,12 +160,12 @@ class _ReadableRequest(httpx.Request):
 
 
 class GivenTransport(httpx.AsyncBaseTransport):
-    """A user's transport. It gets a copy of each request, such as a client of httpx would send.
+    """A user's transport. It gets a copy of each request, which looks like one that httpx's own client sends.
 
-    It may read the copy's content, sign it and replace its extensions, and nothing of that shows in our errors.
+    It may read the copy's content, sign it and replace its extensions, and none of that shows in our errors.
 
     Args:
-        transport: The user's.
+        transport: The user's transport.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
@@ -173,12 +173,12 @@ class GivenTransport(httpx.AsyncBaseTransport):
         self._requests = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        # One that answers at once, as a stand-in in tests does, would let calls in a loop stop the event loop, and no
-        # deadline be noticed. Connections of our own take a turn when they read.
+        # With a transport that answers at once, such as a mock in tests, calls in a loop would never yield, and no
+        # deadline would be noticed. Our own connections yield when they read.
         self._requests += 1
         if self._requests % REQUESTS_A_TURN == 0:
             await anyio.lowlevel.checkpoint()
-        # A timeout of the user's pool is not the server's: who wants a place there waits for one in `Http`.
+        # A full pool of the user's says nothing of the server: `Http` waits for a place, longer than this timeout.
         timeouts = {**request.extensions.get("timeout", {}), "pool": time_in_pool(request)}
         extensions = {**request.extensions, "timeout": timeouts}
         copy = _ReadableRequest(
@@ -187,7 +187,7 @@ class GivenTransport(httpx.AsyncBaseTransport):
         try:
             return await self._transport.handle_async_request(copy)
         except Exception as error:
-            # It may send in a task group of its own, and by other means than httpcore, which know no error of httpx.
+            # It may send in its own task group, and by means other than httpcore, which do not raise httpx's errors.
             reason = next(members(error))
             if isinstance(reason, OSError):
                 raise httpx.ReadError(str(reason), request=request) from error

@@ -1,9 +1,9 @@
-"""The connections of one client on one event loop, spread over pools that are guarded against httpcore's windows.
+"""The connections of one client on one event loop, spread over pools that work around two race conditions of httpcore.
 
 httpcore 1.0.9 can lose the slot of a request that is cancelled while it queues for a connection, so its pools are
 not capped here and never queue; our own limiter bounds the requests under way. Its pool also looks through all
-of its connections at each request, so many requests are spread over several pools. See `Pool` for the one
-window that is left.
+of its connections at each request, so many requests are spread over several pools. `Pool` describes the race
+that is left.
 """
 
 import math
@@ -56,7 +56,7 @@ class Pool:
 
 
 class _Chunks(AsyncIterator[bytes]):
-    """The pieces of a body. Errors of the system are those of the connection: httpcore lets some out."""
+    """The chunks of a body. An `OSError`, of which httpcore does not map all, is raised as an error of httpx."""
 
     def __init__(self, chunks: AsyncIterator[bytes], connections: "Connections") -> None:
         self._chunks = chunks
@@ -74,7 +74,7 @@ class _Chunks(AsyncIterator[bytes]):
 
 
 class _CountedStream(PooledStream):
-    """An answer's body that gives its place in the pool back when it is closed."""
+    """The body of an answer, which gives back its place in the pool when it is closed."""
 
     def __init__(
         self, stream: httpx.AsyncByteStream, request: httpx.Request, connections: "Connections", pool: Pool
@@ -113,7 +113,7 @@ class Connections:
         shared: Whether all requests go through one transport, which the user gave and which is not guarded.
 
     Attributes:
-        now: Reads the event loop's clock.
+        now: Returns the time of the event loop's clock, in seconds.
         is_closed: Whether `aclose` was called.
     """
 
@@ -132,7 +132,7 @@ class Connections:
         guard_foreign_logs()
 
     async def enter(self) -> Pool:
-        """Takes a place in a pool, when there is one."""
+        """Waits for a place in a pool, and takes it."""
         if self._dropped:
             await self._close_dropped()
         await self._limiter.acquire()
@@ -180,7 +180,7 @@ class Connections:
             raise reason from None
         response.request = request
         if self.is_closed:
-            # Its connection was only being opened then: httpcore has forgotten it, and it would stay open.
+            # Its connection was being opened when `aclose` ran: httpcore has forgotten it, and it would stay open.
             await close(response)
             await self.leave(pool)
             raise ClosedMeanwhile
@@ -191,7 +191,7 @@ class Connections:
         return response
 
     def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Notes what closes an answer that was dropped."""
+        """Remembers how to close an answer that was dropped; the next request does it."""
         self._dropped.append(close)
 
     async def _close_dropped(self) -> None:
@@ -204,14 +204,14 @@ class Connections:
         return any(pool.active for pool in self._pools)
 
     async def one_ended(self, longest: float) -> bool:
-        """Waits until a request ends; whether one did within so many seconds."""
+        """Waits until a request ends, and returns whether one did within `longest` seconds."""
         ended = self._ended = self._ended or Event()
         with move_on_after(longest):
             await ended.wait()
         return ended.is_set()
 
     def lose(self, pool: Pool) -> None:
-        """Gives back the place of an answer that was dropped unclosed, in a finalizer: elsewhere it is lost."""
+        """Gives back the place of an answer that was dropped unclosed; a finalizer that runs elsewhere loses it."""
         with suppress(RuntimeError):
             if current_token().native_token is self._loop.native_token:
                 self._give_back(pool)
@@ -238,7 +238,7 @@ class Connections:
             await pool.aclose()
 
     async def aclose(self) -> None:
-        """Closes all connections, also those in use; who waits for a place gets none any more."""
+        """Closes all connections, also those in use; requests that wait for a place are refused."""
         self.is_closed = True
         await self._close_dropped()
         pools, self._pools = self._pools, []
