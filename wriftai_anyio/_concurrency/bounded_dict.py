@@ -8,7 +8,7 @@ V = TypeVar("V")
 
 
 class BoundedDict(OrderedDict[K, V]):
-    """Forgets its oldest entries beyond a number of them. `move_to_end` makes an entry the newest.
+    """Keeps a limited number of entries and forgets the oldest. `move_to_end` makes an entry the newest.
 
     Args:
         capacity: How many entries it keeps.

@@ -1,4 +1,4 @@
-"""What only has to be said to an event loop, and not waited for: anyio's own ways into one all wait."""
+"""Calls functions on an event loop without waiting for them: anyio's own ways to call into a loop all wait."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,8 +11,8 @@ import anyio
 class CallSoon:
     """Calls functions on the event loop on which it was made, soon and in order, from any thread.
 
-    It never blocks, so that finalizers and signal handlers may use it. An event loop that has ended calls nothing
-    any more. In a forked child, a loop of the parent must not be called: the two share what wakes it.
+    It never blocks, so finalizers and signal handlers may use it. If the event loop has ended, the call is dropped. In
+    a forked child, do not call a loop of the parent: both processes share the socket that wakes it.
 
     The functions must not raise, and cannot await.
     """
@@ -21,11 +21,11 @@ class CallSoon:
         loop: Any = anyio.lowlevel.current_token().native_token
         self._on_trio = hasattr(loop, "run_sync_soon")
         self._call_soon = loop.run_sync_soon if self._on_trio else loop.call_soon_threadsafe
-        # In a callback of asyncio, anyio knows its event loop by the context alone (with sniffio installed).
+        # In an asyncio callback, anyio recognizes its event loop only by the context (if sniffio is installed).
         self._context = copy_context()
 
     def __call__(self, function: Callable[[], object]) -> None:
-        """Calls a function, soon, and does not wait for it.
+        """Calls a function soon, and does not wait for it.
 
         Args:
             function: The function.

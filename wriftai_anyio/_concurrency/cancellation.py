@@ -1,4 +1,4 @@
-"""Leaving a wait early: what is still finished then, shielded and bounded."""
+"""Leaving a wait early: what must still finish then, shielded and bounded."""
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from .outcome import Outcome
 T = TypeVar("T")
 
 LONGEST_FINISH: Final = 5.0
-"""Seconds for which a request that must not be lost goes on after its caller has left."""
+"""Seconds that a request which must not be lost may take after its caller has left."""
 
 
 @contextmanager
 def ungrouped() -> Generator[None]:
-    """Raises the one error for which the block is left early, without the groups around it; see `reason_to_leave`.
+    """Unwraps the error that ends the block from the exception groups around it; see `reason_to_leave`.
 
     Raises:
         BaseException: That error.
@@ -33,15 +33,16 @@ def ungrouped() -> Generator[None]:
 
 
 def reason_to_leave(error: BaseException) -> BaseException:
-    """Finds why a coroutine is left early, where trio's nurseries wrap it, of which the caller knows nothing.
+    """Finds why a coroutine ends early, where internal nurseries, unknown to the caller, have wrapped the reason.
 
-    trio raises `KeyboardInterrupt` inside the task that waits, or that runs.
+    trio raises `KeyboardInterrupt` inside a task, whether it waits or runs.
 
     Args:
         error: What ended the coroutine.
 
     Returns:
-        `KeyboardInterrupt`, if it is anywhere in a group; or the cancellation, if nothing else is in it; or the error.
+        A `KeyboardInterrupt` from anywhere in the group; else the cancellation, if the group holds nothing else; else
+        the error itself.
     """
     parts = list(members(error))
     for part in parts:
@@ -51,33 +52,33 @@ def reason_to_leave(error: BaseException) -> BaseException:
 
 
 class GracePeriod:
-    """The five seconds that a call may still take in all once it is left, whatever it has to finish."""
+    """The five seconds that a call may still take in total once its caller leaves, whatever it has to finish."""
 
     @cached_property
     def deadline(self) -> float:
-        """When it ends, by the event loop's clock. The first look begins it."""
+        """When it ends, by the event loop's clock. It begins when this is first read."""
         return anyio.current_time() + LONGEST_FINISH
 
 
 class SendShield:
     """Shields a request from cancellation while it is under way; see `finish_what_is_sent`.
 
-    Enter it, with `async with`, around each attempt to send the request.
+    Enter it with `async with` around each attempt to send the request.
 
     Attributes:
-        broken_off: Whether an attempt was broken off, so that what the server did is unknown.
+        broken_off: Whether an attempt was interrupted, so that what the server did is unknown.
     """
 
     broken_off: bool = False
 
     @cached_property
     def scope(self) -> "anyio.CancelScope":
-        """What the request runs in; shielded while an attempt is under way."""
-        # Made when it is used: it is a tenth of the memory of a wait, and one for what exists has nothing to send.
+        """The scope that the request runs in; shielded while an attempt is under way."""
+        # Made on first use: it takes a tenth of a wait's memory, and a wait for an existing prediction sends nothing.
         return anyio.CancelScope()
 
     async def __aenter__(self) -> None:
-        # The last moment at which a caller who has left already is noticed: from here on, the request goes on.
+        # The last chance to notice that the caller has left already: from here on, the request goes on.
         await anyio.lowlevel.checkpoint()
         self.scope.shield = True
 
@@ -89,14 +90,14 @@ class SendShield:
 async def finish_what_is_sent(
     shield: SendShield, function: Callable[[], Awaitable[T]], keep: Callable[[T], None], grace: GracePeriod
 ) -> None:
-    """Runs a coroutine function whose request under way is let finish, though the caller is cancelled.
+    """Runs a coroutine function, and lets its request under way finish even if the caller is cancelled.
 
-    It runs as a task of its own, since asyncio's own cancellation reaches through anyio's shields.
+    The function runs in its own task, because asyncio's own cancellation goes through anyio's shields.
 
     Args:
         shield: Entered by the coroutine while its request is under way.
         function: The coroutine function.
-        keep: Called with its result, also when the caller has left meanwhile. It is not called if asyncio cancels
+        keep: Called with its result, even if the caller has left meanwhile. It is not called if asyncio cancels
             the task.
         grace: Bounds how long it goes on once the caller has left.
 
@@ -129,15 +130,16 @@ async def finish_what_is_sent(
 async def finish_in_own_task(
     cleanup: Callable[[], Awaitable[object]], on_failure: Callable[[Exception], None], grace: GracePeriod
 ) -> None:
-    """Runs a cleanup to its end, whatever cancels the caller meanwhile; to be used where the caller leaves.
+    """Runs a cleanup to its end, whatever cancels the caller meanwhile; for use while the caller leaves.
 
-    A shield of anyio holds against anyio's scopes alone. asyncio's own `task.cancel()` goes through it, but it reaches
-    only the task that waits here: the cleanup runs as another one. Where that one is cancelled too, as by a program
-    that cancels all tasks of its loop, the cleanup begins again.
+    An anyio shield holds only against anyio's scopes. asyncio's own `task.cancel()` goes through it, but reaches only
+    the task that waits here: the cleanup runs in another one. If that is cancelled too, as by a program that cancels
+    all tasks of its loop, the cleanup starts over.
 
     Args:
-        cleanup: A coroutine function, which may be repeated.
-        on_failure: Called if it did not succeed, since the caller's own reason to leave matters more.
+        cleanup: A coroutine function that is safe to repeat.
+        on_failure: Called with the error if it fails; nothing is raised, since the caller's own reason to leave matters
+            more.
         grace: Bounds how long it takes.
     """
 
@@ -171,13 +173,14 @@ async def _persistently(cleanup: Callable[[], Awaitable[object]], scope: "anyio.
 
 
 async def finish(cleanup: Callable[[], Awaitable[object]]) -> Exception | None:
-    """Runs a cleanup to its end, in this task: shielded from anyio's scopes, and for five seconds at most.
+    """Runs a cleanup to its end in this task, shielded from anyio's scopes and for five seconds at most.
 
     Args:
         cleanup: A coroutine function.
 
     Returns:
-        Why it did not succeed, for a log: the caller's own reason to leave matters more. `None` if it did.
+        Why it failed, for a log; `None` if it succeeded. It is not raised, since the caller's own reason to leave
+        matters more.
     """
     with anyio.move_on_after(LONGEST_FINISH, shield=True):
         try:

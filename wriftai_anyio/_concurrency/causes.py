@@ -1,4 +1,4 @@
-"""What an error is made of: members of groups, the errors that led to it, and the frames of its traceback."""
+"""Looks into errors: the members of groups, the errors that led to one, and the frames of its traceback."""
 
 import logging
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _LEFT_OUT: Final = frozenset({_PACKAGE, "anyio", "httpcore", "httpx", "contextli
 
 
 def members(error: BaseException) -> Iterator[BaseException]:
-    """Returns the errors in a group and in the groups inside it; of an error that is not a group, that error."""
+    """Yields the errors in a group and in the groups inside it; for an error that is not a group, just that error."""
     inner = _in_group(error)
     if not inner:
         yield error
@@ -21,9 +21,10 @@ def members(error: BaseException) -> Iterator[BaseException]:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Returns an error, and all that led to it: first its cause, then, of a group, its members, at last its context.
+    """Yields an error and all that led to it: first its cause, then the members of a group, and last its context.
 
-    The cause was named where the error was raised. The context is often machinery, such as a queue that was empty.
+    The cause was stated where the error was raised. The context is often an implementation detail, such as a queue that
+    was empty.
     """
     seen: set[int] = set()
     pending = [error]
@@ -38,16 +39,16 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _in_group(error: BaseException) -> tuple[BaseException, ...]:
-    # Python 3.10 does not know groups: anyio brings them there.
+    # Python 3.10 has no exception groups: there anyio brings a backport.
     inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
     return inner
 
 
 def without_internals(error: E) -> E:
-    """Takes the frames of this package, and of what it sends with, out of an error's traceback and its causes'.
+    """Removes the frames of this package and of its HTTP stack from the tracebacks of an error and its causes.
 
-    For errors that say all there is to know: a 404 came with fifteen frames, a refused connection with forty. Frames of
-    others stay, such as those of a callback or of a transport of the user's. While the package logs at DEBUG, all do.
+    For errors whose message says all there is to know: a 404 came with fifteen frames, a refused connection with forty.
+    Other frames stay, such as those of a callback or of the user's transport. If the package logs at DEBUG, all stay.
 
     Returns:
         The error.

@@ -1,4 +1,4 @@
-"""Name lookups of asyncio after the main thread's end.
+"""Host name lookups on asyncio after the main thread has ended.
 
 asyncio looks names up in the event loop's default executor, and concurrent.futures refuses all work as soon as the
 main thread has ended: before other threads are joined, and before `atexit` runs. trio does not depend on it.
@@ -24,9 +24,9 @@ REFUSAL: Final = "cannot schedule new futures"
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """Runs functions in daemon threads, which end when there is no more to do.
+    """Runs functions in daemon threads, which end when there is nothing left to do.
 
-    It is a `ThreadPoolExecutor` since asyncio takes no others.
+    It is a `ThreadPoolExecutor` because asyncio accepts no other executors.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class DaemonExecutor(ThreadPoolExecutor):
         self._lock = threading.Lock()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Begins to run a function, and returns its outcome to come."""
+        """Starts to run a function, and returns its future."""
         future: Future[T] = Future()
         work = future, partial(fn, *args, **kwargs)
         with self._lock:
@@ -47,11 +47,11 @@ class DaemonExecutor(ThreadPoolExecutor):
         return future
 
     def _begin(self, work: tuple[Future[Any], Callable[[], Any]]) -> bool:
-        """Starts a thread, and returns whether there is one: Python 3.12 starts none once the main thread has ended."""
+        """Starts a thread, and returns whether one runs: Python 3.12 starts none once the main thread has ended."""
         try:
             threading.Thread(target=self._work, name="wriftai_anyio lookups", daemon=True).start()
         except RuntimeError as error:
-            if self._running:  # one of those that run comes to it
+            if self._running:  # one of the running threads will take it
                 return True
             if not is_without_threads_at_shutdown(error):
                 self._pending.remove(work)
@@ -82,13 +82,13 @@ class DaemonExecutor(ThreadPoolExecutor):
 
 
 def replaces_refusing_executor(error: RuntimeError) -> bool:
-    """Gives this event loop an executor that works, if its own has refused to work.
+    """Gives this event loop a working executor, if its own has refused to work.
 
     Args:
         error: What ended a request.
 
     Returns:
-        Whether it was that, and the request, of which nothing was sent, can be tried again.
+        Whether that was the case. Then nothing of the request was sent, and it can be tried again.
     """
     if not str(error).startswith(REFUSAL):
         return False

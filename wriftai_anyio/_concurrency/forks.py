@@ -1,4 +1,4 @@
-"""State that belongs to one process: after a fork, the child starts afresh. And imports, for which forks wait."""
+"""State that belongs to one process, so that the child of a fork starts afresh; and imports that forks wait for."""
 
 import importlib
 import os
@@ -11,14 +11,15 @@ from . import system
 
 T = TypeVar("T")
 
-# They lock for a fork and unlock after it: nobody must import them, and so join in, while a fork waits below.
+# These register fork handlers that take locks, so they must not be imported for the first time while a fork waits
+# below.
 for _name in ("logging", "concurrent.futures.thread"):
     importlib.import_module(_name)
 
 _no_fork: Final = threading.RLock()
 _get_ident: Final = threading.get_ident
 _owner: Final = threading.Condition(_no_fork)
-"""Never waited for: it knows whether this thread holds the lock."""
+"""Never waited on: it knows whether this thread holds the lock."""
 
 
 class _Process:
@@ -27,14 +28,14 @@ class _Process:
 
 
 def _this_process() -> tuple[int, int]:
-    # By the id (a system call, 0.25 µs) as well: uWSGI forks without a word to Python. Ids alone come again, such as in
-    # the containers of a process.
+    # The process id (a system call, 0.25 µs) as well, since uWSGI forks without telling Python. Not the id alone: ids
+    # are reused, for example in containers.
     return _Process.forks, os.getpid()
 
 
 def _begin_child() -> None:
     _Process.forks += 1
-    with suppress(RuntimeError):  # uWSGI's `py-call-osafterfork` calls this without what comes before a fork
+    with suppress(RuntimeError):  # uWSGI's `py-call-osafterfork` calls this without the handlers that run before a fork
         _no_fork.release()
 
 
@@ -42,14 +43,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_begin_child)
 
 _inherited: list[object] = []
-"""What children of a fork must never close, nor collect: their parent still uses it."""
+"""What a forked child must neither close nor collect: its parent still uses it."""
 
 
 class PerProcess(Generic[T]):
     """Holds one value for each process, made when first asked for.
 
     A forked child has none of its parent's threads, and a lock may have been held at the moment of the fork.
-    So the child gets a value of its own, with new locks.
+    So the child gets its own value, with new locks.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -71,26 +72,26 @@ class PerProcess(Generic[T]):
 
 
 def forks_wait() -> AbstractContextManager[object]:
-    """Returns a block for which forks of other threads, and other such blocks, wait.
+    """Returns a context manager: forks in other threads, and other such blocks, wait for the end of its block.
 
-    What one thread imports while another one forks, the child can never import: it finds the module half made, and
-    its lock held by a thread that the child does not have.
+    If one thread imports a module while another one forks, the child can never import that module: it finds it
+    half-initialized, and its lock held by a thread that the child does not have.
     """
-    # The lock itself: in a generator around it, Ctrl-C could leave the lock held for as long as the traceback is kept.
+    # The lock itself: with a generator around it, Ctrl-C could leave the lock held for as long as the traceback exists.
     return _no_fork
 
 
 def refuse_while_importing() -> None:
-    """Raises inside a block of `forks_wait` of this thread.
+    """Raises if this thread is inside a block of `forks_wait`.
 
-    What interrupts a first call (a signal handler, a finalizer) finds modules half made, and no other thread can
-    import anything until it returns: neither could the thread of the blocking calls, for which it would wait.
+    Code that interrupts a first call (a signal handler, a finalizer) finds modules half-initialized, and no other
+    thread can import anything until it returns, not even the thread of the blocking calls, which it would wait for.
 
     Raises:
         RuntimeError: If such a block was interrupted.
     """
     if threading.get_ident is not _get_ident:
-        return  # gevent has patched it since: its greenlets share a thread, and so this lock
+        return  # gevent has patched it since the import: its greenlets share a thread, and so this lock
     try:
         _owner.notify(0)
     except RuntimeError:
@@ -103,13 +104,13 @@ def refuse_while_importing() -> None:
 
 
 class Late(Generic[T]):
-    """Holds a value whose making imports what takes long, made when first asked for.
+    """Holds a value that needs slow imports, made when first asked for.
 
-    One thread makes it, while other threads and forks wait. If that is interrupted, the next to ask begins again.
+    One thread makes it, while other threads and forks wait. If that is interrupted, the next one to ask starts over.
 
     Args:
         make: Makes the value.
-        needed: What is made before it.
+        needed: Another value that is made before it.
     """
 
     def __init__(self, make: Callable[[], T], needed: "Late[Any] | None" = None) -> None:
@@ -123,7 +124,7 @@ class Late(Generic[T]):
         """Returns the value; safe from any thread.
 
         Raises:
-            RuntimeError: If it was not made before, and Python has shut down, or this interrupts an import.
+            RuntimeError: If it does not exist yet, and Python has shut down or this call interrupts an import.
         """
         value = self._value
         return self._made() if value is None else value
@@ -145,18 +146,18 @@ class Late(Generic[T]):
         return value
 
     def import_with_it(self, import_more: Callable[[], object]) -> None:
-        """Imports more before anybody gets the value.
+        """Adds an import that runs before anybody gets the value.
 
         Args:
-            import_more: What imports it, which must be safe to repeat.
+            import_more: Does the import; must be safe to repeat.
         """
         self._imports.append(import_more)
 
     def when_made(self, function: Callable[[T], None]) -> None:
-        """Calls a function with the value: now, or else as soon as there is one, in the thread that made it.
+        """Calls a function with the value: now if there is one, else as soon as there is, in the thread that makes it.
 
         Args:
-            function: What to call, which must be safe to repeat: if the value is made meanwhile, it is called twice.
+            function: What to call. It must be safe to repeat: if the value is made meanwhile, it is called twice.
         """
         self._when_made.append(function)
         if self._value is not None:

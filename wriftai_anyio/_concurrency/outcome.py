@@ -1,4 +1,4 @@
-"""A value or an error, on its way between tasks or threads."""
+"""A value or an error, passed between tasks or threads."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 
 class Outcome(Generic[T]):
-    """What a function returned or raised, kept for somebody else, who takes it once.
+    """What a function returned or raised, kept for another task or thread, which takes it once.
 
-    It is gone once it is taken: an error that is kept would keep alive all that its traceback leads to.
+    Taking it removes it: an error kept here would keep alive everything that its traceback refers to.
 
     Args:
-        kinds: The errors to keep; others are raised where they happen. A cancellation always is: it belongs to the
+        kinds: The errors to keep; others are raised where they happen. So is a cancellation, always: it belongs to the
             task that is cancelled.
     """
 
@@ -58,5 +58,5 @@ class Outcome(Generic[T]):
             try:
                 raise error
             finally:
-                del error  # this frame is part of its traceback, and would keep it alive in a circle
+                del error  # its traceback refers to this frame: a reference cycle
         return self._values.pop()

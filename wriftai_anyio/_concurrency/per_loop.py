@@ -1,4 +1,4 @@
-"""State that belongs to one event loop, and lives as long as that; and the loop's clock."""
+"""State that belongs to one event loop and lives as long as it does; and the loop's clock."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -12,11 +12,11 @@ T = TypeVar("T")
 class PerLoop(Generic[T]):
     """Holds one value for each event loop, made when first asked for.
 
-    `anyio.lowlevel.RunVar` keeps its values in a dictionary whose weak keys are the event loops. A value that leads to
-    its event loop, such as one with connections, would keep that alive, and itself. asyncio's loops are closed without
-    a word to us (`loop.close()` alone), so there the value is an attribute of the loop: both are collected together.
-    trio always closes what is open first, and its tokens have no attributes: there it is done as `RunVar` does it,
-    which would look for the event loop again.
+    `anyio.lowlevel.RunVar` keeps its values in a dictionary keyed weakly by event loop. A value that refers to its
+    event loop, such as one with connections, would keep the loop alive, and so itself. asyncio's loops may be closed
+    without any notice to us (`loop.close()` alone), so there the value is an attribute of the loop: both are collected
+    together. trio always closes what is open first, and its tokens have no attributes: there a weak dictionary does, as
+    in `RunVar`, which would look up the event loop once more.
 
     Args:
         name: The name of the attribute.
@@ -47,9 +47,9 @@ class PerLoop(Generic[T]):
 
 
 def loop_clock() -> Callable[[], float]:
-    """Returns what reads the clock of the event loop that runs here, to be called on that loop alone.
+    """Returns the clock, in seconds, of the event loop that runs here; call it only on that loop.
 
-    `anyio.current_time` finds out each time which event loop runs, which takes longer than to read its clock.
+    `anyio.current_time` finds out at each call which event loop runs, which takes longer than reading its clock.
     """
     loop = anyio.lowlevel.current_token().native_token
     clock: Callable[[], float] = getattr(loop, "time", anyio.current_time)  # trio's tokens have no clock

@@ -1,4 +1,4 @@
-"""Time, chance and threads: the one place from which the package takes them, so that a simulation can replace them.
+"""Time, randomness and threads: the package takes them from here alone, so that a simulation can replace them.
 
 Call them through this module (`system.wall_time()`): a name imported from it would stay the real one. The event
 loop's own clock (`anyio.current_time`) needs no place here, since an event loop may run on virtual time.
@@ -16,13 +16,13 @@ from typing import Final
 wall_time: Callable[[], float] = time.time
 """Returns this machine's Unix time in seconds."""
 monotonic: Callable[[], float] = time.monotonic
-"""Returns seconds of a clock that all threads share and that never goes back."""
+"""Returns the seconds of a clock that all threads share and that never goes backwards."""
 uniform: Callable[[float, float], float] = random.uniform
-"""Draws a number between two others; nothing that must be secret depends on it."""
+"""Draws a number between two others; nothing secret depends on it."""
 
 
 NO_THREAD: Final = "can't start new thread"
-"""What Python says where the system has no thread."""
+"""Python's message if the system allows no further thread."""
 _NONE_AT_SHUTDOWN: Final = "can't create new thread at interpreter shutdown"
 _REASONS: Final = {
     NO_THREAD: "the limit of the user or container, or the memory, is used up",
@@ -39,17 +39,17 @@ def no_thread_because(error: RuntimeError) -> str:
 
 
 def lacks_threads(error: RuntimeError) -> bool:
-    """Whether no thread at all can be started now."""
+    """Whether an error says that no thread can be started now."""
     return str(error) in _REASONS
 
 
 def is_without_threads_at_shutdown(error: RuntimeError) -> bool:
-    """Whether Python starts no thread any more, though the threads that there are go on."""
+    """Whether an error says that Python starts no more threads, though those that exist go on."""
     return str(error) == _NONE_AT_SHUTDOWN
 
 
 def refuse_after_shutdown() -> None:
-    """Raises if no other thread runs any more: it would be waited for without end.
+    """Raises if other threads no longer run: waiting for one would never end.
 
     Raises:
         RuntimeError: If Python has shut down.
@@ -83,7 +83,7 @@ class SerialThread:
         """Starts the thread.
 
         Raises:
-            RuntimeError: If the system has none.
+            RuntimeError: If the system allows no further thread.
         """
         try:
             self._thread.start()
@@ -95,15 +95,15 @@ class SerialThread:
         self._calls.put(function)
 
     def forget(self) -> None:
-        """Drops the functions that have not been begun."""
+        """Drops the functions that have not started yet."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._calls.get_nowait()
 
     def end(self) -> None:
-        """Lets the thread end after the functions before, and does not wait for it."""
+        """Lets the thread end after the functions already given to it, and does not wait for that."""
         self._calls.put(None)
 
     def join(self, seconds: float) -> None:
-        """Waits for the thread's end, so many seconds at most."""
+        """Waits for the thread's end, for at most `seconds`."""
         self._thread.join(seconds)

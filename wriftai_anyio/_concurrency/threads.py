@@ -16,11 +16,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LONGEST_HANG: Final = 0.2
-"""Seconds for which leaving a worker waits for its thread, which may hang in a read."""
+"""Seconds that leaving a worker waits for its thread, which may hang in a read."""
 
 
 class ThreadCall(Generic[T]):
-    """A function that another thread runs, and its outcome for the task that waits.
+    """A function that another thread runs, and its outcome for the task that waits for it.
 
     Args:
         function: What to run.
@@ -41,7 +41,7 @@ class ThreadCall(Generic[T]):
 
     async def wait(self) -> None:
         """Waits for the end, in one task."""
-        # The waiter is set before this look: an end that comes at the same time sees the waiter, or is seen here.
+        # The waiter is set before this check: an end at the same moment sees the waiter, or is seen here.
         waiter = self._waiter = anyio.Event()
         if not self._outcome.is_known:
             await waiter.wait()
@@ -57,7 +57,7 @@ class ThreadCall(Generic[T]):
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs a function in a thread of its own and waits for its end, also when cancelled.
+    """Runs a function in its own thread and waits for its end, even when cancelled.
 
     Args:
         function: What to run; it must end on its own, soon.
@@ -74,13 +74,13 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
 
 def begin_in_thread(function: Callable[[], T]) -> ThreadCall[T]:
-    """Begins to run a function in a thread of its own, which goes on when who waits for it is cancelled.
+    """Starts to run a function in its own thread, which goes on if the task that waits for it is cancelled.
 
     Args:
         function: What to run; it must end on its own, soon.
 
     Returns:
-        Its outcome to come.
+        The call, to wait for.
     """
     job = ThreadCall(function)
     thread = system.SerialThread("wriftai_anyio worker")
@@ -94,7 +94,7 @@ class Worker:
     """A thread that runs functions one after another while an `async with` block lasts.
 
     Attributes:
-        cleanup: What the thread closes at the end, also if that end comes late, after a read that hung.
+        cleanup: What the thread closes at its end, even if that comes late, after a read that hung.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Worker:
         self._thread = system.SerialThread("wriftai_anyio files")
 
     def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> ThreadCall[T]:
-        """Begins to run a function, after those begun before, and does not wait for it.
+        """Queues a function to run after those queued before, and does not wait for it.
 
         Args:
             function: What to run.
@@ -110,7 +110,7 @@ class Worker:
             **kwargs: Its keyword arguments.
 
         Returns:
-            Its outcome to come.
+            The call, to wait for.
         """
         job = ThreadCall(partial(function, *args, **kwargs))
         self._thread.call(job.run)
@@ -119,7 +119,7 @@ class Worker:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function, and returns or raises what it did.
 
-        When this is cancelled, the function goes on: to end later must be safe.
+        If this is cancelled, the function goes on: it must be safe for it to end later.
         """
         return await self.begin(function, *args, **kwargs).outcome()
 
@@ -131,8 +131,8 @@ class Worker:
         self._thread.forget()
         last = self.begin(self.cleanup.close)
         self._thread.end()
-        # What cannot be closed or removed any more must not hide why the block was left.
+        # An error while closing or removing files must not hide why the block was left.
         with anyio.move_on_after(LONGEST_HANG, shield=True), contextlib.suppress(OSError):
             await last.outcome()
-            # It has nothing left to do, so that this does not block; without it, it might still be listed.
+            # The thread has nothing left to do, so this hardly blocks; without it, the thread might still be listed.
             self._thread.join(LONGEST_HANG)

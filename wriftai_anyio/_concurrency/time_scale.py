@@ -1,4 +1,4 @@
-"""How fast time passes for waits and retries: as it is, but faster in tests against a sandbox whose time is scaled."""
+"""How fast time passes for waits and retries: as usual, or faster in tests against a sandbox whose time is scaled."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ _tempo = _Tempo()
 
 
 def scaled(seconds: float) -> float:
-    """Says how long something takes that is meant to take so many seconds."""
+    """Returns how many real seconds correspond to so many seconds."""
     return seconds / _tempo.factor
 
 
 @contextmanager
 def faster(factor: float) -> Generator[None, None, None]:
-    """Makes time pass so many times as fast, in all threads, while the block lasts."""
+    """Makes time pass `factor` times as fast, in all threads, until the block ends."""
     before, _tempo.factor = _tempo.factor, factor
     try:
         yield
