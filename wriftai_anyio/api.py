@@ -1,4 +1,4 @@
-"""What all calls go through: requests to the API, and the life cycle of a client."""
+"""What all calls go through: requests to the API, and the lifecycle of a client."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 
 def _make_engine(config: Config, watch: Watch) -> "Engine":
-    # With the first call, before that sends anything: what only calls need is a fifth of a client's start (130 of 660
-    # million instructions), here and in `predictions` and `files`.
+    # On the first call, before it sends anything: what only calls need, here and in `predictions` and `files`, is a
+    # fifth of the time to start a client (130 of 660 million instructions).
     from ._pipeline.engine import Engine
 
     return Engine(config, watch)
 
 
 class _Part(Generic[T]):
-    """A part of the engine as an attribute of `API`: like a property, but its type need not be public."""
+    """A part of the engine as an attribute of `API`: like a property, but without a public name for its type."""
 
     def __init__(self, part: "Callable[[Engine], T]") -> None:
         self._part = part
@@ -78,7 +78,7 @@ class API:
         headers: Mapping[str, str] | None = None,
         params: Query | None = None,
     ) -> JsonValue:
-        """Send a request of your own, again where that is safe, and return its decoded answer.
+        """Send a request of your own, and return its decoded answer. It is sent again where that is safe.
 
         Args:
             method: The HTTP method.
@@ -91,7 +91,7 @@ class API:
             The decoded answer, `None` for an empty body.
 
         Raises:
-            ValueError: If the path, the headers or the body cannot be right; nothing was sent.
+            ValueError: If the path, the headers or the body are not valid; nothing was sent.
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer.
             APIResponseError: If the answer is not JSON.
@@ -106,7 +106,7 @@ class API:
         headers: Mapping[str, str] | None = None,
         params: Query | None = None,
     ) -> JsonValue:
-        """Send a request of your own, again where that is safe, and return its decoded answer.
+        """Send a request of your own, and return its decoded answer. It is sent again where that is safe.
 
         Args:
             method: The HTTP method.
@@ -119,7 +119,7 @@ class API:
             The decoded answer, `None` for an empty body.
 
         Raises:
-            ValueError: If the path, the headers or the body cannot be right; nothing was sent.
+            ValueError: If the path, the headers or the body are not valid; nothing was sent.
             APIStatusError: If the API refuses the request.
             APIConnectionError: If there was no answer.
             APIResponseError: If the answer is not JSON.
@@ -133,6 +133,6 @@ class API:
 
     def close(self) -> None:
         """Close the thread of the blocking calls, and refuse further requests on any event loop."""
-        # Nothing is imported for that: a finalizer may close a client, when that can no longer be done.
+        # Imports nothing: a finalizer may close a client when nothing can be imported any more.
         self.engine.when_made(lambda engine: engine.close())
         self.observer.close()

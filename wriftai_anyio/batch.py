@@ -44,7 +44,7 @@ class BatchResult:
     """The result of one input of a batch.
 
     Attributes:
-        index: The number of the input, from 0.
+        index: The position of the input, from 0.
         params: The input as it was when it was read, as JSON; if it was refused, the object that was given.
         prediction: The ended prediction, whether it succeeded or not; `None` if there was an error.
         error: Why there is no ended prediction; `None` if there is one.
@@ -57,7 +57,7 @@ class BatchResult:
 
     @property
     def failure(self) -> str | None:
-        """The status that it ended in, or the name of its error; `None` if it did not fail."""
+        """The status of a prediction that did not succeed, or the name of the error; `None` if it succeeded."""
         if self.prediction is None:
             return type(self.error).__name__
         return self.prediction["status"] if self.prediction["status"] in UNSUCCESSFUL_STATUSES else None
@@ -71,7 +71,7 @@ class BatchResult:
         return html_table(f"Result {self.index}", ("field", "value"), known)
 
     def to_row(self) -> dict[str, str | int | float | bool | None]:
-        """Make a flat dictionary of it, for csv or a DataFrame.
+        """Return the result as a flat dictionary, for a CSV row or a DataFrame.
 
         Returns:
             `index`, `id`, `status` (`error` if there is no prediction), `output` (lists and objects as JSON),
@@ -90,7 +90,7 @@ class BatchResult:
 
 
 _MOST_BITS: Final = 2_100
-"""Of an integer that is a number in a row: Python may be set to refuse to write one of more than 640 digits."""
+"""The size up to which an integer is a number in a row: Python may be set to refuse to write more than 640 digits."""
 
 
 def _shown(value: object) -> str:
@@ -110,7 +110,7 @@ def _cell(value: object) -> str | int | float | bool | None:
 def _seconds(duration: str | None) -> float | None:
     try:
         return seconds(duration)
-    except ValueError:  # of a newer form: a row is not worth an error
+    except ValueError:  # a format newer than this version: no reason to fail a row
         return None
 
 
@@ -118,11 +118,11 @@ class BatchLimits(NamedTuple):
     """What bounds a batch.
 
     Attributes:
-        max_in_flight: How many inputs are taken in at most and their results not yet taken out.
-        max_failures: How many results may not succeed before no more inputs are taken in; `None` for no end.
+        max_in_flight: The most inputs read whose results have not been taken yet.
+        max_failures: The number of results without success after which no more inputs are read; `None` for no limit.
         deduplicate: Whether equal inputs are created once.
         journal: The path of the journal, if there is one.
-        in_order: Whether results come in the order of their inputs, and not as they end.
+        in_order: Whether results come in the order of their inputs, rather than as they end.
     """
 
     max_in_flight: int
@@ -144,7 +144,7 @@ class InOrder:
         """Returns the result whose turn it is.
 
         Args:
-            take: Takes the next one that comes.
+            take: Waits for the next result to arrive.
         """
         async with self._turn:
             while self._next not in self._early:
@@ -160,9 +160,9 @@ class AsyncBatch(AsyncIterator[BatchResult]):
     Leaving the block early cancels the work in progress, and returns when that has ended. The predictions go on on the
     server, unless the wait options say `cancel_on_exit`.
 
-    The block holds a task group. Do not leave it open across a `yield` of an async generator of your own: trio and
-    anyio cannot tell then which tasks belong to whom, and a cancellation may reach the wrong one. Enter the block
-    outside, and let the generator only iterate.
+    The block holds a task group. Do not leave it open across a `yield` in your own async generator: trio and anyio then
+    cannot tell which tasks belong to whom, and a cancellation may reach the wrong one. Enter the block outside, and let
+    the generator only iterate.
 
     Example:
         ```python
@@ -228,11 +228,11 @@ class AsyncBatch(AsyncIterator[BatchResult]):
         try:
             result = await (self._in_order.receive(self._take) if self._in_order else self._take())
         except (anyio.EndOfStream, anyio.ClosedResourceError):
-            # The second in a task that waited here when the block was left.
+            # `ClosedResourceError` comes in a task that waited here when the block was left.
             self._check_block()
             self._is_exhausted = True
             raise StopAsyncIteration from None
-        # Only now: results that wait for their turn take places, too, so that their number is bounded.
+        # Only now: results that wait for their turn hold their places, so that their number is bounded.
         self._places.release()
         return result
 
@@ -255,7 +255,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
             try:
                 failure = await self._work_off(workers)
             finally:
-                # In the task that reads them, since a generator may have a cancel scope open.
+                # In the task that reads them, since a generator may hold a cancel scope open.
                 error = await finish(self._inputs.aclose)
                 if error is not None:
                     logger.warning("the inputs of a batch could not be closed: %s", error)
@@ -265,7 +265,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
         self._send.close()
 
     async def _work_off(self, workers: "TaskGroup") -> Exception | None:
-        """Takes inputs in to their end, and returns why there are no more, to be raised after the last result."""
+        """Reads the inputs to their end; returns an error that stopped it, to be raised after the last result."""
         for index in count():
             await self._places.acquire()
             try:
@@ -336,7 +336,7 @@ def _check(job: Job, limits: BatchLimits) -> None:
 
 def _journaled(job: Job, journal: str | PathLike[str]) -> AbstractAsyncContextManager["JournaledJob"]:
     try:
-        # The one part of the package that needs SQLite, which some builds of Python lack.
+        # Only this part of the package needs SQLite, which some builds of Python lack.
         from ._batch.journaled_job import journaled
     except ImportError as error:
         raise BatchJournalError(
@@ -384,10 +384,10 @@ class Batch(Iterator[BatchResult]):
             self._inputs.close()
 
     def leave(self) -> None:
-        """Cancel what is under way, and do not wait for its end. A finalizer may call it, in any thread."""
+        """Cancel what is under way, without waiting for its end. A finalizer may call this, in any thread."""
         if self._started is not None:
             self._started.leave()
-            with suppress(ValueError):  # a generator that just runs, in another thread
+            with suppress(ValueError):  # a generator that is running in another thread
                 self._inputs.close()
 
     def _repr_html_(self) -> str:

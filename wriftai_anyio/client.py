@@ -42,22 +42,24 @@ class Client:
     contains the access token**, because the workers that receive it need it.
 
     Args:
-        access_token: By default that of the variable `WRIFTAI_ACCESS_TOKEN`; the public API is not asked without one.
-        api_base_url: By default that of the variable `WRIFTAI_API_BASE_URL`, else `https://api.wrift.ai/v1`.
-        headers: Additional headers of every request.
+        access_token: By default the value of the environment variable `WRIFTAI_ACCESS_TOKEN`. Without a token, nothing
+            is sent to the public API.
+        api_base_url: By default the value of the environment variable `WRIFTAI_API_BASE_URL`, else
+            `https://api.wrift.ai/v1`.
+        headers: Additional headers for every request.
         max_retries: How often a request is sent again, if that is safe. 0 means never, not even after a 429.
-        timeout: Seconds for each attempt: a number for each of connect, read and write, or an `httpx.Timeout`; by
-            default 10 to connect and 60 otherwise. Time for which the server holds a request because it was asked to is
-            added. `None` for no limit.
-        max_response_size: Bytes that an answer may have, 256 MiB by default; beyond that it is an `APIResponseError`.
+        timeout: Seconds for each attempt: one number that holds for connect, read and write, or an `httpx.Timeout`; by
+            default 10 to connect and 60 otherwise. The time that the server is asked to hold a request is added. `None`
+            for no limit.
+        max_response_size: The most bytes that an answer may have, 256 MiB by default; a larger one raises
+            `APIResponseError`.
         transport: Sends all requests, in place of the client's own connections (and the environment's proxies), such
             as `httpx.AsyncHTTPTransport(http2=True)` for HTTP/2.
         backend: The event loop of the blocking calls' thread: "asyncio" (the default), "trio" or "uvloop". The last two
             need the extras of the same names; on uvloop a call takes about an eighth less time.
-        on_request: Called with a `RequestEvent` for each request that is about to be sent, including those that are
-            sent again.
-        on_response: Called with a `ResponseEvent` for the outcome of each of them. Both hooks are plain functions that
-            must not block: they are called on the thread of the event loop that sends. Their exceptions are logged and
+        on_request: Called with a `RequestEvent` before each request is sent, including those that are sent again.
+        on_response: Called with a `ResponseEvent` for the outcome of each request. Both hooks are plain functions that
+            must not block: they run in the thread of the event loop that sends. Their exceptions are logged and
             otherwise ignored. They are pickled with the client.
         tracer: A `wriftai_anyio.tracing.PredictionTracer`, which makes an OpenTelemetry span for each prediction; or an
             `ObserverSource` of your own.
@@ -192,9 +194,10 @@ class Client:
             model: The model as owner/name, or as owner/name:number for one of its versions.
             input: The input. Paths, open binary files and `File` anywhere in it are uploaded first; pydantic models,
                 dataclasses, enumerations, dates and UUIDs become their JSON.
-            output_type: What the output is read as: anything that pydantic's `TypeAdapter` takes, such as a dataclass
-                or `list[Row]` (extra `pydantic`). By default the output is returned as it came. Type checkers follow
-                classes and generics such as `list[Row]`; for unions (`Row | None`) and `Annotated` they get `Any`.
+            output_type: The type to convert the output to: anything that pydantic's `TypeAdapter` takes, such as a
+                dataclass or `list[Row]` (extra `pydantic`). By default the output is returned as received. Type
+                checkers follow classes and generics such as `list[Row]`; for unions (`Row | None`) and `Annotated` they
+                see `Any`.
             wait_options: How to wait.
 
         Returns:
@@ -223,10 +226,10 @@ class Client:
         return read(await self.predictions.async_create({"input": input}, model, True, wait_options))  # noqa: FBT003
 
     def async_stream(self, model: str, input: InputValue, *, wait: float | None = None) -> AsyncOutputStream:
-        """Run a model on an input, and iterate over the pieces of its output as they come.
+        """Run a model on an input, and iterate over the pieces of its output as they arrive.
 
-        If the server streams no piece, the finished output comes once, in one piece. Use it in `async with` if you may
-        leave the loop early. The prediction is created when you ask for the first piece.
+        If the server streams nothing, you get the finished output in one piece. Use it in `async with` if you may leave
+        the loop early. The prediction is created when you ask for the first piece.
 
         Args:
             model: The model as owner/name, or as owner/name:number for one of its versions.
@@ -309,18 +312,19 @@ class Client:
             model: The model as owner/name, or as owner/name:number for one of its versions.
             inputs: The inputs, each as in `async_run`, read only as fast as their outputs are taken. An iterable that
                 blocks also blocks the event loop.
-            output_type: What each output is read as, as in `async_run`.
+            output_type: The type to convert each output to, as in `async_run`.
             return_exceptions: Whether an error (`PredictionFailedError`, `OutputTypeError` and others) is returned in
                 place of an output. By default it is raised where the output would come.
             wait_options: How to wait for each prediction.
-            max_in_flight: How many inputs may be in work at most, from being read until you have taken their output.
-            journal: Path of a file with which the job survives being killed; see `predictions.async_batch`, also for
-                all that follows.
+            max_in_flight: The most inputs in progress at a time. An input counts from when it is read until you have
+                taken its output.
+            journal: Path of a file that lets the job survive being killed; see `predictions.async_batch`, also for
+                the options below.
             recreate_unknown: With a journal: whether to create again what an earlier run may have created.
             find_unknown: With a journal: whether to look for it on the server first.
             retry_failed: With a journal: whether to create again what an earlier run saw fail.
-            max_failures: After how many failures no more inputs are read, and `BatchStoppedError` is raised at the end.
-                One that equal inputs share counts once.
+            max_failures: The number of failures after which no more inputs are read, and `BatchStoppedError` is raised
+                at the end. A failure that equal inputs share counts once.
             deduplicate: Whether equal inputs are created once, and each gets the output.
 
         Returns:
@@ -392,9 +396,10 @@ class Client:
             model: The model as owner/name, or as owner/name:number for one of its versions.
             input: The input. Paths, open binary files and `File` anywhere in it are uploaded first; pydantic models,
                 dataclasses, enumerations, dates and UUIDs become their JSON.
-            output_type: What the output is read as: anything that pydantic's `TypeAdapter` takes, such as a dataclass
-                or `list[Row]` (extra `pydantic`). By default the output is returned as it came. Type checkers follow
-                classes and generics such as `list[Row]`; for unions (`Row | None`) and `Annotated` they get `Any`.
+            output_type: The type to convert the output to: anything that pydantic's `TypeAdapter` takes, such as a
+                dataclass or `list[Row]` (extra `pydantic`). By default the output is returned as received. Type
+                checkers follow classes and generics such as `list[Row]`; for unions (`Row | None`) and `Annotated` they
+                see `Any`.
             wait_options: How to wait.
 
         Returns:
@@ -424,10 +429,10 @@ class Client:
         return read(self.predictions.create({"input": input}, model, True, wait_options))  # noqa: FBT003
 
     def stream(self, model: str, input: InputValue, *, wait: float | None = None) -> OutputStream:
-        """Run a model on an input, and iterate over the pieces of its output as they come.
+        """Run a model on an input, and iterate over the pieces of its output as they arrive.
 
-        If the server streams no piece, the finished output comes once, in one piece. Use it in `with` if you may leave
-        the loop early. The prediction is created when you ask for the first piece.
+        If the server streams nothing, you get the finished output in one piece. Use it in `with` if you may leave the
+        loop early. The prediction is created when you ask for the first piece.
 
         Args:
             model: The model as owner/name, or as owner/name:number for one of its versions.
@@ -510,18 +515,19 @@ class Client:
             model: The model as owner/name, or as owner/name:number for one of its versions.
             inputs: The inputs, each as in `run`, read only as fast as their outputs are taken. They are read in the
                 calling thread.
-            output_type: What each output is read as, as in `run`.
+            output_type: The type to convert each output to, as in `run`.
             return_exceptions: Whether an error (`PredictionFailedError`, `OutputTypeError` and others) is returned in
                 place of an output. By default it is raised where the output would come.
             wait_options: How to wait for each prediction.
-            max_in_flight: How many inputs may be in work at most, from being read until you have taken their output.
-            journal: Path of a file with which the job survives being killed; see `predictions.batch`, also for all that
-                follows.
+            max_in_flight: The most inputs in progress at a time. An input counts from when it is read until you have
+                taken its output.
+            journal: Path of a file that lets the job survive being killed; see `predictions.batch`, also for the
+                options below.
             recreate_unknown: With a journal: whether to create again what an earlier run may have created.
             find_unknown: With a journal: whether to look for it on the server first.
             retry_failed: With a journal: whether to create again what an earlier run saw fail.
-            max_failures: After how many failures no more inputs are read, and `BatchStoppedError` is raised at the end.
-                One that equal inputs share counts once.
+            max_failures: The number of failures after which no more inputs are read, and `BatchStoppedError` is raised
+                at the end. A failure that equal inputs share counts once.
             deduplicate: Whether equal inputs are created once, and each gets the output.
 
         Returns:

@@ -77,7 +77,7 @@ class WriftAIError(Exception):
         return _rebuild, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
-        # It may quote what a server or a model said, and ends in logs and terminals.
+        # It may quote a server or a model, and ends up in logs and terminals.
         return one_line(super().__str__())
 
 
@@ -88,7 +88,7 @@ class APIConnectionError(WriftAIError):
         request: The request, without the access token.
         request_sent: Whether the server may have received the whole request. `False` means that it certainly did
             nothing.
-        response: What had come of the answer before it broke off: its head, and the beginning of its body. `None` if
+        response: What had arrived of the answer before it broke off: its head and the beginning of its body. `None` if
             nothing had.
     """
 
@@ -110,9 +110,9 @@ class APITimeoutError(APIConnectionError):
 
 
 class NetworkSettingsError(APIConnectionError):
-    """Nothing was sent: a variable of the environment names a proxy or certificates that cannot be used.
+    """Nothing was sent: an environment variable names a proxy or certificates that cannot be used.
 
-    The message names the variable and its value, without credentials. It is not tried again.
+    The message names the variable and its value, without credentials. The request is not tried again.
     """
 
 
@@ -204,8 +204,8 @@ class InternalServerError(APIStatusError):
 class CreateOutcomeUnknown(WriftAIError):  # noqa: N818 -- the design's name: an outcome, not only an error
     """A create was sent, and whether the server took it is unknown. It is never sent twice.
 
-    Look with `client.predictions.list()`, newest first, before you create it again: a prediction that was
-    taken runs and costs money. What was seen is the error's `__cause__`.
+    Look with `client.predictions.list()`, newest first, before you create it again: if the server took it, the
+    prediction runs and costs money. The error's `__cause__` says what went wrong.
 
     Attributes:
         prediction_id: The prediction's id, where the server's answer contains it.
@@ -225,8 +225,8 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
     """A wait's `timeout` passed before the prediction ended. The prediction goes on, unless it was cancelled.
 
     Attributes:
-        prediction_id: The prediction's id; `None` if the create itself was not answered in time. The message says then
-            whether the prediction may exist, or the create certainly did nothing.
+        prediction_id: The prediction's id; `None` if the create itself was not answered in time. The message then says
+            whether the prediction may exist, or certainly does not.
         prediction: Its last known state; `None` if there was none yet.
     """
 
@@ -240,13 +240,13 @@ class WaitTimeoutError(WriftAIError, TimeoutError):
 
 
 class PredictionFailedError(WriftAIError):
-    """A prediction failed, was cancelled, or was abandoned, and so has no output. `Client.run` and its like raise it.
+    """A prediction failed, was cancelled or was abandoned, so it has no output; for example, `Client.run` raises this.
 
     Attributes:
         prediction: The prediction.
         prediction_id: Its id.
         status: How it ended: `failed`, `cancelled` or `abandoned`.
-        source: Where the error lies, `internal` or `external`, if the API says so.
+        source: Where the error lies, `internal` or `external`, if the API says which.
         detail: The API's details of the error, if there are any.
     """
 
@@ -270,7 +270,7 @@ class PredictionFailedError(WriftAIError):
 
 
 class OutputTypeError(WriftAIError):
-    """A prediction succeeded, and its output is not of the `output_type` that was asked for. The output is not lost.
+    """A prediction succeeded, but its output is not of the requested `output_type`. The output is not lost.
 
     The cause is pydantic's `ValidationError`.
 
@@ -297,11 +297,11 @@ class OutputTypeError(WriftAIError):
 class FilesNotSavedError(WriftAIError):
     """`files.save` could not download some files of an output. All others are saved. The cause is the first failure.
 
-    To try again what is missing, pass `saved` to `files.save`: paths are left as they are.
+    To retry the missing files, pass `saved` to `files.save`: it leaves paths as they are.
 
     Attributes:
         saved: The output, with a `Path` in place of the address of each file that was saved. A file that was not saved
-            has its address still.
+            still has its address.
         failures: Why a file was not saved, by its address in the output.
     """
 
@@ -321,18 +321,18 @@ class FilesNotSavedError(WriftAIError):
 class BatchJournalError(WriftAIError):
     """A batch's journal belongs to other inputs, is damaged, is not a journal, or is in use: it is left unchanged.
 
-    Or it cannot be written while the batch runs, as on a full disk, or was moved or deleted: then nothing more is
-    created. Run the batch again with `find_unknown=True`.
+    It is also raised if the journal cannot be written while the batch runs, as on a full disk, or was moved or deleted:
+    then nothing more is created. Run the batch again with `find_unknown=True`.
     """
 
 
 class BatchStoppedError(WriftAIError):
-    """A batch took in no more inputs, since `max_failures` of them did not succeed. What was under way has ended.
+    """A batch stopped reading inputs because `max_failures` of them did not succeed. Those under way have ended.
 
-    With the same journal it goes on; with `retry_failed=True` it also tries again what failed.
+    Run it again with the same journal to continue; with `retry_failed=True`, failed inputs are tried again, too.
 
     Attributes:
-        failures: How many ended in which status (`failed`, `cancelled`, `abandoned`), or in which error.
+        failures: How many inputs ended in each status (`failed`, `cancelled`, `abandoned`) or error.
         succeeded: How many succeeded.
     """
 

@@ -24,7 +24,7 @@ __all__ = ["AsyncReadable", "File", "FileContent", "Files", "Readable", "safe_na
 
 
 def _import_transfers() -> None:
-    # With the first call, of whatever kind: a later one may find no file descriptor free.
+    # On the first call of any kind: a later import may find no free file descriptor.
     from ._files import transfers  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
@@ -138,8 +138,8 @@ class Files(Resource):
         The file appears at its path when it is complete, in place of an existing one, whose permissions it keeps. In a
         folder, its name comes from the server or the URL, made safe, with a number added if that name is taken. Until
         it is complete it has a temporary name in the same folder; only its owner can read it, and it is removed if the
-        download ends early. If the connection breaks, the download is resumed if the server can do that, and otherwise
-        begins again. The access token is sent only to the API's own origin. Redirects are followed, but not from HTTPS
+        download ends early. If the connection breaks, the download resumes if the server supports that, and otherwise
+        starts over. The access token is sent only to the API's own origin. Redirects are followed, but not from HTTPS
         to plain HTTP. The bytes are saved as the server sends them.
 
         Args:
@@ -181,8 +181,8 @@ class Files(Resource):
         The file appears at its path when it is complete, in place of an existing one, whose permissions it keeps. In a
         folder, its name comes from the server or the URL, made safe, with a number added if that name is taken. Until
         it is complete it has a temporary name in the same folder; only its owner can read it, and it is removed if the
-        download ends early. If the connection breaks, the download is resumed if the server can do that, and otherwise
-        begins again. The access token is sent only to the API's own origin. Redirects are followed, but not from HTTPS
+        download ends early. If the connection breaks, the download resumes if the server supports that, and otherwise
+        starts over. The access token is sent only to the API's own origin. Redirects are followed, but not from HTTPS
         to plain HTTP. The bytes are saved as the server sends them.
 
         Args:

@@ -1,4 +1,4 @@
-"""Hooks of a client: what `Client(on_request=…, on_response=…)` is called with, and what a tracer must offer."""
+"""Hooks of a client: what `on_request` and `on_response` are called with, and what a tracer must provide."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -26,8 +26,8 @@ class RequestEvent:
         host: The host to which it is sent.
         path: The path below the API's base URL, without the query. Empty for the parts of uploads and for downloads,
             whose URLs may be secret.
-        attempt: 1 for the first time that it is sent, and one more each time that it is sent again.
-        waited: Seconds for which it waited because of the rate limits.
+        attempt: 1 when it is first sent, and one more each time it is sent again.
+        waited: Seconds that it waited because of the rate limits.
     """
 
     method: str

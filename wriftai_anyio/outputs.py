@@ -41,9 +41,9 @@ class _Outputs:
 class AsyncOutputMap(_Outputs, AsyncIterator[T], Generic[T]):
     """The outputs of `Client.async_map`, in the order of the inputs; use it in `async with`, and iterate over it once.
 
-    The block holds a task group. Do not leave it open across a `yield` of an async generator of your own: trio and
-    anyio cannot tell then which tasks belong to whom, and a cancellation may reach the wrong one. Enter the block
-    outside, and let the generator only iterate.
+    The block holds a task group. Do not leave it open across a `yield` in your own async generator: trio and anyio then
+    cannot tell which tasks belong to whom, and a cancellation may reach the wrong one. Enter the block outside, and let
+    the generator only iterate.
 
     Args:
         batch: The predictions.
@@ -78,8 +78,8 @@ class AsyncOutputMap(_Outputs, AsyncIterator[T], Generic[T]):
 class OutputMap(_Outputs, Iterator[T], Generic[T]):
     """The outputs of `Client.map`, in the order of the inputs; iterate over it once.
 
-    Nothing is created before the first output is asked for. Use it in `with` if you may leave the loop early, so that
-    what is under way has ended when the block is left; if you only drop it, that happens a little later.
+    Nothing is created before you ask for the first output. Use it in `with` if you may leave the loop early, so that
+    what is under way has ended when you leave the block; if you only drop it, that happens a little later.
 
     Args:
         batch: The predictions.
@@ -112,7 +112,7 @@ class OutputMap(_Outputs, Iterator[T], Generic[T]):
         try:
             result = next(self._batch)
         except BaseException:
-            # At its end, too: then no block needs to be left.
+            # Also at the end, so that a loop without a `with` block closes the batch.
             self.close()
             raise
         return cast("T", self._output(result))

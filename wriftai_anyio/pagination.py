@@ -28,7 +28,7 @@ MOST_ROWS: Final = 10
 _COLUMNS: Final = (
     "id", "owner", "name", "number", "status", "model", "created_at", "visibility", "description", "release_notes",
 )  # fmt: skip
-"""The fields that a notebook shows, of whatever is listed."""
+"""The fields that a notebook shows, if the listed items have them."""
 
 
 class PaginationOptions(TypedDict, total=False):
@@ -37,9 +37,9 @@ class PaginationOptions(TypedDict, total=False):
     cursor: str
     """Where the page begins: the `next_cursor` or `previous_cursor` of another page."""
     page_size: int
-    """How many items a page should have, from 5 to 50. The API's default is 25; it may give fewer."""
+    """How many items a page should have, from 5 to 50. The API's default is 25; it may return fewer."""
     extra_query: Mapping[str, object]
-    """More query parameters, which this version does not know."""
+    """Further query parameters, which this version does not know."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class PaginatedResponse(Generic[T]):
 
 
 def _cell(value: object) -> object:
-    """Returns what a notebook shows of a field; of an owner or a model its name."""
+    """Returns what a notebook shows for a field; for an owner or a model, its name."""
     if not isinstance(value, Mapping):
         return value
     fields = cast("Mapping[str, object]", value)
@@ -79,7 +79,7 @@ def _cell(value: object) -> object:
 
 
 MOST_EMPTY_PAGES: Final = 100
-"""Pages in a row that may have no items though more are said to follow: a filter may leave some empty."""
+"""Pages in a row that may be empty though more are said to follow: a filter may leave some empty."""
 
 QueryValue: TypeAlias = str | Sequence[str]
 Query: TypeAlias = Mapping[str, QueryValue]
@@ -119,7 +119,7 @@ class Pages(Generic[T]):
         return await self._fetch(self._query)
 
     def take(self, page: PaginatedResponse[T]) -> list[T]:
-        """Takes the items of the page that was read, and turns to the one after it."""
+        """Takes the items of the page that was read, and moves on to the next."""
         cursor = self._query.get("cursor")
         if cursor is not None:
             self._cursors_taken.add(cursor)
@@ -186,7 +186,7 @@ class Items(Iterator[T], Generic[T]):
 
 
 class _Ahead(Generic[T]):
-    """A page that a task of its own fetches. Its outcome comes as a value, whatever it is."""
+    """A page that its own task fetches, and the outcome, kept for whoever asks for the page."""
 
     def __init__(self, read: Callable[[], Awaitable[PaginatedResponse[T]]]) -> None:
         self._read = read
@@ -212,9 +212,9 @@ class AsyncItems(AsyncIterator[T], Generic[T]):
     with` the next page is fetched while you work on this one. Nothing is fetched before you ask for the first item.
     Tasks may share an iterator.
 
-    The block of `async with` holds a task group. Do not leave it open across a `yield` of an async generator of your
-    own: trio and anyio cannot tell then which tasks belong to whom, and a cancellation may reach the wrong one. In such
-    a generator use the plain `async for`, which holds nothing.
+    The block of `async with` holds a task group. Do not leave it open across a `yield` in your own async generator:
+    trio and anyio then cannot tell which tasks belong to whom, and a cancellation may reach the wrong one. In such a
+    generator use the plain `async for`, which holds nothing open.
 
     Args:
         pages: Reads the pages.

@@ -1,7 +1,7 @@
-"""Text from outside, made harmless for where it is shown: a terminal, a log, a spreadsheet, a page, a shell.
+"""Makes text from outside harmless where it is shown: a terminal, a log, a spreadsheet, a page, a shell.
 
-What a server, a model or another user wrote may hold escape sequences that command a terminal, line breaks that forge a
-line of a log, formulas, or HTML. All that the package itself shows goes through these functions.
+What a server, a model or another user wrote may contain escape sequences that control a terminal, line breaks that
+forge a log line, formulas, or HTML. Everything that the package itself shows goes through these functions.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import Final
 __all__ = ["csv_cell", "html_table", "html_text", "json_text", "one_line", "printable", "shell_command"]
 
 _DIRECTIONS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-"""What changes the direction of text, and so can show other words than there are."""
-# From the first of several blanks alone: from each, the time would grow with the square of their number.
-# As strings, which `re` compiles when they are first used: with the import they would take 3 ms of each start.
+"""Characters that change the direction of text, which can make it show other words than it contains."""
+# A match starts only at the first of several blanks: starting at each would take quadratic time.
+# Strings, which `re` compiles on first use: compiling them on import would add 3 ms to each start.
 _BREAKS: Final = "(?<![ \t])[ \t]*(?:\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029])[ \t]*"
-# Half a character, which JSON can say, is among them: UTF-8 cannot, so a page or a log with it could not be written.
+# Lone surrogates are among them: JSON can express them, but UTF-8 cannot, so a page or a log could not be written.
 _UNPRINTABLE: Final = f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_DIRECTIONS}]"
 _FORMULA: Final = r"[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]"
-"""How a cell begins that spreadsheets calculate; the wide forms are those of Chinese and Japanese keyboards."""
+"""How a cell begins that spreadsheets evaluate; the wide forms come from Chinese and Japanese keyboards."""
 _NUMBER: Final = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 
 LONGEST_CELL: Final = 120
@@ -32,8 +32,8 @@ def printable(text: str) -> str:
         text: The text.
 
     Returns:
-        The text with U+FFFD in place of each control character of C0 and C1, DEL, each character that changes the
-        direction of text, and each lone surrogate.
+        The text with U+FFFD in place of each C0 or C1 control character, DEL, each character that changes the direction
+        of text, and each lone surrogate.
     """
     return re.sub(_UNPRINTABLE, "\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
@@ -42,11 +42,13 @@ def one_line(value: object, longest: int | None = None) -> str:
     """Make one printable line of a value, for a log, a table or a progress bar.
 
     Args:
-        value: The value; it is turned into a string, an integer of more digits than Python writes into its hexadecimal.
+        value: The value; it is converted to a string. An integer with more digits than Python writes becomes
+            hexadecimal.
         longest: How many characters the line may have; a longer one is cut, and ends in `…`. By default it is not cut.
 
     Returns:
-        The line, in which each line break or tab, with the blanks around it, is a single space; else as of `printable`.
+        The line. Each line break or tab becomes a single space, with the spaces around it; the rest is as in
+        `printable`.
     """
     try:
         text = str(value)
@@ -59,10 +61,10 @@ def one_line(value: object, longest: int | None = None) -> str:
 
 
 def json_text(text: str) -> str:
-    r"""Escape in a JSON document what a terminal would obey; it stays the same JSON.
+    r"""Escape the characters in a JSON document that a terminal would obey; its value stays the same.
 
     Args:
-        text: The document, of which JSON's own rules keep most control characters out.
+        text: The document. JSON itself already forbids most control characters.
 
     Returns:
         The document, with escapes such as `\u009b`.
@@ -71,14 +73,14 @@ def json_text(text: str) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """Make a value harmless as a cell of a CSV file, which spreadsheets may take for a formula.
+    """Make a value safe for a cell of a CSV file, so that spreadsheets do not take it for a formula.
 
     Args:
         value: The value.
 
     Returns:
-        A string that begins with `=`, `+`, `-`, `@`, a tab or a carriage return, with `'` before it, unless it is a
-        plain number; all else as it is.
+        A string that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a `'` in front, unless it is a
+        plain number; anything else is returned as is.
 
     Example:
         ```python
@@ -109,7 +111,7 @@ def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[ob
     """Make a small HTML table, for a notebook.
 
     Args:
-        caption: What stands above it.
+        caption: The text above the table.
         headings: The headings of the columns.
         rows: The cells, which are escaped and cut; `None` is an empty cell.
 

@@ -68,7 +68,7 @@ class PredictionPaginationOptions(PaginationOptions, total=False):
 
 
 AnyPaginationOptions: TypeAlias = PredictionPaginationOptions | PaginationOptions
-"""What narrows a list of predictions; the options of other lists will do."""
+"""Options for a list of predictions; the options of other lists are accepted, too."""
 
 
 class Predictions(Resource):
@@ -171,9 +171,9 @@ class Predictions(Resource):
         """Create a prediction. It is never sent twice.
 
         Args:
-            params: What to create, above all the `input`; it is not changed. It is read when the call starts running:
-                one that you prepare now and run later sends what it is then. Files in the input are uploaded first,
-                before the time of `wait_options` begins.
+            params: What to create, above all the `input`; it is not changed. It is read when the call starts to run:
+                changes that you make before then are sent. Files in the input are uploaded first, before the timeout of
+                `wait_options` starts.
             model: The model as owner/name, or as owner/name:number for one of its versions (for example:
                 deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
             wait: Whether to wait until the prediction has ended. The server holds the connection for as long as it can;
@@ -220,9 +220,9 @@ class Predictions(Resource):
         """Create a prediction. It is never sent twice.
 
         Args:
-            params: What to create, above all the `input`; it is not changed. It is read when the call starts running:
-                one that you prepare now and run later sends what it is then. Files in the input are uploaded first,
-                before the time of `wait_options` begins.
+            params: What to create, above all the `input`; it is not changed. It is read when the call starts to run:
+                changes that you make before then are sent. Files in the input are uploaded first, before the timeout of
+                `wait_options` starts.
             model: The model as owner/name, or as owner/name:number for one of its versions (for example:
                 deepseek-ai/deepseek-r1 or deepseek-ai/deepseek-r1:1).
             wait: Whether to wait until the prediction has ended. The server holds the connection for as long as it can;
@@ -262,8 +262,8 @@ class Predictions(Resource):
     ) -> PredictionWithIO:
         """Wait until a prediction has ended.
 
-        Waits at the same time share their polls. A wait survives temporary failures: it ends early only when its
-        timeout passes, when the API refuses the request (404: at once), or after a minute of nothing but failures.
+        Concurrent waits share their polls. A wait survives temporary failures: it ends early only if its timeout
+        passes, if the API refuses the request (such as with a 404), or after a minute of nothing but failures.
 
         Args:
             predictionID: The id of the prediction.
@@ -294,8 +294,8 @@ class Predictions(Resource):
     ) -> PredictionWithIO:
         """Wait until a prediction has ended.
 
-        Waits at the same time share their polls. A wait survives temporary failures: it ends early only when its
-        timeout passes, when the API refuses the request (404: at once), or after a minute of nothing but failures.
+        Concurrent waits share their polls. A wait survives temporary failures: it ends early only if its timeout
+        passes, if the API refuses the request (such as with a 404), or after a minute of nothing but failures.
 
         Args:
             predictionID: The id of the prediction.
@@ -573,28 +573,29 @@ class Predictions(Resource):
             inputs: The params of each prediction, read only as fast as the predictions end. An iterable that blocks
                 also blocks the event loop.
             model: The model as owner/name, or as owner/name:number for one of its versions.
-            journal: Path of a file with which the job survives being killed: run it again with the same inputs and the
-                same journal, and it goes on where it stopped and also returns the results of earlier runs. With a
+            journal: Path of a file that lets the job survive being killed: run it again with the same inputs and the
+                same journal, and it continues where it stopped and also returns the results of earlier runs. With a
                 journal the server does not hold the creates.
-            max_in_flight: How many inputs may be in work at most, from being read until you have taken their result.
+            max_in_flight: The most inputs in progress at a time. An input counts from when it is read until you have
+                taken its result.
             wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
                 the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
                 journal, `timeout` begins after the create.
             recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of
                 reporting `CreateOutcomeUnknown`.
             find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the
-                newest predictions: one of this model, with the same input, that the journal does not know is taken for
-                it.
+                newest predictions. One of this model, with the same input, that the journal does not know is taken to
+                be it.
             retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
-                abandoned. What ended in an error and was not created is tried again in any case.
-            max_failures: After how many results that did not succeed no more inputs are read. What is under way
-                ends; then `BatchStoppedError` is raised. While nothing has succeeded, no more than that many are
-                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count,
-                and one that several equal inputs share counts once.
-            deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
-                for that until the batch ends.
-            in_order: Whether results come in the order of the inputs, and not as they end. Those that wait for their
-                turn count for `max_in_flight`.
+                abandoned. Inputs that ended in an error and were not created are always tried again.
+            max_failures: The number of results without success after which no more inputs are read. Predictions under
+                way finish; then `BatchStoppedError` is raised. Until something has succeeded, no more than this many
+                are created, so that a wrong field name does not cost hundreds. Failures known from the journal do not
+                count, and one that several equal inputs share counts once.
+            deduplicate: Whether equal inputs are created once, and each gets the result. The results are kept in memory
+                until the batch ends.
+            in_order: Whether results come in the order of the inputs, rather than as they end. Results that wait for
+                their turn count towards `max_in_flight`.
 
         Returns:
             A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.
@@ -640,28 +641,29 @@ class Predictions(Resource):
             inputs: The params of each prediction, read only as fast as the predictions end. They are read in the
                 calling thread.
             model: The model as owner/name, or as owner/name:number for one of its versions.
-            journal: Path of a file with which the job survives being killed: run it again with the same inputs and the
-                same journal, and it goes on where it stopped and also returns the results of earlier runs. With a
+            journal: Path of a file that lets the job survive being killed: run it again with the same inputs and the
+                same journal, and it continues where it stopped and also returns the results of earlier runs. With a
                 journal the server does not hold the creates.
-            max_in_flight: How many inputs may be in work at most, from being read until you have taken their result.
+            max_in_flight: The most inputs in progress at a time. An input counts from when it is read until you have
+                taken its result.
             wait_options: How to wait for each prediction. With `cancel_on_exit`, leaving the block early also cancels
                 the unfinished predictions on the server, as many as the rate limit allows within five seconds. With a
                 journal, `timeout` begins after the create.
             recreate_unknown: With a journal: whether to create again what an earlier run may have created, instead of
                 reporting `CreateOutcomeUnknown`.
             find_unknown: With a journal: whether to look for such a prediction first, on entering the block, among the
-                newest predictions: one of this model, with the same input, that the journal does not know is taken for
-                it.
+                newest predictions. One of this model, with the same input, that the journal does not know is taken to
+                be it.
             retry_failed: With a journal: whether to create again what an earlier run saw fail, be cancelled or be
-                abandoned. What ended in an error and was not created is tried again in any case.
-            max_failures: After how many results that did not succeed no more inputs are read. What is under way
-                ends; then `BatchStoppedError` is raised. While nothing has succeeded, no more than that many are
-                created, so that a wrong field name does not cost hundreds. Failures that a journal kept do not count,
-                and one that several equal inputs share counts once.
-            deduplicate: Whether equal inputs are created once, and each gets the result. Results are kept in memory
-                for that until the batch ends.
-            in_order: Whether results come in the order of the inputs, and not as they end. Those that wait for their
-                turn count for `max_in_flight`.
+                abandoned. Inputs that ended in an error and were not created are always tried again.
+            max_failures: The number of results without success after which no more inputs are read. Predictions under
+                way finish; then `BatchStoppedError` is raised. Until something has succeeded, no more than this many
+                are created, so that a wrong field name does not cost hundreds. Failures known from the journal do not
+                count, and one that several equal inputs share counts once.
+            deduplicate: Whether equal inputs are created once, and each gets the result. The results are kept in memory
+                until the batch ends.
+            in_order: Whether results come in the order of the inputs, rather than as they end. Results that wait for
+                their turn count towards `max_in_flight`.
 
         Returns:
             A context manager, in which you iterate over a `BatchResult` for each input, in the order in which they end.

@@ -37,11 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def wriftai_sandbox(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
-    """A running sandbox, empty for each test, which every `Client()` made in the test reaches.
+    """A running sandbox, empty for each test; every `Client()` made in the test uses it.
 
-    While the test runs, `WRIFTAI_ACCESS_TOKEN` and `WRIFTAI_API_BASE_URL` lead to it. Predictions start at once.
-    `@pytest.mark.wriftai(…)` takes other arguments of `Sandbox`. With a `time_scale`, from there or from the setting
-    `wriftai_time_scale`, the clients' waits poll, try again and time out so many times as soon, too.
+    While the test runs, `WRIFTAI_ACCESS_TOKEN` and `WRIFTAI_API_BASE_URL` point to it. Predictions start at once.
+    `@pytest.mark.wriftai(…)` sets other arguments of `Sandbox`. With a `time_scale`, from the marker or from the
+    setting `wriftai_time_scale`, the clients' polls, retries and timeouts speed up by the same factor.
     """
     try:
         from .sandbox import Sandbox

@@ -16,7 +16,7 @@ __all__ = ["CompleteUploadParams", "CreateUploadParams", "Upload", "Uploads"]
 
 
 class CreateUploadParams(ExtraBody):
-    """What the API must know of a file to prepare its upload."""
+    """What the API needs to know about a file to prepare its upload."""
 
     size: int
     """The exact size of the file in bytes."""
@@ -36,7 +36,7 @@ class Upload(TypedDict):
 
 
 class CompleteUploadParams(ExtraBody):
-    """What the API must know to complete an upload."""
+    """What the API needs to know to complete an upload."""
 
     etags: list[str]
     """The ETags with which the store answered the parts, in the order of the URLs."""

@@ -26,9 +26,9 @@ SIGNATURE_HEADER: Final = "wriftai-webhook-signature"
 LONGEST_BODY: Final = 30.0
 """Seconds that the body of a request may take to arrive."""
 _BODIES_AT_ONCE: Final = 4
-"""How many bodies of the largest size are held before their signatures are compared: anyone can make a header up."""
+"""How many bodies of the largest size are held before their signatures are checked: anyone can make up a header."""
 _MOST_DIGITS: Final = 18
-"""Digits of a content length: Python refuses to read more than 4,300, and a stranger chooses them."""
+"""The most digits of a content length: Python refuses to read more than 4,300, and a stranger chooses them."""
 
 _Message: TypeAlias = MutableMapping[str, Any]
 _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
@@ -85,12 +85,12 @@ class WebhookReceiver:
 
     Args:
         secret: The secret of the webhooks; while you change secrets, all that are valid.
-        handler: Called with each new state. A coroutine function is awaited; another function is called in a worker
+        handler: Called with each new state. A coroutine function is awaited; any other function is called in a worker
             thread. `None` if you only want the client's waits to end.
         client: The client whose waits end, without a poll, when the webhook of their prediction arrives.
         tolerance: Seconds by which a signature's timestamp may differ from the time now, in either direction.
         max_body_size: How many bytes a body may have; larger ones are answered 413.
-        remembered: Of how many predictions the latest states are remembered, to recognize duplicates.
+        remembered: The number of predictions whose latest states are remembered, to recognize duplicates.
 
     Raises:
         ValueError: If an argument is not valid, such as a blank secret.
@@ -149,7 +149,7 @@ class WebhookReceiver:
         is_news = self._seen.is_news(prediction)
         if is_news and self._predictions is not None:
             self._predictions.notify(prediction)
-        # A sender that has gone by now sends again, but that is known by then.
+        # A sender that has disconnected sends it again, but then the state is known.
         with contextlib.suppress(OSError):
             await _answer(send, 204)
         if is_news:
@@ -159,7 +159,7 @@ class WebhookReceiver:
         if scope["method"] != "POST":
             raise _Refusal(405, "webhooks are sent with POST")
         try:
-            # What a stranger sends is not read: a body of 16 MiB in each of many requests would fill the memory.
+            # Checked before the body is read: 16 MiB in each of many requests from a stranger would fill the memory.
             signature = fresh_signature(_header(scope, SIGNATURE_HEADER.encode()), self._tolerance)
             size = _header(scope, b"content-length")
             if size.isdigit() and (len(size) > _MOST_DIGITS or int(size) > self._max_body_size):
@@ -215,7 +215,7 @@ class WebhookReceiver:
 
 
 def _header(scope: _Message, name: bytes) -> bytes:
-    """Returns a header's value; lines of the same name are one list, as HTTP says."""
+    """Returns a header's value; as in HTTP, lines with the same name form one list."""
     return b",".join(value for key, value in scope["headers"] if key.lower() == name)
 
 
