@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import anyio
 import pytest
 from anyio import BrokenResourceError, EndOfStream, create_task_group, create_tcp_listener, fail_after
 from anyio.abc import SocketAttribute, SocketStream
@@ -114,4 +115,45 @@ async def test_a_connection_whose_tls_breaks_is_one_that_breaks(
         async with Client("t", url, max_retries=0) as client:
             with fail_after(PATIENCE), pytest.raises(expected, match=r"(?i)record"):
                 await CALLS[call](client)
+        tasks.cancel_scope.cancel()
+
+
+UNFRAMED: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nthe beginning"
+CHUNKED: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nd\r\nthe beginning\r\n0\r\n\r\n"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("answer", "confirmed", "whole"),
+    [(UNFRAMED, False, False), (UNFRAMED, True, True), (CHUNKED, False, True)],
+    ids=["cut off", "ended", "of a stated length"],
+)
+async def test_a_file_is_whole_only_where_its_length_or_tls_confirms_its_end(
+    environment: pytest.MonkeyPatch, tmp_path: Path, answer: bytes, confirmed: bool, whole: bool
+) -> None:
+    environment.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+
+    async def serve(connection: SocketStream) -> None:
+        async with connection:
+            tls = await TLSStream.wrap(connection, server_side=True, ssl_context=context, standard_compatible=False)
+            await tls.receive()
+            await tls.send(answer)
+            if confirmed:
+                with suppress(EndOfStream, BrokenResourceError):
+                    await tls.unwrap()
+
+    async with await create_tcp_listener(local_host="127.0.0.1") as listener, create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        url = f"https://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+        async with Client("t", url, max_retries=0) as client:
+            with fail_after(PATIENCE):
+                if whole:
+                    path = await client.files.async_download(f"{url}/file", tmp_path / "file")
+                    assert path.read_bytes() == b"the beginning"
+                else:
+                    with pytest.raises(APIConnectionError, match="the connection ended"):
+                        await client.files.async_download(f"{url}/file", tmp_path / "file")
+                    assert not await anyio.Path(tmp_path / "file").exists()
         tasks.cancel_scope.cancel()

@@ -13,6 +13,7 @@ from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
 from wriftai_anyio._transport.addresses import header_of
 from wriftai_anyio._transport.bodies import abandon, close
 from wriftai_anyio._transport.retries import whole
+from wriftai_anyio._transport.tls import is_cut_off
 from wriftai_anyio.errors import APIStatusError
 
 from .atomic_file import PartialFile
@@ -27,6 +28,9 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", re.ASCII)
 _NOT_THE_FILE: Final = (
     "but with something else than the file whose beginning had come, such as a gateway's page: nothing of it was kept. "
     "If the file itself was replaced, download it again"
+)
+_NOT_CONFIRMED: Final = (
+    "the connection ended, and the server neither stated a length nor closed TLS, as at a file's end"
 )
 _PARTIAL_CONTENT = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -152,6 +156,8 @@ class _Download:
             return
         if failure is None and self._size is not None:
             failure = httpx.RemoteProtocolError(f"{self._received} of {self._size} bytes came")
+        if failure is None and is_cut_off(response):
+            failure = httpx.RemoteProtocolError(_NOT_CONFIRMED)
         if failure is not None:
             raise broken(response, failure) from failure
 
