@@ -1,5 +1,6 @@
 """Journals of batches: they survive, are true whenever a run ends, and are refused where they do not belong."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -587,3 +589,33 @@ def test_a_script_is_refused_one_in_use(sandbox: Sandbox, backend: str, journal:
             client.predictions.batch(texts(1), MODEL, journal=journal),
         ):
             pass
+
+
+class TestFileSystems:
+    @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+    def test_what_the_system_refuses_is_said_where_sqlite_speaks_of_a_disk_error(self, journal: Path) -> None:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+        try:
+            with pytest.raises(BatchJournalError, match=r"cannot be written: File too large\.$"):
+                Journal(journal)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="locks files in another way")
+    def test_a_file_system_without_locks_is_not_taken_for_another_batch(
+        self, journal: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import fcntl
+
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        with closing(Journal(journal)):
+            with pytest.raises(BatchJournalError, match="in use by another batch"):
+                Journal(journal)
+            monkeypatch.setattr(fcntl, "lockf", refuse)
+            with pytest.raises(BatchJournalError, match=r"does not lock files \(No locks available\)"):
+                Journal(journal)

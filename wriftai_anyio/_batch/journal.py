@@ -6,6 +6,7 @@ at last the result. The file is locked while the batch runs. All functions block
 
 import os
 import sqlite3
+import tempfile
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -25,6 +26,9 @@ _VERSION: Final = 1
 
 _LARGEST_WHEN_NEW: Final = 2 * 65536
 """Bytes of a journal that was just made: two pages, of SQLite's largest size."""
+
+_PROBED: Final = 65536
+"""Bytes that are written to see whether the disk is full: a page of SQLite's largest size."""
 
 _SCHEMA: Final = """
 CREATE TABLE entries (
@@ -127,7 +131,7 @@ class Journal:
             self._open()
         except sqlite3.Error as error:
             self._database.close()
-            raise self._error(_problem(error), error) from error
+            raise self._failure(error) from error
         except BatchJournalError:
             self._database.close()
             raise
@@ -212,7 +216,7 @@ class Journal:
                 identity = _identity(database)
                 after: _Known = dict(database.execute(_KNOWN))
         except sqlite3.Error as error:
-            raise self._error(_problem(error), error) from error
+            raise self._failure(error) from error
         finally:
             if not is_read_by_others:  # what SQLite makes to read a log, and a batch has in memory
                 with suppress(OSError):
@@ -328,6 +332,8 @@ class Journal:
             # Whatever it is, text that SQLite does not take, too: half a transaction must not wait for the next one.
             with suppress(sqlite3.Error):
                 self._database.rollback()
+            if isinstance(error, sqlite3.OperationalError):
+                raise self._error("cannot be written", self._refused(error) or error) from error
             if isinstance(error, Exception):
                 raise self._error("cannot be written", error) from error
             raise
@@ -356,6 +362,28 @@ class Journal:
             raise self._error("cannot be read", error) from error
         return row
 
+    def _failure(self, error: sqlite3.Error) -> BatchJournalError:
+        if not isinstance(error, sqlite3.OperationalError):
+            return self._error("is damaged", error)
+        if refused := self._refused(error):
+            return self._error("cannot be written", refused)
+        return self._error("is in use by another batch" if _says_locked(error) else "cannot be written", error)
+
+    def _refused(self, error: sqlite3.OperationalError) -> str | None:
+        """Says what the file system refuses where SQLite failed to write; `None` if nothing is found.
+
+        Of a full disk SQLite may say "disk I/O error", and of one without locks, such as some network drives,
+        "database is locked". Tried on a file of its own, since to close the journal's would release the lock that this
+        process has on it.
+        """
+        try:
+            with tempfile.TemporaryFile(dir=Path(os.path.realpath(self._place)).parent) as file:
+                file.write(bytes(0 if _says_locked(error) else _PROBED))
+                file.flush()
+                return _refused_lock(file.fileno())
+        except OSError as refusal:
+            return None if _says_locked(error) else refusal.strerror
+
     def _error(self, problem: str, detail: object) -> BatchJournalError:
         return BatchJournalError(f"The journal {self._path} {problem}: {detail}.")
 
@@ -366,7 +394,17 @@ def _identity(database: sqlite3.Connection) -> _Identity:
     return application_id, version
 
 
-def _problem(error: sqlite3.Error) -> str:
-    if not isinstance(error, sqlite3.OperationalError):
-        return "is damaged"
-    return "is in use by another batch" if "locked" in str(error) else "cannot be written"
+def _says_locked(error: sqlite3.OperationalError) -> bool:
+    return "locked" in str(error)
+
+
+def _refused_lock(descriptor: int) -> str | None:
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return None
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return f"its file system does not lock files ({error.strerror}); put it on a local disk"
+    return None
