@@ -2,16 +2,23 @@
 
 import gc
 import math
+import select
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from itertools import count
+from pathlib import Path
 
 import anyio
 import httpcore
 import pytest
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.lowlevel import checkpoint
+from anyio.streams.tls import TLSStream
 
 from wriftai_anyio import Client
 from wriftai_anyio._transport import direct
-from wriftai_anyio._transport.direct import Connection, Pool
+from wriftai_anyio._transport.direct import Connection, Pool, Sockets
 from wriftai_anyio.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -96,3 +103,167 @@ async def test_a_post_takes_no_connection_whose_answer_has_just_ended_if_there_i
     assert await again.aread() == taken
     await again.aclose()
     await pool.aclose()
+
+
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
+Serve = Callable[[SocketStream], Awaitable[None]]
+
+
+@asynccontextmanager
+async def opened(serve: Serve) -> AsyncGenerator[httpcore.AsyncNetworkStream]:
+    """Connects to a server in the caller's event loop, which deals with one connection."""
+
+    async def serve_one(connection: SocketStream) -> None:
+        async with connection:
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, ssl.SSLError):
+                await serve(connection)
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve_one)
+        stream = await Sockets([]).connect_tcp("127.0.0.1", listener.extra(SocketAttribute.local_port), 5.0)
+        yield stream
+        await stream.aclose()
+        tasks.cancel_scope.cancel()
+
+
+async def silent(_: SocketStream) -> None:
+    await anyio.sleep_forever()
+
+
+async def echo(connection: ByteStream) -> None:
+    async for received in connection:
+        await connection.send(received)
+
+
+async def with_tls(connection: SocketStream) -> ByteStream:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return await TLSStream.wrap(connection, server_side=True, ssl_context=context, standard_compatible=False)
+
+
+async def echo_with_tls(connection: SocketStream) -> None:
+    await echo(await with_tls(connection))
+
+
+async def close(connection: SocketStream) -> None:
+    await connection.aclose()
+
+
+async def test_what_is_written_arrives_and_what_comes_is_read() -> None:
+    async with opened(echo) as stream:
+        await stream.write(b"")
+        await stream.write(b"without a limit")
+        assert await stream.read(100) == b"without a limit"
+        await stream.write(b"with one", 5.0)
+        assert await stream.read(100, 5.0) == b"with one"
+
+
+async def test_the_same_over_tls() -> None:
+    context = ssl.create_default_context(cafile=CERTIFICATE)
+    async with opened(echo_with_tls) as stream:
+        secure = await stream.start_tls(context, "127.0.0.1", 5.0)
+        await secure.write(b"private", 5.0)
+        assert await secure.read(100, 5.0) == b"private"
+        assert isinstance(secure.get_extra_info("ssl_object"), ssl.SSLObject)
+
+
+async def test_a_read_write_or_handshake_that_takes_too_long_says_which() -> None:
+    async with opened(silent) as stream:
+        with pytest.raises(httpcore.ReadTimeout):
+            await stream.read(100, 0.01)
+        with pytest.raises(httpcore.WriteTimeout):
+            await stream.write(b"more than any buffer" * 2**20, 0.01)
+    async with opened(silent) as stream:
+        with pytest.raises(httpcore.ConnectTimeout):
+            await stream.start_tls(ssl.create_default_context(), "127.0.0.1", 0.01)
+
+
+async def test_a_server_that_speaks_no_tls_or_is_not_trusted_or_closes_is_a_failure_to_connect() -> None:
+    for serve in (echo, echo_with_tls, close):
+        async with opened(serve) as stream:
+            with pytest.raises(httpcore.ConnectError):
+                await stream.start_tls(ssl.create_default_context(), "127.0.0.1", 5.0)
+
+
+async def test_a_port_that_nobody_listens_on_is_a_failure_to_connect() -> None:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(SocketAttribute.local_port)
+    with pytest.raises(httpcore.ConnectError):
+        await Sockets([]).connect_tcp("127.0.0.1", port, 5.0)
+
+
+async def test_a_broken_tls_stream_is_an_error_of_the_connection() -> None:
+    async def garbage(connection: SocketStream) -> None:
+        secure = await with_tls(connection)
+        await secure.send(await secure.receive())
+        await connection.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+        await anyio.sleep_forever()
+
+    async with opened(garbage) as stream:
+        secure = await stream.start_tls(ssl.create_default_context(cafile=CERTIFICATE), "127.0.0.1", 5.0)
+        await secure.write(b"first", 5.0)
+        assert await secure.read(100, 5.0) == b"first"
+        with pytest.raises(httpcore.ReadError):
+            await secure.read(100, 5.0)
+        with pytest.raises(httpcore.WriteError):
+            await secure.write(b"second", 5.0)
+
+
+async def test_a_stream_that_was_closed_is_an_error_of_the_connection() -> None:
+    async with opened(silent) as stream:
+        await stream.aclose()
+        with pytest.raises(httpcore.ReadError):
+            await stream.read(100, 5.0)
+        with pytest.raises(httpcore.WriteError):
+            await stream.write(b"late", 5.0)
+        assert stream.get_extra_info("is_readable") is True
+
+
+@pytest.mark.parametrize("has_poll", [True, False])
+async def test_a_server_that_has_closed_the_connection_is_noticed_without_reading(
+    monkeypatch: pytest.MonkeyPatch, has_poll: bool
+) -> None:
+    if not has_poll:
+        monkeypatch.delattr(select, "poll")
+    closes = anyio.Event()
+
+    async def close_later(connection: SocketStream) -> None:
+        await closes.wait()
+        await connection.aclose()
+
+    async with opened(close_later) as stream:
+        assert stream.get_extra_info("is_readable") is False
+        closes.set()
+        with anyio.fail_after(5):
+            while not stream.get_extra_info("is_readable"):
+                await checkpoint()
+        assert await stream.read(100, 5.0) == b""
+
+
+async def test_a_stream_knows_its_addresses_and_its_socket() -> None:
+    async with opened(silent) as stream:
+        socket = stream.get_extra_info("socket")
+        assert stream.get_extra_info("client_addr") == socket.getsockname()
+        assert stream.get_extra_info("server_addr") == socket.getpeername()
+        assert stream.get_extra_info("ssl_object") is None
+        assert stream.get_extra_info("something else") is None
+
+
+async def test_a_request_asks_the_system_nothing_of_its_socket_but_whether_it_is_readable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    extra_info = direct.SocketStream.get_extra_info
+
+    def noted(stream: direct.SocketStream, info: str) -> object:
+        asked.append(info)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(stream._stream), "extra", None)
+            return extra_info(stream, info)
+
+    with Sandbox() as sandbox:
+        async with Client(sandbox.access_token, sandbox.base_url) as client:
+            await client.authenticated_user.async_get()
+            monkeypatch.setattr(direct.SocketStream, "get_extra_info", noted)
+            await client.authenticated_user.async_get()
+    assert set(asked) == {"is_readable"}

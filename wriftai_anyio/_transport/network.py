@@ -104,8 +104,8 @@ class _Transport(httpx.AsyncBaseTransport):
             raise SettingsFault(problem) from None
         except Exception as error:
             if type(error).__module__ == "ssl":
-                # On asyncio, httpcore does not map OpenSSL's errors on an established connection. Other `OSError`s are
-                # those of the file that is sent.
+                # On asyncio, httpcore does not map OpenSSL's errors on an established connection through a proxy. Other
+                # `OSError`s are those of the file that is sent.
                 raise httpx.ReadError(str(error), request=request) from error
             if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
                 # The event loop looks up host names in threads. Without a connection nothing was sent.
