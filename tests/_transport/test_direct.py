@@ -178,6 +178,18 @@ async def test_a_read_write_or_handshake_that_takes_too_long_says_which() -> Non
             await stream.start_tls(ssl.create_default_context(), "127.0.0.1", 0.01)
 
 
+async def test_a_handshake_that_is_cancelled_leaves_no_socket_open() -> None:
+    async with opened(silent) as stream:
+        socket = stream.get_extra_info("socket")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stream.start_tls, ssl.create_default_context(), "127.0.0.1", 5.0)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(5):
+            while socket.fileno() >= 0:  # asyncio closes it in its next turn
+                await checkpoint()
+
+
 async def test_a_server_that_speaks_no_tls_or_is_not_trusted_or_closes_is_a_failure_to_connect() -> None:
     for serve in (echo, echo_with_tls, close):
         async with opened(serve) as stream:

@@ -134,12 +134,7 @@ class Sockets(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 -- ours are the same for all
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            stream = await _within(timeout, anyio.connect_tcp(host, port, local_host=local_address))
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
+        stream = await _connected(timeout, anyio.connect_tcp(host, port, local_host=local_address))
         opened = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 -- it is anyio's, not Django's
         for option in self._options:
             opened.setsockopt(*option)
@@ -189,13 +184,12 @@ class SocketStream(httpcore.AsyncNetworkStream):
             self._stream, hostname=server_hostname, ssl_context=ssl_context, standard_compatible=False
         )
         try:
-            return SocketStream(await _within(timeout, wrapped), self._socket)
-        except TimeoutError as error:
-            await self.aclose()
-            raise httpcore.ConnectTimeout(str(error)) from error
-        except _BROKEN as error:
-            await self.aclose()
-            raise httpcore.ConnectError(str(error)) from error
+            return SocketStream(await _connected(timeout, wrapped), self._socket)
+        except BaseException:
+            # A cancelled handshake, too: httpcore has not taken the stream yet, and would leave it open.
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> object:
         if info == "is_readable":
@@ -222,6 +216,15 @@ async def _within(timeout: float | None, operation: Awaitable[T]) -> T:
     with anyio.move_on_after(timeout):
         return await operation
     raise TimeoutError
+
+
+async def _connected(timeout: float | None, operation: Awaitable[T]) -> T:
+    try:
+        return await _within(timeout, operation)
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout(str(error)) from error
+    except _BROKEN as error:
+        raise httpcore.ConnectError(str(error)) from error
 
 
 def _is_readable(opened: socket.socket) -> bool:
