@@ -1,4 +1,4 @@
-"""One blocking call: its coroutine, its caller, and the callbacks on their way between them."""
+"""One blocking call: its coroutine, its caller, and the callbacks passed between them."""
 
 import os
 import queue
@@ -28,7 +28,7 @@ LONGEST_GOODBYE: Final = 1.0
 WINDOWS_SLICE: Final = 0.5
 """Seconds: on Windows a thread that waits for a lock does not see Ctrl-C (anyio#532)."""
 WORKER_SLICE: Final = 0.1
-"""Seconds between a worker thread's looks whether the task that waits for it was cancelled."""
+"""Seconds between a worker thread's checks whether the task that waits for it was cancelled."""
 
 
 _PLAIN_THREADS: Final = (threading.Thread, type(threading.main_thread()))
@@ -210,7 +210,7 @@ class Started(Generic[T]):
             abandon(self._call, self._loop)
 
     def leave(self) -> None:
-        """Cancels it, and does not wait for its end. Never blocks, so that a finalizer may call it, in any thread."""
+        """Cancels it without waiting for its end. Never blocks, so a finalizer may call it, in any thread."""
         if self.is_of_this_process:
             self._loop.call_soon(self._call.give_up)
 
@@ -225,7 +225,7 @@ class Started(Generic[T]):
 
 def abandon(call: Call[T], loop: "LoopThread") -> None:
     """Cancels a call whose caller leaves, and waits a second at most for its end."""
-    # A hook may block the event loop: leaving must not wait for that without an end.
+    # A hook may block the event loop: leaving must not wait for that forever.
     loop.call_soon(call.give_up)
     call.wait_ended(LONGEST_GOODBYE)
 

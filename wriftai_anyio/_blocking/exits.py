@@ -1,7 +1,7 @@
 """What happens to the portals when the interpreter exits.
 
-A module of its own, imported with the client: `atexit` runs first what was registered last, and what a user registers
-after that import may use the client. The portals' own module is imported with the first call.
+A separate module, imported with the client: `atexit` runs first what was registered last, so functions that a user
+registers after that import may use the client. The portals' own module is imported with the first call.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Where calls are refused: blocking ones inside an event loop, and all those of a closed client."""
+"""Refuses calls: blocking ones inside an event loop, and any call of a closed client."""
 
 import sys
 import threading
@@ -25,7 +25,7 @@ def refuse_event_loop(async_name: str) -> None:
     except RuntimeError:
         return
     if thread != threading.get_ident():
-        return  # it is the portal's: under gevent, all threads are one to asyncio, which takes it for ours
+        return  # it is the portal's loop: under gevent, asyncio sees all threads as one, and takes it for ours
     if threading.current_thread().daemon or not in_notebook():
         raise RuntimeError(
             f"A blocking call would block the event loop that runs in this thread. Use {_spelled(async_name)} here."
@@ -52,8 +52,8 @@ _thread_of_loop = PerLoop("wriftai_anyio_thread", threading.get_ident)
 
 
 def _knows_of_event_loop() -> bool:
-    # anyio and sniffio find that none runs here by three exceptions (5 to 14 µs for each blocking call). What they
-    # would ask of the backends, where those are imported at all, is asked here first; what is not sure is left to them.
+    # anyio and sniffio need three exceptions to find that none runs here (5 to 14 µs for each blocking call). So the
+    # backends that are imported are asked directly first; doubtful cases are left to anyio.
     asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
     running_loop: Callable[[], object] | None = getattr(asyncio, "_get_running_loop", None)
     in_trio_run: Callable[[], bool] | None = getattr(getattr(trio, "lowlevel", None), "in_trio_run", None)
@@ -69,8 +69,8 @@ def closed_error(what: str = "This client is closed. Make a new Client.") -> Bas
         what: Its message.
     """
     if is_daemon_at_exit():
-        # Nobody waits for a daemon thread at the interpreter's exit, and nothing must be printed of it. This is the one
-        # error of which Python prints nothing.
+        # Nobody waits for a daemon thread at the interpreter's exit, and it must not print anything. This is the only
+        # error that Python does not print.
         return SystemExit(what)
     return RuntimeError(what)
 

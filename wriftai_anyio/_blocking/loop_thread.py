@@ -27,7 +27,7 @@ class LoopThread:
     Attributes:
         portal: Starts tasks.
         token: Leads to the event loop.
-        call_soon: Says something to the event loop.
+        call_soon: Calls functions on the event loop without waiting for them.
         idle: Set when the last call has ended after a stop was requested.
     """
 
@@ -98,7 +98,7 @@ class LoopThread:
             refuse_while_importing()  # the thread could not import the event loop
             self._ready.wait()
         if self._failure is not None:
-            # Where a module is missing, anyio speaks of an extra of its own alone.
+            # If a module is missing, anyio's message only names one of its own extras.
             missing = (cause for cause in causes(self._failure) if isinstance(cause, ImportError))
             reason = next(missing, self._failure)
             text = f"The event loop ({self._backend}) for blocking calls could not run: {reason}"

@@ -1,4 +1,4 @@
-"""A file that gets its name when it is whole."""
+"""A file that gets its name once it is complete."""
 
 import errno
 import io

@@ -150,7 +150,7 @@ class _PartAttempts:
         return self._sender.retry_delay(failure, self._repeats - 1)
 
     async def before_retry(self, failure: Failure, delay: float) -> None:
-        """Takes the bytes that were sent in vain back, and begins to read them again."""
+        """Subtracts the bytes of the failed attempt from the progress, and starts to read them again."""
         logger.info("retrying the part at byte %d after %.2f s: %s", self._part.offset, delay, reason(failure))
         await self._chunks.count(-self._chunks.sent)
         self._chunks = self._sender.chunks(self._part)

@@ -1,4 +1,4 @@
-"""The content of a file to upload: measured and read in a thread of its own."""
+"""The content of a file to upload, measured and read in its own thread."""
 
 import errno
 import io

@@ -35,7 +35,7 @@ MOST_HELD: Final = 64
 """Streams without weak references that are kept after their upload, so that they can be uploaded again."""
 
 Stream: TypeAlias = Any
-"""What the caller gave: each of its methods may be missing, or do something of its own."""
+"""What the caller gave: any of its methods may be missing, or behave in its own way."""
 
 
 class _NotBytesError(ValueError):
@@ -224,7 +224,7 @@ def temporary_copy() -> IO[bytes]:
 
 def _append(copy: IO[bytes], piece: bytes) -> None:
     copy.write(piece)
-    copy.flush()  # a full disk is to be seen here, before the stream goes on
+    copy.flush()  # a full disk must show here, before more of the stream is read
 
 
 def underlying(stream: Stream) -> Stream:

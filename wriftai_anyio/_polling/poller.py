@@ -46,8 +46,8 @@ class Poller:
         self._api = api
         self._parser = parser
         self._running = RunningList(api, parser)
-        # By the identity of their event loop, which they keep alive; held by their waits alone, so that no event loop
-        # is kept that is closed while a wait is under way.
+        # Keyed by the id of the event loop, which they keep alive. Weak, so that only the waits hold them, and a loop
+        # that is closed while a wait is under way is not kept alive from here.
         self._loops: PerProcess[WeakValueDictionary[int, SharedPolls]] = PerProcess(WeakValueDictionary)
         self._hints: PerProcess[WebhookHints] = PerProcess(WebhookHints)
 
@@ -59,7 +59,7 @@ class Poller:
             hooks: Awaited around each attempt.
 
         Raises:
-            APIResponseError: If the answer is another prediction, as a cache between may give it.
+            APIResponseError: If the answer is another prediction, as from a faulty cache on the way.
         """
         path = prediction_path(prediction_id)
 
@@ -164,12 +164,12 @@ class Poller:
         self._hints.get().expect(prediction_id)
 
     def notify(self, prediction: PredictionWithIO) -> None:
-        """Tells the waits of a prediction its state, from whatever thread; never blocks.
+        """Passes a prediction's state to its waits, from any thread; never blocks.
 
         Args:
             prediction: The prediction as its webhook has it.
         """
-        # The caller's object is the caller's, who may change it while waits have not taken it yet.
+        # A copy, since the caller may change the object before the waits have taken it.
         told = copy_json(prediction)
         self._api.observer.seen(told)
         self._hints.get().note_told(told)

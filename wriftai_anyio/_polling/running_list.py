@@ -1,4 +1,4 @@
-"""The list of the account's running predictions, read as far as those that are awaited are in it."""
+"""The list of the account's running predictions, read until all awaited ones have been seen."""
 
 from collections.abc import Callable, Collection
 from typing import Final
@@ -39,8 +39,8 @@ class RunningList:
 
         Args:
             reading: Takes the pages in.
-            awaited: Ids; more pages than these would cost more than to fetch each, so no more are read.
-            on_gone: Called with each id of the reading before, as soon as the list has passed its place without it.
+            awaited: Ids. At most as many pages are read: more would cost more than fetching each prediction.
+            on_gone: Called with each id of the previous reading, as soon as the list has passed its place without it.
 
         Raises:
             APIStatusError: If the API refuses.
@@ -82,15 +82,15 @@ class RunningList:
 
 
 class Reading:
-    """One reading of the list, beside the one before: what was there and is not any more is known page by page.
+    """One reading of the list, compared with the previous one: page by page, it shows which ids are gone.
 
     Args:
-        last: The reading before.
+        last: The previous reading.
 
     Attributes:
         ids: The ids so far, in their order.
         pages: How many pages there were.
-        in_order: Whether the order has always been that of the reading before; else nothing is concluded from it.
+        in_order: Whether the order has always matched the previous reading; otherwise nothing is concluded from it.
     """
 
     ids: dict[str, None]
@@ -107,7 +107,7 @@ class Reading:
         self._gone: set[str] = set()
 
     def add(self, page: list[str]) -> list[str]:
-        """Takes a page in, and returns the ids of the reading before whose places it passes without them."""
+        """Adds a page, and returns the ids of the previous reading whose places it passes without them."""
         self.pages += 1
         self.ids.update(dict.fromkeys(page))
         self.in_order = self.in_order and self._gone.isdisjoint(page)

@@ -7,11 +7,11 @@ ready, and each fetches its own prediction. There is no task of the poller's own
     wait B ── sleeps ───────────────────────────────── signal ──► leads ──── ends │
     wait C ── sleeps ────── made ready: fetches ── sleeps ──────────────── signal ──► leads …
 
-The leader is any one of those that sleep; at a change, the one that began to sleep last. Were it the first, waits whose
-deadlines come one after the other would break off each round that takes longer than their distance. It leaves by being
-made ready, by its timeout, by a cancellation or by an error, all of which go through one `finally`, where the next one
-is signalled. A round that is broken off with its leader is not asked for again at once, or leaders that leave one after
-another would each ask for a list.
+Any sleeping wait may lead; at a change, the one that began to sleep last takes over. If it were the first, waits whose
+deadlines come one after another would break off every round that takes longer than the time between them. A leader
+leaves by being made ready, by its timeout, by a cancellation or by an error, all of which go through one `finally`,
+where the next one is signalled. A round that is broken off with its leader is not repeated at once, or leaders that
+leave one after another would each ask for a list.
 """
 
 from functools import partial
@@ -35,25 +35,25 @@ from .running_list import Reading, RunningList
 from .wait import Wait, is_passing
 
 FETCHES: Final = 100
-"""Predictions fetched side by side on one event loop: more would gain nothing and cost memory."""
+"""Predictions fetched concurrently on one event loop: more would gain nothing and cost memory."""
 FEW: Final = 10
-"""Waits up to which each one's first polls come sooner. A crowd shares its polls as ever: about one request each."""
+"""The number of waits below which first polls come sooner. More waits share their polls: about one request each."""
 PROBES: Final = 10
-"""Predictions fetched after a list that failed: it may be that only lists fail."""
+"""Predictions fetched after a list that failed, to see whether only lists fail."""
 LIST_REST: Final = 30.0
 """Seconds for which no list is asked for, when lists alone fail, are stale, or are never read to their end."""
 LIST_TRUST: Final = 60.0
-"""Seconds for which lists alone are believed that a prediction runs. Then it is fetched anyway: one in each round at
-least, and up to a tenth of what the lists cost."""
+"""Seconds for which lists alone are trusted that a prediction runs. Then it is fetched anyway: at least one in each
+round, and up to a tenth of what the lists cost."""
 LONGEST_LAG: Final = 20.0
-"""Seconds after which a list that still has a prediction which had ended is stale. One that lags by less makes waits
-end so much later, while to fetch each of thousands would take minutes of their account's limit."""
+"""Seconds after its end from which a prediction that a list still shows makes the list stale. A smaller lag only makes
+waits end that much later, while fetching thousands one by one would take minutes of their account's limit."""
 MOST_BROKEN_OFF: Final = 3
-"""Lists in a row that were broken off with their leaders, from which on none is asked for during `LIST_REST`."""
+"""Lists in a row that were broken off with their leaders, after which none is asked for during `LIST_REST`."""
 LONGEST_UNREAD: Final = 15.0
-"""Seconds since the first of them began that must have passed, too."""
+"""Seconds since the first of them began that must also have passed."""
 ENDS: Final = 100
-"""Predictions that ended last, by which a stale list is known."""
+"""The predictions that ended last, which show whether a list is stale."""
 
 
 class SharedPolls:
@@ -87,15 +87,15 @@ class SharedPolls:
 
     @property
     def few(self) -> bool:
-        """Whether so few wait here that more polls for each of them are not a burden."""
+        """Whether so few wait here that extra polls for each of them are no burden."""
         return len(self._joined) < FEW
 
     def join(self, wait: Wait) -> None:
-        """Takes a wait in, from its beginning."""
+        """Adds a wait, at its beginning."""
         self._joined.setdefault(wait.prediction_id, []).append(wait)
 
     def leave(self, wait: Wait) -> None:
-        """Lets a wait go, at its end."""
+        """Removes a wait, at its end."""
         waits = self._joined[wait.prediction_id]
         waits.remove(wait)
         if not waits:
@@ -137,7 +137,7 @@ class SharedPolls:
     async def _begin_alone(self, wait: Wait) -> None:
         """Makes a wait ready whose poll is due, if nobody else waits: rounds would do the same, at twice the cost."""
         if len(self._waiting) == 1:
-            # Those that begin at the same time as this one are there after it.
+            # After it, waits that began at the same time as this one have joined.
             await checkpoint()
             if len(self._waiting) == 1 and wait.due <= current_time():
                 wait.make_ready()
@@ -178,7 +178,7 @@ class SharedPolls:
             else:
                 for wait in due:
                     wait.make_ready()
-            # A server with answers ready at hand must not keep the event loop busy.
+            # A server that answers at once must not keep the event loop busy.
             await checkpoint()
 
     def _worth_a_list(self, due: list[Wait], waiting: int) -> bool:
@@ -212,13 +212,13 @@ class SharedPolls:
             logger.info("the list that %d waits share did not come: %s", len(waits), reason(error))
             ended = current_time()
             for number, wait in enumerate(waits):
-                # What was asked for again and again took time: the probes have an interval to tell whether all fails.
+                # Retries took time: the probes get an interval to show whether everything fails.
                 wait.note_listing(ended)
                 if not (self._listable and wait.outlives(error, of_list=True)) or number < PROBES:
                     wait.make_ready()
             return
         self._last_reading, self._broken_off = reading, []
-        # What failed then was not lists alone, though nothing fails for the probes from here on.
+        # Then not only lists failed, although the probes succeed from here on.
         self._probes = []
         for wait in waits:
             runs = wait.prediction_id in reading.ids
@@ -228,7 +228,7 @@ class SharedPolls:
         self._doubt(reading, began)
 
     def _doubt(self, reading: Reading, began: float) -> None:
-        """Makes some waits fetch that only lists have answered for a while: a list may be stale, even for ever."""
+        """Makes some waits fetch that only lists have answered for a while: a list may be stale, even forever."""
         unchecked_since = current_time() - scaled(LIST_TRUST)
         doubted = [
             wait for wait in self._waiting if wait.checked_at <= unchecked_since and wait.prediction_id in reading.ids
@@ -243,6 +243,6 @@ class SharedPolls:
 
     def _note_gone(self, began: float, prediction_id: str) -> None:
         for wait in self._joined.get(prediction_id, ()):
-            # Not the leader: if it were made ready now, it would break the round off. It is looked at after the round.
+            # Not the leader: making it ready now would break off the round. It is checked after the round.
             if wait in self._waiting and wait is not self._leader:
                 wait.note_missing(began)

@@ -1,4 +1,4 @@
-"""One wait for one prediction: when it must be polled, and what there is to do for its waiter.
+"""One wait for one prediction: when it must be polled, and what its waiter has to do.
 
 A wait alone and a wait among others go through the same states; what ends the pause differs:
 
@@ -53,7 +53,7 @@ class Wait:
         ready: Whether there is something to do for the waiter: a fetch, or a state that was told.
     """
 
-    # Ten thousand of them are nothing special.
+    # Ten thousand of them are nothing unusual.
     __slots__ = (
         "_fetch_failed",
         "_fetched_at",
@@ -90,7 +90,7 @@ class Wait:
         self._poll_interval = poll_interval
         self._patience = patience
         self._first_interval = self._listed_interval = scaled(FIRST_INTERVAL) if eager else poll_interval
-        # Two times, since a list with its prediction saves the poll, but is not as fresh as one: it may lag.
+        # Two times: a list that shows its prediction saves the poll, but may lag, so it is not as fresh as a fetch.
         self._seen_at = self._fetched_at = float("-inf") if seen_at is None else seen_at
         self._wants_each = wants_each
         self._told: PredictionWithIO | None = None
@@ -129,13 +129,13 @@ class Wait:
 
     def note_list(self, *, runs: bool) -> None:
         """Notes that a list came, and whether its prediction was on it."""
-        # Lists that come do not make up for fetches that fail: a wait that they alone keep going would never end.
+        # Lists do not make up for failing fetches: a wait kept alive by lists alone would never end.
         if runs or not self._fetch_failed:
             self.failing_since = None
 
     def note_missing(self, listing_began: float) -> None:
         """Notes that a list did not have it: it has ended, or the list lags behind a fetch of its own."""
-        # It was not seen running: the poll that this list was to save comes no later for it. A round may note it twice.
+        # It was not seen running, so the list must not delay its poll. A round may note this twice.
         if listing_began - self._fetched_at >= self._pause(self._listed_interval):
             self.make_ready()
         else:

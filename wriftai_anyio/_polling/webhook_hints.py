@@ -17,7 +17,7 @@ REMEMBERED: Final = 1000
 LARGEST_REMEMBERED: Final = 1024 * 1024
 """Bytes that one of them may take: a later wait for a larger one asks the server."""
 REMEMBERED_BYTES: Final = 16 * 1024 * 1024
-"""Bytes that they may take in all: who waits for one that was forgotten asks the server."""
+"""Bytes that they may take in total: a wait for one that was forgotten asks the server."""
 LARGEST_EXPECTATION: Final = 100_000
 """Predictions whose webhook is expected, at most; those that were expected for longest are forgotten."""
 
@@ -77,11 +77,11 @@ class WebhookHints:
         self._told_bytes -= size
 
     def patience(self, prediction_id: str) -> float:
-        """Says for how many seconds a prediction need not be polled, since its webhook is expected or on its way."""
+        """Returns for how many seconds a prediction need not be polled, since its webhook is expected."""
         return self._patience if prediction_id in self._expected or prediction_id in self._told else 0.0
 
     def silence(self, prediction_id: str) -> float | None:
-        """Says how many seconds ago the state of a prediction was seen whose webhook is expected."""
+        """Returns how many seconds ago the state of a prediction with an expected webhook was last seen."""
         seen_at = self._expected.get(prediction_id) if self._patience else None
         return None if seen_at is None else system.monotonic() - seen_at
 

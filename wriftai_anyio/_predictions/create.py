@@ -1,4 +1,4 @@
-"""A create as a value: what is asked for, checked before anything is sent. What sends it is in `operations`."""
+"""A create as a value: what is asked for, checked before anything is sent. `operations` sends it."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple, cast
@@ -17,10 +17,10 @@ LONGEST_RUN: Final = 30 * 60.0
 
 
 class Hold(NamedTuple):
-    """How long the server is asked to hold a connection on which it has nothing to say yet.
+    """How long the server is asked to hold its answer while there is nothing to report.
 
     Attributes:
-        seconds: `None` for as long as it likes.
+        seconds: `None` for as long as the server likes.
     """
 
     seconds: float | None
@@ -31,7 +31,7 @@ class Hold(NamedTuple):
         return "wait" if self.seconds is None else "wait=" + f"{self.seconds:.3f}".rstrip("0").rstrip(".")
 
     def extended(self, timeout: httpx.Timeout) -> httpx.Timeout:
-        """Makes the timeouts of a held request of those of a plain one."""
+        """Returns a request's timeouts, extended by the hold."""
         hold = LONGEST_RUN if self.seconds is None else self.seconds
         read = None if timeout.read is None else timeout.read + hold
         return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
@@ -52,7 +52,7 @@ class Create(NamedTuple):
 
     @classmethod
     def checked(cls, params: object, model: str, *, stream: bool = False) -> "Create":
-        """Returns the create of what the caller gave, as it is now.
+        """Returns the create for what the caller gave, as it is now.
 
         Args:
             params: The params.
@@ -67,11 +67,11 @@ class Create(NamedTuple):
 
     @classmethod
     def of(cls, params: JsonInput, model: str, *, stream: bool = False) -> "Create":
-        """Returns the create of params that were taken before, and checked.
+        """Returns the create for params that were checked before.
 
         Args:
             params: The params.
-            model: The model reference, which was checked, too.
+            model: The model reference, checked as well.
             stream: Whether the prediction's events can be streamed.
 
         Raises:
@@ -91,7 +91,7 @@ class Create(NamedTuple):
 
     @property
     def outline(self) -> Mapping[str, str | bool]:
-        """What is asked for, without the input: for those who look on."""
+        """What is asked for, without the input, for observers."""
         asked: dict[str, str | bool] = {"model": str(self.body["model"]), "stream": self.streams}
         asked["webhook"] = self.has_webhook
         if "validate-input" in self.headers:

@@ -25,7 +25,7 @@ _GIVEN_UP_ON_THE_WAY: Final = frozenset({408, 499})
 
 @contextmanager
 def outcome_told() -> Generator[None]:
-    """Raises what a create that failed in the block has done.
+    """Turns a failure of the create in the block into the error that says what the create may have done.
 
     Raises:
         CreateOutcomeUnknown: If the server may have taken it.
@@ -37,7 +37,7 @@ def outcome_told() -> Generator[None]:
             raise
         raise outcome_unknown(error, error.response) from error
     except APIResponseError as error:
-        # One that leads to a prediction is how servers answer that have created it (303).
+        # A redirect to a prediction is how a server may answer that has created it (303).
         if error.response.is_redirect and _told_id(error.response) is None:
             raise
         raise outcome_unknown(error, error.response) from error
@@ -67,7 +67,7 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
 
 
 def _told_id(response: httpx.Response) -> str | None:
-    """Returns the id that an answer tells in its address, or in a body that is not as promised, or not whole."""
+    """Returns the id in an answer's `Location`, or in a body that is incomplete or not as promised."""
     located = _located(location_of(response))
     if located is not None or not response.is_success:
         return located

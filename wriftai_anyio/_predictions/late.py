@@ -1,4 +1,4 @@
-"""What creates, waits and cancels, imported with a client's first call."""
+"""Imports the code that creates, waits and cancels with a client's first call."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def late_operations(api: API, parser: PredictionParser) -> "Late[Operations]":
-    """Returns a client's operations to come.
+    """Returns a client's operations, which are made with its first call.
 
     Args:
         api: What sends the requests.
         parser: Turns answers into predictions.
     """
-    # Imported with the first call of whatever kind: a later one may find no file descriptor free.
+    # Imported with the first call of any kind: a later import may find no free file descriptor.
     api.engine.import_with_it(_import_operations)
     return Late(partial(_make_operations, api, parser), api.engine)
 

@@ -1,7 +1,7 @@
-"""What is done with predictions: create, wait, look, cancel; their deadlines, and what is finished on leaving early.
+"""Operations on predictions: create, get, wait and cancel; their deadlines, and what must finish on leaving early.
 
-The way of a create: the value (`create`) is sent through the pipeline, which waits for the rate limit, tries and
-parses it; the observer is told; the poller waits if that is wanted.
+The path of a create: the value (`create`) is sent through the pipeline, which waits for the rate limit, makes attempts
+and parses the answer; the observer is notified; the poller waits if asked to.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,11 +36,11 @@ from .holds import Holds
 
 
 class Followed:
-    """What a call knows of its prediction, for when it is left.
+    """What a call knows about its prediction, for when its caller leaves.
 
     Args:
         prediction_id: The prediction's id, if it exists already.
-        create: What is to create it otherwise.
+        create: Otherwise, the create that makes it.
 
     Attributes:
         was_sent: Whether the create was sent, and not certainly refused since.
@@ -65,7 +65,7 @@ class Followed:
 
     @property
     def sending(self) -> AttemptHooks:
-        """Notes of each attempt to send the create whether the server may have taken it."""
+        """Hooks that note, for each attempt to send the create, whether the server may have taken it."""
 
         async def note_sent() -> None:
             await checkpoint()
@@ -203,7 +203,7 @@ class Operations:
                 prediction = await self._create(followed, create, created, options)
                 if is_terminal(prediction) or not options.poll:
                     return prediction
-                # What the server has held for longer runs for longer: it is polled from then on at the interval.
+                # A prediction that the server held for a while runs longer: it is polled at the usual interval.
                 is_new = current_time() - began < max(1.0, options.poll_interval)
                 return await self.poller.wait(prediction["id"], options, followed.note, just_seen=True, is_new=is_new)
 
@@ -244,7 +244,7 @@ class Operations:
         )
 
     async def let_finish(self, followed: Followed, send: Callable[[], Awaitable[PredictionWithIO]]) -> PredictionWithIO:
-        """Sends a create that is let finish once it is under way, so that it is known what a caller leaves behind.
+        """Sends a create, and lets it finish once it is under way, so that it is known what a caller leaves behind.
 
         Args:
             followed: Notes what becomes of it.
@@ -255,7 +255,7 @@ class Operations:
             try:
                 return await send()
             except CreateOutcomeUnknown as error:
-                # Noted here: where the caller has left, nobody gets the error.
+                # Noted here: if the caller has left, nobody gets the error.
                 followed.note_unknown(error)
                 raise
 

@@ -1,4 +1,4 @@
-"""What an ended prediction comes to: its output, as it came or of a type, or an error."""
+"""The outcome of an ended prediction: its output, as received or converted to a type, or an error."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, cast
