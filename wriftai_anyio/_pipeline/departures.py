@@ -13,7 +13,7 @@ from anyio.lowlevel import current_token
 
 from wriftai_anyio._transport.failures import closed_error
 
-LONGEST_CLOSE: Final = 8.0
+LONGEST_DEPARTURE: Final = 8.0
 """Seconds that closing waits for such calls: `cancel_on_exit` may take five."""
 
 
@@ -61,7 +61,7 @@ class Departures:
         """Cancels the calls on this event loop and waits until they have ended, eight seconds at most."""
         self._is_closing = True
         loop, task = current_token().native_token, anyio.get_current_task().id
-        with anyio.move_on_after(LONGEST_CLOSE, shield=True):
+        with anyio.move_on_after(LONGEST_DEPARTURE, shield=True):
             # A call that ends its wait may start another block, to send its cancel, before this task runs again.
             while calls := [call for call in list(self._calls.values()) if call.loop is loop and call.task != task]:
                 ended = self._ended.setdefault(loop, anyio.Event())

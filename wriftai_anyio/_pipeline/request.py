@@ -18,7 +18,7 @@ from .encoding import encoded
 
 USER_AGENT: Final = f"wriftai-anyio/{__version__}"
 
-_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
+_BODILESS_METHODS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class APIRequest(NamedTuple):
@@ -112,7 +112,7 @@ class APIRequest(NamedTuple):
             request.headers["prefer"] = self.hold
         if self.content is not None:
             request.headers["content-type"] = "application/json"
-        if self.content is not None or self.method not in _BODILESS:
+        if self.content is not None or self.method not in _BODILESS_METHODS:
             request.headers["content-length"] = str(len(self.content or b""))
         if self.headers:
             request.headers.update(self.headers)
