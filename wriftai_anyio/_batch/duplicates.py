@@ -13,7 +13,7 @@ from .job import Kept, Plan, Repeated, Work
 
 
 class _Shared:
-    """What came of an input, for those that are equal to it."""
+    """The outcome of an input, for inputs that are equal to it."""
 
     def __init__(self) -> None:
         self._ended = anyio.Event()
@@ -43,7 +43,7 @@ class _Shared:
 
 
 class Duplicates:
-    """Knows the inputs of a batch that came before.
+    """Remembers the earlier inputs of a batch.
 
     Args:
         model: The model's reference.
@@ -54,11 +54,11 @@ class Duplicates:
         self._known: dict[bytes, _Shared] = {}
 
     def work(self, params: JsonInput, plan: Kept | Work | None, create: Work) -> Plan:
-        """Says how to bring an input to its end.
+        """Returns how to bring an input to its end.
 
         Args:
             params: The input.
-            plan: How to go on with it where an earlier run left it, if one did.
+            plan: How to continue it, if an earlier run has begun it.
             create: Creates it.
         """
         try:

@@ -1,4 +1,4 @@
-"""What a batch may cost when all goes wrong: inputs wait until one has succeeded, and stop after failures."""
+"""Limits what a failing batch may cost: inputs wait until one has succeeded, and stop after too many failures."""
 
 from collections import Counter
 
@@ -9,10 +9,10 @@ from wriftai_anyio.errors import BatchStoppedError
 
 
 class Guard:
-    """Counts what comes of the inputs, and lets further ones in.
+    """Counts the outcomes of inputs, and admits further ones.
 
     Args:
-        max_failures: How many may fail; `None` for no end.
+        max_failures: How many may fail; `None` for no limit.
 
     Raises:
         ValueError: If that is not a whole number from 1.
@@ -29,7 +29,7 @@ class Guard:
 
     @property
     def is_closed(self) -> bool:
-        """Whether no more inputs are let in."""
+        """Whether no more inputs are admitted."""
         return self._most is not None and self._failures.total() >= self._most
 
     async def admit(self) -> bool:
@@ -49,11 +49,11 @@ class Guard:
         self._under_way += 1
 
     def end(self, failure: str | None, *, is_free: bool) -> None:
-        """Notes what came of an input that was under way.
+        """Notes the outcome of an input that was under way.
 
         Args:
             failure: Its status, or the name of its error; `None` if it succeeded.
-            is_free: Whether nothing was created for it, since an earlier run left its result or an equal input has it:
+            is_free: Whether nothing was created for it, because its result is from an earlier run or an equal input:
                 then a failure does not count.
         """
         self._under_way -= 1
@@ -66,7 +66,7 @@ class Guard:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many inputs are under way, have succeeded, and have failed in which way."""
+        """How many inputs are under way, have succeeded, and have failed with each status or error."""
         return {"under way": self._under_way, "succeeded": self._succeeded, **self._failures}
 
     def error(self) -> BatchStoppedError | None:

@@ -1,4 +1,4 @@
-"""Where a batch takes its inputs from: any iterable or async iterable, or the thread of a blocking caller."""
+"""Where a batch reads its inputs: from any iterable or async iterable, or in the thread of a blocking caller."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from wriftai_anyio._predictions.params import are_params, taken
 T = TypeVar("T")
 
 Params: TypeAlias = Any
-"""A `CreatePredictionParams`, or what a caller took for one."""
+"""A `CreatePredictionParams`, or whatever a caller passed in its place."""
 
 
 class Taken(NamedTuple):
@@ -37,7 +37,7 @@ class Taken(NamedTuple):
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is an input where its params are meant: a mistake of the program, and not of this one input."""
+        """Whether it is a bare input in place of params: a mistake of the program, not of this one input."""
         return not are_params(self.params)
 
 
@@ -46,7 +46,7 @@ class Inputs(AsyncIterator[Taken], ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Closes them if a generator makes them, so that it ends what it has under way."""
+        """Closes a generator that makes them, so that it can clean up."""
 
 
 def reader(inputs: Iterable[Params] | AsyncIterable[Params]) -> Inputs:

@@ -1,7 +1,7 @@
-"""The journal of a batch: what was meant, what was created, what came of it, in a file that survives a kill.
+"""The journal of a batch: what was intended, what was created and how it ended, in a file that survives a kill.
 
-One SQLite file, one row for each input that was taken in: first the intent to create it, then the prediction's id,
-at last the result. The file is locked while the batch runs. All functions block; they run on a thread of the batch.
+One SQLite file, one row for each input that was read: first the intent to create it, then the prediction's id, finally
+the result. The file is locked while the batch runs. All functions block; they run in a thread of the batch.
 """
 
 import os
@@ -57,14 +57,14 @@ Change: TypeAlias = tuple[str, tuple[object, ...]]
 def taken_in(number: int, digest: bytes) -> Change:
     """Notes an input.
 
-    It must be written at the latest with the intent of any later one: then a journal of other inputs is known by the
-    first that differs, before anything is created.
+    It must be written no later than the intent of any later one: then a journal of other inputs is recognized by the
+    first input that differs, before anything is created.
     """
     return "INSERT INTO entries (number, digest) VALUES (?, ?)", (number, digest)
 
 
 def intended(number: int, clock_lead: float = 0.0) -> Change:
-    """Notes that a create is about to be sent; of an earlier one that failed, which it replaces, nothing is kept.
+    """Notes that a create is about to be sent. It replaces everything noted of an earlier, failed one.
 
     Args:
         number: The input's number, from 0.

@@ -1,4 +1,4 @@
-"""What a killed run created without learning of it, found again on the server."""
+"""Finds predictions on the server that a killed run created without learning of them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from wriftai_anyio.errors import WriftAIError
 from wriftai_anyio.json_codec import decode_json, encode_json
 
 CLOCKS_APART: Final = timedelta(minutes=2)
-"""How much later this machine's clock may be than the server's, beyond what the server's answers show."""
+"""How far this machine's clock may be ahead of the server's, beyond what the server's answers show."""
 WRONG_TIME_ZONE: Final = timedelta(hours=14)
-"""How far a clock was ahead, at most, that told a time which has not come yet: one that took local time for UTC."""
+"""How far a clock that noted a time in the future was ahead, at most: one that took local time for UTC."""
 MOST_LISTED: Final = 2000
-"""How many of the newest predictions are looked through at most."""
+"""How many of the newest predictions are searched at most."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LostCreates:
     predictions: list[PredictionWithIO]
 
     def claim(self, given: object) -> PredictionWithIO | None:
-        """Takes out a prediction with an input, if there is one.
+        """Removes and returns a prediction with this input, if there is one.
 
         Args:
             given: The input.
@@ -51,7 +51,7 @@ async def find_lost_creates(
     since: datetime,
     clock_lead: Callable[[], float] = float,
 ) -> LostCreates:
-    """Looks for predictions that no journal entry knows; to be done before a run creates any itself.
+    """Looks for predictions that no journal entry knows; call it before a run creates any itself.
 
     Args:
         listing: The list of predictions, newest first.
@@ -59,11 +59,11 @@ async def find_lost_creates(
         is_known: Whether an entry of the journal has a prediction's id.
         model: The model's reference.
         since: When the first create was sent whose outcome is unknown.
-        clock_lead: Returns the seconds by which this machine's clock is ahead of the server's, as its latest answer
-            tells.
+        clock_lead: Returns the seconds by which this machine's clock is ahead of the server's, going by its latest
+            answer.
 
     Returns:
-        What was found; no more than was found until the API failed.
+        What was found; if the API fails, what was found until then.
     """
     lost = LostCreates([])
     seen: set[str] = set()

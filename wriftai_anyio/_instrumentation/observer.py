@@ -1,4 +1,4 @@
-"""What looks on at predictions if the client has no tracer: nothing does."""
+"""The observer of a client without a tracer, which does nothing."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

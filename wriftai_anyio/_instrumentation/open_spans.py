@@ -1,4 +1,4 @@
-"""The open traces of predictions: those that are followed, and those that are kept for the next to follow them."""
+"""The open traces of predictions: those that are followed, and those that are kept until they are followed again."""
 
 import threading
 from collections import OrderedDict
@@ -28,7 +28,7 @@ class _Entry(Generic[T]):
 class TraceTable(Generic[T]):
     """Keeps the open traces by the ids of their predictions, each until its end is seen or it is left.
 
-    It is bounded: by those who follow predictions, and by how many traces are kept beside, and for how long.
+    Its size is bounded by the predictions that are followed, and by limits on the number and age of kept traces.
     Safe to use from several threads.
     """
 

@@ -1,7 +1,7 @@
-"""Requests and answers as errors show them: made anew from what is not secret.
+"""Requests and answers as errors show them: copies of the parts that are not secret.
 
-An answer of httpx leads to much else: its request with the access token, the request that would follow a redirect, the
-answers before it, the connection. None of that is in a copy.
+An `httpx.Response` refers to much else: its request with the access token, the request that would follow a redirect,
+the answers before it, the connection. A copy has none of that.
 """
 
 from typing import Final

@@ -43,13 +43,15 @@ Save: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line.")]
 Timeout: TypeAlias = Annotated[
     float | None,
-    typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long, with exit code 124.", show_default=False),
+    typer.Option(
+        min=0, metavar="SECONDS", help="Stop waiting after so many seconds, with exit code 124.", show_default=False
+    ),
 ]
 CancelOnExit: TypeAlias = Annotated[
-    bool, typer.Option("--cancel-on-exit", help="Cancel on the server what is left early, by Ctrl-C or an error.")
+    bool, typer.Option("--cancel-on-exit", help="Also cancel on the server when leaving early, by Ctrl-C or an error.")
 ]
 
-Limit: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="List so many at most.")]
+Limit: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="List at most so many.")]
 
 
 def page_size(limit: int) -> int:

@@ -52,7 +52,7 @@ Stream: TypeAlias = Annotated[
     bool | None,
     typer.Option(
         "--stream/--no-stream",
-        help="Print the output as it comes; by default in a terminal, if the model gives text.",
+        help="Print the output as it arrives; by default in a terminal, if the model gives text.",
         show_default=False,
     ),
 ]
@@ -170,7 +170,7 @@ def stream(
     timeout: Timeout = None,
     cancel_on_exit: CancelOnExit = False,
 ) -> None:
-    """Print a prediction's output as it comes. It must have been created with --stream."""
+    """Print a prediction's output as it arrives. It must have been created with --stream."""
     session = context.ensure_object(Session)
     how = Following(timeout, save, as_json, cancel_on_exit)
     with session.client() as client, Follower(session, client, how, prediction_id) as follower:
@@ -201,7 +201,7 @@ def list_predictions(
         list[str] | None,
         typer.Option(
             metavar="STATUS",
-            help="Only those of this status; may be repeated.",
+            help="Only predictions with this status; may be repeated.",
             show_default=False,
             autocompletion=_known_statuses,
         ),
