@@ -18,7 +18,7 @@ from anyio.streams.tls import TLSStream
 
 from wriftai_anyio import Client
 from wriftai_anyio._transport import direct
-from wriftai_anyio._transport.direct import Connection, Pool, Sockets
+from wriftai_anyio._transport.direct import Connection, DirectPool, Sockets
 from wriftai_anyio.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +75,7 @@ async def test_a_client_reaches_a_host_without_a_proxy_over_such_connections() -
             assert [each.is_idle() for each in connections if each.can_handle_request(origin)] == [True]
 
 
-def pool_of_numbered_connections() -> Pool:
+def pool_of_numbered_connections() -> DirectPool:
     """Makes a pool whose connections answer with their number."""
     numbers = count(1)
 
@@ -83,7 +83,7 @@ def pool_of_numbered_connections() -> Pool:
         answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n%d" % next(numbers)
         return Connection(origin, keepalive_expiry=4.0, network_backend=httpcore.AsyncMockBackend([answer] * 3))
 
-    return Pool(connection_to, 4.0)
+    return DirectPool(connection_to, 4.0)
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,10 @@ class DirectTransport(httpx.AsyncHTTPTransport):
             keepalive_expiry=keepalive_expiry,
             network_backend=Sockets(socket_options),
         )
-        self._pool = Pool(connection_to, keepalive_expiry)
+        self._pool = DirectPool(connection_to, keepalive_expiry)
 
 
-class Pool(httpcore.AsyncConnectionPool):
+class DirectPool(httpcore.AsyncConnectionPool):
     """The connections of one transport.
 
     Args:
