@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import anyio
 
 from ._batch.duplicates import Duplicates
-from ._batch.guard import Guard
+from ._batch.failure_limit import FailureLimit
 from ._batch.inputs import CallersInputs, Inputs, Params, Taken
 from ._batch.job import Job, Kept, Plan, Repeated, Work
 from ._blocking.calls import Caller, Started
@@ -181,7 +181,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
         self._job = job
         self._inputs = inputs
         self._places = anyio.Semaphore(limits.max_in_flight)
-        self._guard = Guard(limits.max_failures)
+        self._failure_limit = FailureLimit(limits.max_failures)
         self._in_order = InOrder() if limits.in_order else None
         self._duplicates = Duplicates(job.model) if limits.deduplicate else None
         self._journal = limits.journal
@@ -218,7 +218,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
             await self._open.aclose()
 
     def _repr_html_(self) -> str:
-        counts = {name: count for name, count in self._guard.counts.items() if count}
+        counts = {name: count for name, count in self._failure_limit.counts.items() if count}
         return html_table(f"{self._job.model}: a batch", ("inputs", "number"), counts.items())
 
     async def __anext__(self) -> BatchResult:
@@ -259,7 +259,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
                 error = await finish(self._inputs.aclose)
                 if error is not None:
                     logger.warning("the inputs of a batch could not be closed: %s", error)
-        failure = failure or self._guard.error()
+        failure = failure or self._failure_limit.error()
         if failure is not None:
             self._send.send_nowait(failure)
         self._send.close()
@@ -269,15 +269,15 @@ class AsyncBatch(AsyncIterator[BatchResult]):
         for index in count():
             await self._places.acquire()
             try:
-                if not await self._guard.admit() or (taken := await anext(self._inputs, None)) is None:
+                if not await self._failure_limit.admit() or (taken := await anext(self._inputs, None)) is None:
                     return None
             except Exception as error:  # noqa: BLE001 -- raised where the results are taken
                 return error
-            if self._guard.is_closed:
+            if self._failure_limit.is_closed:
                 return None
             if index == 0 and taken.is_bare and isinstance(taken.outcome, ValueError):
                 return taken.outcome
-            self._guard.begin()
+            self._failure_limit.begin()
             try:
                 plan = await self._plan(index, taken)
             except BatchJournalError as error:
@@ -314,7 +314,7 @@ class AsyncBatch(AsyncIterator[BatchResult]):
             self._give(BatchResult(index, params, None, error), is_free=is_repeated)
 
     def _give(self, result: BatchResult, *, is_free: bool = False) -> None:
-        self._guard.end(result.failure, is_free=is_free)
+        self._failure_limit.end(result.failure, is_free=is_free)
         self._send.send_nowait(result)
 
 

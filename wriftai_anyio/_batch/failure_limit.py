@@ -8,7 +8,7 @@ from wriftai_anyio._parsing.arguments import shown
 from wriftai_anyio.errors import BatchStoppedError
 
 
-class Guard:
+class FailureLimit:
     """Counts the outcomes of inputs, and admits further ones.
 
     Args:
