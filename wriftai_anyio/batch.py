@@ -20,7 +20,7 @@ from ._blocking.calls import Caller, Started
 from ._blocking.guard import refuse_event_loop
 from ._concurrency.cancellation import finish, ungrouped
 from ._instrumentation.log import logger
-from ._parsing.arguments import check_flags, checked_path, checked_whole
+from ._parsing.arguments import MOST_BITS, check_flags, checked_path, checked_whole
 from ._types.prediction import UNSUCCESSFUL_STATUSES, PredictionWithIO, told_error
 from .api import API
 from .common_types import seconds
@@ -89,10 +89,6 @@ class BatchResult:
         }
 
 
-_MOST_BITS: Final = 2_100
-"""The size up to which an integer is a number in a row: Python may be set to refuse to write more than 640 digits."""
-
-
 def _shown(value: object) -> str:
     try:
         return repr(value)
@@ -101,7 +97,7 @@ def _shown(value: object) -> str:
 
 
 def _cell(value: object) -> str | int | float | bool | None:
-    is_long = isinstance(value, int) and value.bit_length() > _MOST_BITS
+    is_long = isinstance(value, int) and value.bit_length() > MOST_BITS
     if value is None or (isinstance(value, (str, int, float)) and not is_long):
         return value
     return encode_json(value, ensure_ascii=False)

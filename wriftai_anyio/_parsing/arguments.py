@@ -9,15 +9,15 @@ from typing import Final, cast
 
 LONGEST_SHOWN: Final = 80
 """Characters of an argument that a message shows at most."""
+MOST_BITS: Final = 2_100
+"""The size from which an integer is not written out: Python may be set to refuse more than 640 digits."""
 
 
 class _Short(Repr):
     def repr_int(self, x: int, level: int) -> str:
-        return super().repr_int(x, level) if x.bit_length() < _MOST_BITS else "a very long integer"
+        return super().repr_int(x, level) if x.bit_length() < MOST_BITS else "a very long integer"
 
 
-_MOST_BITS: Final = 2_100
-"""The size from which an integer is not written out: Python may be set to refuse more than 640 digits."""
 _SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = LONGEST_SHOWN
 _SHORT.maxlong = 40
