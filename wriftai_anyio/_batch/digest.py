@@ -1,4 +1,4 @@
-"""What identifies an input, so that equal ones are recognized, in this run or a later one."""
+"""Identifies inputs, so that equal ones are recognized, in this run or a later one."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where a batch reads its inputs: from any iterable or async iterable, or in the thread of a blocking caller."""
+"""Reads the inputs of a batch, from any iterable or async iterable, or in the thread of a blocking caller."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ class Taken(NamedTuple):
 
     @classmethod
     def now(cls, params: Params) -> "Taken":
-        """Takes an input, to be called before anything else can run."""
+        """Takes a snapshot of an input. Call it before anything else can run."""
         try:
             snapshot = taken(params)
         except ValueError as error:
@@ -46,7 +46,7 @@ class Inputs(AsyncIterator[Taken], ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Closes a generator that makes them, so that it can clean up."""
+        """Closes the generator that makes them, if there is one, so that it can clean up."""
 
 
 def reader(inputs: Iterable[Params] | AsyncIterable[Params]) -> Inputs:
@@ -130,17 +130,17 @@ class CallersInputs(Inputs):
         self.caller = caller
 
     async def __anext__(self) -> Taken:
-        # Taken in that thread, too, where the generator goes on.
+        # The snapshot is also made in that thread, where the generator continues.
         taken = await self.caller.run(lambda: next(map(Taken.now, self._inputs), None))
         if taken is None:
             raise StopAsyncIteration
         return taken
 
     async def aclose(self) -> None:
-        """Leaves them to the caller's thread, which calls `close`."""
+        """Does nothing: the caller's thread calls `close`."""
 
     def close(self) -> None:
-        """Closes them if a generator makes them; to be called in the caller's thread."""
+        """Closes the generator that makes them, if there is one. Call it in the caller's thread."""
         _close_generator(self._inputs)
 
 

@@ -1,4 +1,4 @@
-"""What all inputs of a batch have in common, and how one of them is brought to its end without a journal."""
+"""What all inputs of a batch have in common, and how to run one of them without a journal."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from wriftai_anyio._predictions.operations import Operations  # imported with the first call
 
 Work: TypeAlias = Callable[[], Awaitable[PredictionWithIO]]
-"""Brings one input to its end."""
+"""Runs one input to its end."""
 
 
 class Kept(NamedTuple):
-    """The result that an earlier run left.
+    """A result of an earlier run.
 
     Attributes:
         prediction: The ended prediction.
@@ -31,29 +31,29 @@ class Repeated(NamedTuple):
     """An input that is equal to an earlier one.
 
     Attributes:
-        work: Waits for the result of that one.
+        work: Waits for the result of the earlier input.
     """
 
     work: Work
 
 
 Plan: TypeAlias = Kept | Repeated | Work
-"""How an input comes to its result."""
+"""How an input gets its result."""
 
 
 class Job(NamedTuple):
     """What all inputs of a batch have in common.
 
     Attributes:
-        operations: What creates and waits.
+        operations: Creates predictions and waits for them.
         parser: Turns answers into predictions.
-        prepare: Makes a create of params and a model, files uploaded.
+        prepare: Turns params and a model into a create, and uploads the files.
         listing: The list of predictions.
         model: The model's reference.
         options: How to wait for each prediction.
-        recreate_unknown: Whether to create again what an earlier run may have created.
-        find_unknown: Whether to look for it on the server first.
-        retry_failed: Whether to create again what an earlier run saw end without success.
+        recreate_unknown: Whether to create again predictions that an earlier run may have created.
+        find_unknown: Whether to look for those predictions on the server first.
+        retry_failed: Whether to create again predictions that an earlier run saw end without success.
     """
 
     operations: "Operations"
@@ -67,6 +67,6 @@ class Job(NamedTuple):
     retry_failed: bool = False
 
     async def run(self, params: JsonInput) -> PredictionWithIO:
-        """Brings one input to its end."""
+        """Runs one input to its end."""
         create = await self.prepare(params, self.model)
         return await self.operations.create_and_wait(create, self.options)

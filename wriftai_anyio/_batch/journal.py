@@ -1,7 +1,8 @@
-"""The journal of a batch: what was intended, what was created and how it ended, in a file that survives a kill.
+"""The journal of a batch: which creates were intended and made, and how they ended, in a file that survives a kill.
 
-One SQLite file, one row for each input that was read: first the intent to create it, then the prediction's id, finally
-the result. The file is locked while the batch runs. All functions block; they run in a thread of the batch.
+It is one SQLite file with a row for each input that was read: first the intent to create its prediction, then the
+prediction's id, finally the result. The file is locked while the batch runs. All functions block; they run in a thread
+of the batch.
 """
 
 import os
@@ -25,10 +26,10 @@ _APPLICATION_ID: Final = 0x57524654
 _VERSION: Final = 1
 
 _LARGEST_WHEN_NEW: Final = 2 * 65536
-"""Bytes of a journal that was just made: two pages, of SQLite's largest size."""
+"""The most bytes of a new journal: two pages of SQLite's largest size."""
 
 _PROBED: Final = 65536
-"""Bytes that are written to see whether the disk is full: a page of SQLite's largest size."""
+"""Bytes written to test whether the disk is full: a page of SQLite's largest size."""
 
 _SCHEMA: Final = """
 CREATE TABLE entries (
@@ -41,13 +42,13 @@ CREATE TABLE entries (
 """
 
 _OTHERS: Final = "SELECT sql FROM sqlite_master WHERE NOT (type = 'table' AND name GLOB 'sqlite_stat[0-9]')"
-"""Looks for what was made besides the table: triggers and views would run in whatever is written and read. SQLite keeps
-a statement as it was written, and makes the tables of statistics itself."""
+"""Finds all statements that made the database: triggers and views would run whenever we write or read. SQLite stores
+each statement as it was written, and makes the tables of statistics itself."""
 
 _KNOWN: Final = "SELECT number, digest FROM entries"
 _Known: TypeAlias = dict[int, bytes]
 _Identity: TypeAlias = tuple[int, int]
-"""The application's id and the version, which SQLite keeps at the beginning of the file."""
+"""The application's id and the version, which SQLite stores at the beginning of the file."""
 
 
 Change: TypeAlias = tuple[str, tuple[object, ...]]
@@ -57,18 +58,18 @@ Change: TypeAlias = tuple[str, tuple[object, ...]]
 def taken_in(number: int, digest: bytes) -> Change:
     """Notes an input.
 
-    It must be written no later than the intent of any later one: then a journal of other inputs is recognized by the
-    first input that differs, before anything is created.
+    It must be written no later than the intent of any later input: then a journal of other inputs is recognized by
+    the first input that differs, before anything is created.
     """
     return "INSERT INTO entries (number, digest) VALUES (?, ?)", (number, digest)
 
 
 def intended(number: int, clock_lead: float = 0.0) -> Change:
-    """Notes that a create is about to be sent. It replaces everything noted of an earlier, failed one.
+    """Notes that a create is about to be sent. It replaces everything noted about an earlier, failed one.
 
     Args:
         number: The input's number, from 0.
-        clock_lead: Seconds by which this machine's clock is ahead of the server's, whose time is noted.
+        clock_lead: Seconds by which this machine's clock is ahead of the server's. The server's time is noted.
     """
     change = "UPDATE entries SET sent_at = ?, prediction_id = NULL, result = NULL WHERE number = ?"
     now = datetime.fromtimestamp(system.wall_time() - clock_lead, timezone.utc)
@@ -81,7 +82,7 @@ def not_created(number: int) -> Change:
 
 
 def created(number: int, prediction_id: str) -> Change:
-    """Notes the id of what was created."""
+    """Notes the id of the new prediction."""
     return "UPDATE entries SET prediction_id = ? WHERE number = ?", (prediction_id, number)
 
 
@@ -92,12 +93,12 @@ def ended(number: int, result: PredictionWithIO) -> Change:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the journal knows of one input.
+    """What the journal knows about one input.
 
     Attributes:
-        is_sent: Whether its create was sent, or about to be.
+        is_sent: Whether its create was sent, or was about to be.
         prediction_id: The prediction's id; `None` if it is not known.
-        result: The ended prediction; `None` if it had not ended.
+        result: The ended prediction; `None` if no end was noted.
     """
 
     is_sent: bool
@@ -109,7 +110,7 @@ class Journal:
     """An open journal, locked against other processes.
 
     Args:
-        path: The file; made if it does not exist.
+        path: The file; it is created if it does not exist.
 
     Raises:
         BatchJournalError: If the file is not a journal, is damaged, or is in use. It is left as it was.
@@ -117,11 +118,11 @@ class Journal:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(fspath(path))
-        # Where it stays if the program changes its folder; and SQLite would take `:memory:` for no file at all.
+        # Stays valid if the program changes its folder; and SQLite would not open a file for the name `:memory:`.
         self._place = self._path.absolute()
         if self._is_new():
             self._make_private()
-        if self._path.is_file() and not os.access(self._place, os.W_OK):  # SQLite would speak of a failing disk
+        if self._path.is_file() and not os.access(self._place, os.W_OK):  # SQLite would report a failing disk
             raise self._error("cannot be written", "its permissions let this user only read it")
         try:
             self._database = sqlite3.connect(self._place, timeout=0, isolation_level=None, check_same_thread=False)
@@ -137,13 +138,13 @@ class Journal:
             raise
 
     def _is_new(self) -> bool:
-        """Looks at the file first: what is not a journal is not opened for writing, which could change it."""
+        """Checks the file first: anything but a journal is not opened for writing, which could change it."""
         try:
             if self._path.is_dir():
                 raise self._error("cannot be opened", "it is a folder")
             if not self._path.exists() or self._path.stat().st_size == 0:
                 return True
-            # By SQLite, since to close a file that was opened otherwise releases the lock that this process has on it.
+            # With SQLite, since closing the file otherwise would release the lock that this process holds on it.
             with closing(self._opened_to_read("&immutable=1")) as database:
                 known = self._known_without_log(database)
                 self._check_rollback(database)
@@ -159,16 +160,16 @@ class Journal:
         return False
 
     def _was_being_made(self) -> bool:
-        """Whether the file may be one whose making was killed: SQLite empties it by the rollback journal beside it."""
+        """Returns whether a kill may have interrupted the file's creation: SQLite's rollback journal will empty it."""
         return self._has_beside("-journal") and self._path.stat().st_size <= _LARGEST_WHEN_NEW
 
     def _opened_to_read(self, options: str = "") -> sqlite3.Connection:
         return sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro{options}", uri=True, timeout=0)
 
     def _identity_without_log(self, database: sqlite3.Connection) -> "_Identity | None":
-        """Returns what the file alone says that it is; `None` if it ends too early to say anything.
+        """Returns the identity in the file itself; `None` if the file is too short to have one.
 
-        So does one to which SQLite had begun to apply its log when it was killed, or when the disk was full.
+        It is too short if SQLite had begun to apply its log when it was killed or the disk was full.
         """
         try:
             return _identity(database)
@@ -185,29 +186,30 @@ class Journal:
             raise BatchJournalError(f"The journal {self._path} was written by another version of this package.")
 
     def _known_without_log(self, database: sqlite3.Connection) -> "_Known | None":
-        """Returns what the file alone says, if SQLite's log of later changes lies beside it, as after a kill."""
+        """Returns what the file itself says, if SQLite's log of later changes is beside it, as after a kill."""
         if not self._has_beside("-wal"):
             return None
         with suppress(sqlite3.DatabaseError):
             return dict(database.execute(_KNOWN))
-        return {}  # a kill while the log was being applied leaves a file that cannot be read without it
+        return {}  # a kill while the log was applied leaves a file that cannot be read without it
 
     def _has_beside(self, suffix: str) -> bool:
         beside = self._path.with_name(self._path.name + suffix)
         return beside.is_file() and beside.stat().st_size > 0
 
     def _check_rollback(self, database: sqlite3.Connection) -> None:
-        """Refuses the rollback journal of another database: SQLite would apply it unseen. Our own leave none."""
+        """Refuses another database's rollback journal: SQLite would apply it unchecked. Our journals leave none."""
         with suppress(sqlite3.DatabaseError):
             if self._has_beside("-journal") and database.execute("SELECT 1 FROM entries").fetchone():
                 beside = f"{self._path.name}-journal"
                 raise self._error("is not the one of the rollback journal beside it", f"move {beside} away")
 
     def _identity_with_log(self, known: "_Known") -> "_Identity":
-        """Returns what the file is with its log, and refuses a log that is not this journal's.
+        """Returns the identity of the file with its log, and refuses a log of another file.
 
-        Such as beside one that was moved here: SQLite would apply it unseen. Every input stays in a journal. Opened for
-        reading alone, since to close it otherwise would apply the log.
+        Such a log may lie beside a file that was moved here, and SQLite would apply it unchecked. It is recognized by
+        inputs that are missing, since no input is ever removed from a journal. The file is opened only for reading,
+        since closing it otherwise would apply the log.
         """
         index = self._path.with_name(f"{self._path.name}-shm")
         is_read_by_others = index.exists()
@@ -218,7 +220,7 @@ class Journal:
         except sqlite3.Error as error:
             raise self._failure(error) from error
         finally:
-            if not is_read_by_others:  # what SQLite makes to read a log, and a batch has in memory
+            if not is_read_by_others:  # SQLite makes it to read a log; a batch has it in memory
                 with suppress(OSError):
                     index.unlink(missing_ok=True)
         if not known.items() <= after.items():
@@ -227,14 +229,14 @@ class Journal:
         return identity
 
     def _make_private(self) -> None:
-        """Makes the file one that its owner alone can read, since inputs and outputs are in it."""
+        """Makes the file readable only by its owner, since inputs and outputs are in it."""
         try:
-            # What a link leads to: SQLite would make it for all to read.
+            # The target of a link: SQLite would create it readable by all.
             os.close(os.open(os.path.realpath(self._path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
-            # Empty, and perhaps readable by all; of another owner it stays so.
+            # Empty, and perhaps readable by all; another owner's file stays so.
             with suppress(OSError):
-                if self._path.is_file():  # and not /dev/null, whose mode root can change for the whole machine
+                if self._path.is_file():  # not /dev/null, whose mode root can change for the whole machine
                     self._path.chmod(0o600)
         except OSError as error:
             raise self._error("cannot be opened", error) from error
@@ -244,7 +246,7 @@ class Journal:
         execute("PRAGMA locking_mode = EXCLUSIVE")
         execute("BEGIN EXCLUSIVE")
         statements = execute(_OTHERS).fetchmany(2)
-        if not statements and _identity(self._database) == (0, 0):  # new, or half made and now taken back
+        if not statements and _identity(self._database) == (0, 0):  # new, or half made and now rolled back
             execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             execute(f"PRAGMA user_version = {_VERSION}")
             execute(_SCHEMA)
@@ -254,7 +256,7 @@ class Journal:
             raise self._error("is damaged", verdict)
         execute("COMMIT")
         execute("PRAGMA journal_mode = WAL")
-        # A commit is on the disk before the request goes out: a power cut, too, must not have a create sent twice.
+        # A commit is on the disk before the request goes out: even after a power cut no create must be sent twice.
         execute("PRAGMA synchronous = FULL")
         try:
             self._file = self._place.stat()
@@ -262,17 +264,17 @@ class Journal:
             raise self._error("cannot be opened", error) from error
 
     def entry(self, number: int, digest: bytes) -> Entry | None:
-        """Looks an input up.
+        """Looks up an input.
 
         Args:
             number: The input's number, from 0.
             digest: What identifies the input.
 
         Returns:
-            What is known of it; `None` if it was never taken in.
+            What is known about it; `None` if it was never noted.
 
         Raises:
-            BatchJournalError: If another input has this number: the journal is that of other inputs.
+            BatchJournalError: If another input has this number: the journal belongs to other inputs.
         """
         row = self._one("SELECT digest, sent_at, prediction_id, result FROM entries WHERE number = ?", number)
         if row is None:
@@ -295,7 +297,7 @@ class Journal:
             raise self._error("is damaged", f"the result of input {number} is not JSON ({error})") from None
 
     def unknown_since(self) -> datetime | None:
-        """Says when the first create was sent whose outcome is unknown; `None` if there is none.
+        """Returns when the first create with an unknown outcome was sent; `None` if there is none.
 
         Raises:
             BatchJournalError: If the journal is damaged.
@@ -307,17 +309,17 @@ class Journal:
             since = datetime.fromisoformat(sent_at)
         except (TypeError, ValueError):
             since = datetime.min
-        # In the first year it could not be compared with another zone's time, and no batch has run then.
+        # A time in the year 1 cannot be compared with one in another time zone, and no batch ran then.
         if since.tzinfo is None or since.year == datetime.min.year:
             raise self._error("is damaged", f"{sent_at!r} is not the time of a create")
         return since
 
     def has(self, prediction_id: str) -> bool:
-        """Whether a prediction is that of an input."""
+        """Returns whether a prediction belongs to an input."""
         return self._one("SELECT 1 FROM entries WHERE prediction_id = ?", prediction_id) is not None
 
     def change(self, changes: list["Change"]) -> None:
-        """Makes changes in one transaction: after it they are on the disk.
+        """Makes changes in one transaction; when it returns, they are on the disk.
 
         Raises:
             BatchJournalError: If it cannot be written.
@@ -329,7 +331,7 @@ class Journal:
                 self._database.execute(statement, values)
             self._database.execute("COMMIT")
         except BaseException as error:
-            # Whatever it is, text that SQLite does not take, too: half a transaction must not wait for the next one.
+            # For any error, such as text that SQLite refuses: half a transaction must not stay open for the next one.
             with suppress(sqlite3.Error):
                 self._database.rollback()
             if isinstance(error, sqlite3.OperationalError):
@@ -339,15 +341,15 @@ class Journal:
             raise
 
     def _check_place(self) -> None:
-        """Refuses to go on with a file that has left its place: SQLite would write to it, and no later run see that."""
+        """Refuses to go on if the file was moved or deleted: SQLite would still write to it, unseen by later runs."""
         try:
             found = self._place.stat()
         except FileNotFoundError:
             found = None
-        except OSError:  # such as without the right to look: whether it can be written is seen next
+        except OSError:  # such as a missing permission: the write that follows shows whether it matters
             return
         if found is None or not os.path.samestat(found, self._file) or not found.st_size:
-            with suppress(sqlite3.Error):  # one that was moved gets what the log has, which stays behind
+            with suppress(sqlite3.Error):  # a moved file gets the content of the log, which stays behind
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raise self._error("cannot be written", "it was moved, deleted, replaced or emptied; put it back")
 
@@ -370,11 +372,11 @@ class Journal:
         return self._error("is in use by another batch" if _says_locked(error) else "cannot be written", error)
 
     def _refused(self, error: sqlite3.OperationalError) -> str | None:
-        """Says what the file system refuses where SQLite failed to write; `None` if nothing is found.
+        """Returns what the file system refuses when SQLite fails to write; `None` if nothing is found.
 
-        Of a full disk SQLite may say "disk I/O error", and of one without locks, such as some network drives,
-        "database is locked". Tried on a file of its own, since to close the journal's would release the lock that this
-        process has on it.
+        SQLite may report a full disk as "disk I/O error", and a disk without locks, such as some network drives, as
+        "database is locked". This is tested on a separate file, since closing the journal's file would release the lock
+        that this process holds on it.
         """
         try:
             with tempfile.TemporaryFile(dir=Path(os.path.realpath(self._place)).parent) as file:

@@ -1,4 +1,4 @@
-"""One input of a batch with a journal, from its intent to its result."""
+"""Runs the inputs of a batch with a journal, from intent to result."""
 
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
@@ -32,16 +32,16 @@ _AFTER_FAILURE: Final = (
 
 
 class JournaledJob:
-    """A job whose later runs go on where this one stops.
+    """A job that later runs continue where this one stops.
 
-    Creates are not held: a held create has no id before its prediction has ended, and a run that is killed
-    meanwhile could not say what became of it.
+    Creates are not held: a held create has no id until its prediction has ended, and if the run is killed before that,
+    the outcome is unknown.
 
     Args:
         job: The job.
-        journal: What earlier runs left.
-        thread: The thread that the journal is used on.
-        lost: What earlier runs may have created without noting it.
+        journal: The journal, with the entries of earlier runs.
+        thread: The thread in which the journal is used.
+        lost: Predictions that earlier runs may have created without noting it.
     """
 
     def __init__(self, job: Job, journal: Journal, thread: Worker, lost: LostCreates) -> None:
@@ -54,18 +54,18 @@ class JournaledJob:
         self._failure: str | None = None
 
     async def resume(self, number: int, params: JsonInput) -> Kept | Work | None:
-        """Says how to go on with an input that an earlier run took in; in the order of the inputs.
+        """Returns how to continue an input that an earlier run noted. Call it in the order of the inputs.
 
         Args:
             number: The input's number, from 0.
             params: The input.
 
         Returns:
-            Its result, or what brings it to its end; `None` if it is to be created, by `create`.
+            Its result, or the work that is left; `None` if `create` must create it.
 
         Raises:
-            BatchJournalError: If the journal is that of other inputs, is damaged, or cannot be read.
-            ValueError: If the input cannot be told from others.
+            BatchJournalError: If the journal belongs to other inputs, is damaged, or cannot be read.
+            ValueError: If the input cannot be identified, since it contains a stream.
         """
         identity, entry = await self._thread.run(self._look_up, number, params)
         if entry is None:
@@ -84,7 +84,7 @@ class JournaledJob:
         return partial(_report_unknown, number, was_sought=self._job.find_unknown)
 
     def create(self, number: int, params: JsonInput) -> Work:
-        """Says how to bring an input to its end of which nothing was created."""
+        """Returns the work for an input for which nothing has been created."""
         return partial(self._run, number, params, may_exist=False)
 
     def _look_up(self, number: int, params: JsonInput) -> tuple[bytes, Entry | None]:
@@ -122,7 +122,7 @@ class JournaledJob:
         return prediction
 
     async def _create(self, number: int, create: Create, *, may_exist: bool) -> tuple[str, PredictionWithIO | None]:
-        """Creates an input's prediction and returns its id, and its state unless the answer was lost."""
+        """Creates an input's prediction. Returns its id, and its state unless the answer was lost."""
         take_back = partial(self._note, not_created(number))
         hooks = AttemptHooks(partial(self._intend, number), checkpoint if may_exist else take_back)
         followed = Followed(create=create)
@@ -140,7 +140,7 @@ class JournaledJob:
         return prediction["id"], prediction
 
     async def _intend(self, number: int) -> None:
-        # The time is that of this attempt: it may have waited for the rate limit, or have been refused before.
+        # The time of this attempt, which may have waited for the rate limit, or follow one that was refused.
         await self._note(intended(number, self._job.listing.api.pipeline.clock_lead))
 
     async def _send(self, number: int, create: Create, shield: SendShield, hooks: AttemptHooks) -> PredictionWithIO:
@@ -157,9 +157,9 @@ class JournaledJob:
         return prediction
 
     async def _note(self, change: Change) -> None:
-        """Writes a change, in one transaction with those that come while another is being written.
+        """Writes a change, in one transaction with others that arrive during the previous write.
 
-        It is shielded: the journal must be true when a caller leaves. After a failure nothing more is written.
+        It is shielded: the journal must be correct when a caller leaves. After a failure nothing more is written.
         """
         self._unwritten.append(change)
         changes = self._unwritten
@@ -185,7 +185,7 @@ async def _report_unknown(number: int, *, was_sought: bool) -> PredictionWithIO:
 
 @asynccontextmanager
 async def journaled(job: Job, path: str | PathLike[str]) -> AsyncGenerator[JournaledJob]:
-    """Opens a job's journal for as long as the block lasts.
+    """Opens a job's journal for the duration of the block.
 
     Args:
         job: The job.
@@ -217,6 +217,6 @@ async def _find_lost(job: Job, journal: Journal, thread: Worker) -> LostCreates:
 
 def _open(path: str | PathLike[str], cleanup: ExitStack) -> Journal:
     journal = Journal(path)
-    # A caller who is cancelled while it is being opened never sees it.
+    # A caller who is cancelled while the journal opens never sees it.
     cleanup.callback(journal.close)
     return journal

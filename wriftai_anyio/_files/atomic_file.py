@@ -18,15 +18,15 @@ _OWNER_ALONE: Final = 0o600
 
 
 class PartialFile:
-    """A file that is written under a temporary name in its folder. It blocks: for one thread off the event loop.
+    """A file that is written under a temporary name in its folder. It blocks: use it in one thread off the event loop.
 
-    Until it is whole, its owner alone can read it.
+    Until it is whole, only its owner can read it.
 
     Args:
-        path: Where it is to be; or a folder, in which it gets a name that is free there.
+        path: Where the file goes; or a folder, in which it gets a free name.
 
     Raises:
-        OSError: If that is a device, or the folder that it is to be in does not exist or cannot be written to.
+        OSError: If the path is a device, or its folder does not exist or cannot be written to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,10 +43,10 @@ class PartialFile:
         self._file = io.FileIO(self._temporary, "xb", opener=_for_owner)
 
     def write(self, block: Sequence[bytes]) -> int:
-        """Writes after what was written before, and returns how many bytes these were.
+        """Appends a block, and returns how many bytes it had.
 
         Raises:
-            OSError: If they cannot be written, as on a full disk; it names the file that was to be.
+            OSError: If they cannot be written, such as on a full disk; it names the final path of the file.
         """
         try:
             size, written = sum(map(len, block)), self._write_pieces(block)
@@ -57,13 +57,13 @@ class PartialFile:
         return size
 
     def _write_pieces(self, block: Sequence[bytes]) -> int:
-        # To join them first would take the lock of the interpreter from the event loop once more.
+        # Joining them first would once more hold the GIL, which the event loop needs.
         if sys.platform == "win32" or not 0 < len(block) <= _MOST_PIECES:
             return 0
         return os.writev(self._file.fileno(), block)
 
     def restart(self) -> None:
-        """Forgets what was written."""
+        """Discards what was written."""
         self._file.seek(0)
         self._file.truncate()
 
@@ -71,8 +71,8 @@ class PartialFile:
         """Gives the file its name.
 
         Args:
-            name: Its name in the folder, which must be safe. If there is such a file already, it gets a number.
-                Where its path was given instead, it takes the place of what is there, and keeps its mode.
+            name: Its name in the folder, which must be safe. If that name is taken, a number is added. Not used if the
+                file's path was given: then it replaces what is there, and keeps its mode.
 
         Returns:
             Its path.
@@ -90,7 +90,7 @@ class PartialFile:
     def _keep_beside_others(self, name: str) -> Path:
         for free in numbered(name):
             path = self._folder / free
-            # A look costs less than an attempt that fails, of which many files of one name have many.
+            # Looking first is cheaper than a failed attempt, and many files of one name would fail many times.
             if not os.path.lexists(path) and _moved(self._temporary, path):
                 return path
         raise AssertionError
@@ -121,7 +121,7 @@ def _mode_at(path: Path) -> int | None:
 def _usual_mode(folder: Path) -> int:
     """Returns the permissions of new files in a folder.
 
-    An empty file tells them: to ask for the umask is to set it, for all threads.
+    An empty file shows them: the umask can only be read by setting it, for all threads.
     """
     probe = _unused(folder)
     with probe.open("xb") as file:
@@ -130,15 +130,15 @@ def _usual_mode(folder: Path) -> int:
 
 
 def _moved(temporary: Path, path: Path) -> bool:
-    """Gives a file a name at one stroke, unless anything, a link for one, has that name: then returns `False`."""
+    """Renames a file atomically, and returns `False` if anything, even a link, already has that name."""
     try:
         if sys.platform == "win32":
-            temporary.rename(path)  # which there takes the place of nothing
+            temporary.rename(path)  # which never replaces a file there
         else:
             os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:  # there are no hard links here, as on FAT
+    except OSError:  # no hard links on this file system, such as FAT
         return _moved_to_placeholder(temporary, path)
     temporary.unlink(missing_ok=True)
     return True

@@ -1,4 +1,4 @@
-"""A download: resumed after a drop, and written off the event loop."""
+"""A download: resumed after the connection drops, and written off the event loop."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from .object_store import Store, body_of, broken, unpromised
 from .progress import DownloadProgress, tell
 
 BLOCK_SIZE: Final = 1024 * 1024
-"""Bytes, about: one block is being received and one is being written."""
+"""Bytes, roughly, of a block: one is received while another is written."""
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", re.ASCII)
 _NOT_THE_FILE: Final = (
@@ -37,12 +37,12 @@ _RANGE_NOT_SATISFIABLE = 416
 
 
 async def download(store: Store, address: httpx.URL, path: Path, on_progress: DownloadProgress | None) -> Path:
-    """Writes what is at an address to a file, which appears when it is whole.
+    """Downloads from an address to a file, which appears once it is complete.
 
     Args:
         store: Sends the requests.
         address: The address.
-        path: The file; or a folder, in which it gets a name of its own.
+        path: The file; or a folder, in which it gets a free name.
         on_progress: The caller's callback.
 
     Returns:
@@ -51,7 +51,7 @@ async def download(store: Store, address: httpx.URL, path: Path, on_progress: Do
     Raises:
         OSError: If the file cannot be written.
         APIStatusError: If the server refused.
-        APIConnectionError: If the connection broke, and again, without anything new in between.
+        APIConnectionError: If the connection broke too often without progress in between.
         APIResponseError: If the answer cannot be right.
     """
     async with Worker() as worker:
@@ -68,7 +68,7 @@ def _open(worker: Worker, path: Path) -> PartialFile:
 
 
 class _Download:
-    """Where one download stands, over all of its attempts."""
+    """The state of one download across its attempts."""
 
     def __init__(
         self, store: Store, address: httpx.URL, worker: Worker, file: PartialFile, on_progress: DownloadProgress | None
@@ -88,7 +88,7 @@ class _Download:
         self._writing: ThreadCall[int] | None = None
 
     async def attempt(self, number: int) -> None:
-        """Fetches what is missing yet."""
+        """Fetches what is still missing."""
         asked = self._range()
         response = await self._store.open(self._address, asked, number)
         try:
@@ -101,7 +101,7 @@ class _Download:
             await close(response)
 
     def retry_delay(self, failure: Failure) -> float | None:
-        """Returns the seconds until the download is resumed; any progress makes up for the failures before."""
+        """Returns the seconds until the download is resumed; any progress resets the count of failures."""
         if self._received > self._farthest:
             self._repeats, self._farthest = 0, self._received
         self._repeats += 1
@@ -111,7 +111,7 @@ class _Download:
         return self._store.retry_delay(failure, self._repeats - 1)
 
     async def before_retry(self, failure: Failure, delay: float) -> None:
-        """Logs that the download is resumed."""
+        """Logs that the download will be resumed."""
         logger.info(
             "resuming the download from %s at byte %d after %.2f s: %s",
             self._address.host,
@@ -193,14 +193,14 @@ class _Download:
 
 
 def is_of_file(known: Mapping[str, str], answer: Mapping[str, str]) -> bool:
-    """Returns whether an answer that begins anew is of the same file, as it is or changed, and not a page in its place.
+    """Returns whether an answer that starts from the first byte is the same file, changed or not, rather than a page.
 
-    Gateways answer 200 with a page for what they cannot fetch. It is known by its type; or, as it has no validator, by
-    what the file had.
+    Gateways answer 200 with a page for what they cannot fetch. It is recognized by its media type; or, since it has no
+    validator, by comparing its type and length with the file's.
 
     Args:
-        known: The headers with which the file began.
-        answer: Those of the answer.
+        known: The headers of the first answer with the file.
+        answer: The headers of this answer.
     """
     validators = [name for name in ("etag", "last-modified") if name in answer]
     if any(answer[name] == known.get(name) for name in validators):

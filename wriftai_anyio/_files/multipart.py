@@ -1,4 +1,4 @@
-"""The parts of an upload: cut, read ahead, sent several at once, each sent again on its own."""
+"""The parts of an upload: they are read ahead, sent several at once, and retried one by one."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
@@ -15,16 +15,16 @@ from .source import Source
 
 PARTS_AT_ONCE: Final = 8
 CHUNK_SIZE: Final = 1024 * 1024
-"""Bytes. Of each part under way, one chunk is being sent and one is being read."""
+"""Bytes. For each part under way, one chunk is sent while the next is read."""
 SLOW_CHUNK_SIZE: Final = 64 * 1024
-"""Bytes, once a part was not sent in time: since each chunk has the whole timeout, a slow line is enough then."""
+"""Bytes, after a part timed out: each chunk has the whole timeout, so smaller ones get through on a slow line."""
 
 
 class Part(NamedTuple):
     """A part of a file.
 
     Attributes:
-        url: The presigned URL that it is sent to; a secret.
+        url: The presigned URL to which it is sent; a secret.
         offset: Where it begins, in bytes from the start of the file.
         size: Its size in bytes.
     """
@@ -47,7 +47,7 @@ def cut(size: int, part_size: int, urls: Sequence[str]) -> list[Part]:
 
 
 class _Chunks(AsyncIterator[bytes]):
-    """The bytes of a part for one attempt, in chunks: one is read while the one before is sent."""
+    """The bytes of a part for one attempt, in chunks: each is read while the previous one is sent."""
 
     def __init__(self, source: Source, part: Part, chunk_size: int, on_progress: UploadProgress | None) -> None:
         self._source = source
@@ -75,7 +75,7 @@ class _Chunks(AsyncIterator[bytes]):
         return chunk
 
     async def count(self, delta: int) -> None:
-        """Notes that so many bytes more, or fewer, have been sent."""
+        """Reports that `delta` more bytes, or fewer if negative, have been sent."""
         self.sent += delta
         await tell(self._on_progress, delta, self._source.size)
 
@@ -84,7 +84,7 @@ class PartSender:
     """Sends the parts of one file.
 
     Args:
-        store: Where to.
+        store: The store to send them to.
         source: The content of the file.
         mime_type: Its MIME type.
         on_progress: The caller's callback.
@@ -101,12 +101,12 @@ class PartSender:
         """Sends parts, several at once.
 
         Returns:
-            The ETags that the store gave them, in order.
+            Their ETags from the store, in order.
 
         Raises:
             APIStatusError: If the store refused a part.
-            APIConnectionError: If a part was not answered.
-            APIResponseError: If a part was answered by something else than the store.
+            APIConnectionError: If there was no answer to a part.
+            APIResponseError: If the answer to a part did not come from the store.
             OSError: If the file cannot be read.
         """
         return await side_by_side(self._send, parts, PARTS_AT_ONCE)
@@ -132,7 +132,7 @@ class PartSender:
 
 
 class _PartAttempts:
-    """One part over all of its attempts."""
+    """One part across its attempts."""
 
     def __init__(self, sender: PartSender, part: Part) -> None:
         self._sender = sender
@@ -150,7 +150,7 @@ class _PartAttempts:
         return self._sender.retry_delay(failure, self._repeats - 1)
 
     async def before_retry(self, failure: Failure, delay: float) -> None:
-        """Subtracts the bytes of the failed attempt from the progress, and starts to read them again."""
+        """Subtracts the bytes of the failed attempt from the progress, and begins to read the part again."""
         logger.info("retrying the part at byte %d after %.2f s: %s", self._part.offset, delay, reason(failure))
         await self._chunks.count(-self._chunks.sent)
         self._chunks = self._sender.chunks(self._part)

@@ -27,22 +27,22 @@ from wriftai_anyio.hooks import RequestEvent
 MOST_REDIRECTS: Final = 10
 _PARTIAL_CONTENT: Final = 206
 MOST_SAID: Final = 64 * 1024
-"""Bytes that are read of what a store says about a part, or about a download that it refuses."""
+"""Bytes read of a store's answer to a part, or to a download that it refuses."""
 LONGEST_EXPLANATION: Final = 10.0
-"""Seconds in which a store may say why it refuses a download."""
+"""Seconds that a store has to say why it refuses a download."""
 _IN_XML: Final = r"<(Code|Message)>([^<]{1,300})</\1>"
 _MAY_BE_EXPIRED: Final = frozenset({400, 401, 403, 404, 410})
 LEAST_SECRET: Final = 8
-"""Characters of a value in a presigned URL that may be a secret: flags and the numbers of parts are shorter."""
+"""The shortest value in a presigned URL that counts as a secret: flags and the numbers of parts are shorter."""
 
 
 class Store:
-    """What keeps files: it is sent parts, and gives files back.
+    """The object store, which takes the parts of files and returns files.
 
     Presigned URLs are secrets: errors and logs show them without their queries.
 
     Args:
-        api: Whose connections, timeout and number of retries are used.
+        api: The API whose connections, timeout and number of retries are used.
     """
 
     def __init__(self, api: API) -> None:
@@ -56,15 +56,15 @@ class Store:
         Args:
             url: The presigned URL.
             content: The bytes of the part.
-            size: How many they are.
+            size: The number of these bytes.
             mime_type: The MIME type of the file.
-            attempt: 1, and one more each time that the part is sent again.
+            attempt: The number of this attempt, from 1.
 
         Raises:
             APIStatusError: If the store refused.
             APIConnectionError: If there was no answer.
-            APIResponseError: If it is a redirect, which is not followed, or a success without an ETag: it was not the
-                store that answered.
+            APIResponseError: If the answer is a redirect, which is not followed, or a success without an ETag: then it
+                did not come from the store.
         """
         headers = {
             b"content-length": b"%d" % size,
@@ -84,18 +84,18 @@ class Store:
         return etag
 
     async def open(self, address: httpx.URL, headers: Mapping[bytes, bytes], attempt: int) -> httpx.Response:
-        """Asks for what is at an address, over redirects; the caller closes the answer.
+        """Requests an address and follows redirects; the caller closes the answer.
 
         Args:
             address: The address.
-            headers: More headers, as bytes, since servers' validators need not be ASCII.
-            attempt: 1, and one more each time that it is asked for again.
+            headers: More headers, as bytes, since validators from servers need not be ASCII.
+            attempt: The number of this attempt, from 1.
 
         Raises:
             APIStatusError: If the store refused.
             APIConnectionError: If there was no answer.
-            APIResponseError: If a redirect is not followed: to no address, to plain HTTP from HTTPS, or the
-                eleventh.
+            APIResponseError: If a redirect is not followed: one without an address, one from HTTPS to plain HTTP, or
+                the eleventh.
         """
         send = partial(self._ask, headers, attempt)
         response = await follow_redirects(await send(address), _redirected, send, MOST_REDIRECTS)
@@ -148,7 +148,7 @@ class Store:
 
         Args:
             failure: How it failed.
-            repeats: How often it was sent again already.
+            repeats: How often it has been sent again so far.
 
         Returns:
             Seconds; `None` if it is not sent again.
@@ -156,7 +156,7 @@ class Store:
         if repeats >= self._config.max_retries:
             return None
         if isinstance(failure, APIResponseError):
-            # A gateway's page in place of the ETag, or of the rest of a file, may be as passing as its 502.
+            # A gateway's page in place of the ETag, or of the rest of a file, may be as temporary as its 502.
             status = failure.response.status_code
             return retries.backoff(repeats) if 200 <= status < 300 and status != _PARTIAL_CONTENT else None
         return retries.retry_delay(failure, repeats, system.wall_time(), repeatable=True)
@@ -223,7 +223,7 @@ def _refused(response: httpx.Response, said: bytes) -> APIStatusError | APIRespo
 
 
 def _explanation(address: httpx.URL, said: bytes) -> JsonValue:
-    """Returns the code and the message of a refusal as S3 and its like write it, unless they quote a secret."""
+    """Returns the code and the message of a refusal in the format of S3, unless they quote a secret."""
     found = {name.lower(): unescape(words) for name, words in re.findall(_IN_XML, said.decode(errors="replace"))}
     values = [pair.partition("=")[2] for pair in address.query.decode("ascii").split("&")]
     secrets = [form for each in (*values, address.password) for form in (each, unquote_plus(each))]
@@ -245,10 +245,10 @@ def _shown(response: httpx.Response, content: bytes) -> httpx.Response:
 
 
 async def _beginning(response: httpx.Response, patience: float) -> bytes:
-    """Reads what an answer says, 64 KiB and so many seconds at most, and closes it.
+    """Reads the body of an answer, at most 64 KiB and for a limited time, and closes it.
 
-    Its head says all that is needed, so it is not a failure of its own if the rest breaks off. Nothing is decoded: none
-    was asked to be encoded, and a few bytes can become gigabytes.
+    Its head says all that is needed, so it is not another failure if the body breaks off. Nothing is decoded: no
+    content encoding was requested, and a few bytes could become gigabytes.
     """
     said = bytearray()
     chunks = body_of(response)
@@ -267,14 +267,14 @@ async def _beginning(response: httpx.Response, patience: float) -> bytes:
 
 
 def body_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Returns the bytes of an answer's body as they come, which are not decoded."""
-    # httpx's own iterator of them costs a tenth of a whole download.
+    """Returns the bytes of an answer's body as they arrive, not decoded."""
+    # httpx's own iterator over them takes a tenth of the time of a whole download.
     stream = response.stream
     return aiter(stream) if isinstance(stream, httpx.AsyncByteStream) else response.aiter_raw()
 
 
 def _etag_of(response: httpx.Response) -> str | None:
-    """Returns the ETag of a part as text, for JSON; `None` if there is none."""
+    """Returns the ETag of a part as a string, for JSON; `None` if there is none."""
     etag = header_of(response, b"etag")
     if etag is None:
         return None

@@ -1,4 +1,4 @@
-"""The files that an output leads to: found wherever their addresses are in it, and put in its copy as paths."""
+"""Saves the files whose addresses are anywhere in an output, and returns a copy of it with paths in their place."""
 
 import re
 from collections import Counter
@@ -26,20 +26,20 @@ _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
 async def save(store: Store, output: object, folder: Path, on_progress: DownloadProgress | None) -> Any:  # noqa: ANN401 -- of the shape of the output
-    """Downloads each file that an output leads to, several at once; see `Files.async_save`.
+    """Downloads each file that an output links to, several at once; see `Files.async_save`.
 
-    An address of several that cannot be downloaded does not keep the others from being saved: addresses expire, and
-    what they lead to is paid for.
+    If one of several addresses cannot be downloaded, the others are still saved: addresses expire, and their files are
+    paid for.
 
     Args:
         store: Sends the requests.
-        output: The output; it is copied before anything is awaited, so that it may be changed meanwhile.
-        folder: Where the files are put.
+        output: The output. It is copied before anything is awaited, so it may be changed meanwhile.
+        folder: The folder in which the files are saved.
         on_progress: The caller's callback.
 
     Raises:
         WriftAIError: If the only file cannot be downloaded.
-        FilesNotSavedError: If some of several cannot.
+        FilesNotSavedError: If any of several files cannot be downloaded.
         OSError: If the folder cannot be written to.
     """
     addresses: dict[str, httpx.URL] = {}
@@ -77,15 +77,15 @@ async def save(store: Store, output: object, folder: Path, on_progress: Download
 
 
 def copied(value: object, replace: Callable[[str], object]) -> Any:  # noqa: ANN401 -- of the shape of the value
-    """Copies dictionaries and lists, however deep they are nested.
+    """Copies dictionaries and lists, however deeply they are nested.
 
     Args:
-        value: What is copied. Tuples become lists, and what is in it twice is in the copy twice.
-        replace: Returns what each string is replaced by; the keys of dictionaries stay.
+        value: The value. Tuples become lists, and an object that is in it twice is one object in the copy, too.
+        replace: Returns the replacement of each string; the keys of dictionaries stay.
     """
-    # Python's stack is too small to descend by calls: servers send 2,000 levels.
+    # Python's stack is too small for recursion: servers send 2,000 levels.
     top: list[object] = [value]
-    copies: dict[int, tuple[object, Container]] = {}  # with what was copied, so that its id stays its own
+    copies: dict[int, tuple[object, Container]] = {}  # with the original, so that its id is not used again
     pending: list[Container] = [top]
     while pending:
         container = pending.pop()
@@ -117,7 +117,7 @@ def _address_of(text: str) -> httpx.URL | None:
 
 
 class _Total:
-    """The progress of several downloads, told as one."""
+    """The progress of several downloads, reported as one."""
 
     def __init__(self, on_progress: DownloadProgress | None) -> None:
         self._on_progress = on_progress
@@ -125,7 +125,7 @@ class _Total:
         self._received: Counter[httpx.URL] = Counter()
 
     def counting(self, address: httpx.URL) -> DownloadProgress | None:
-        """Returns the callback for one of them."""
+        """Returns the callback for one download."""
         on_progress = self._on_progress
         if on_progress is None:
             return None
@@ -138,7 +138,7 @@ class _Total:
         return count
 
     async def take_back(self, address: httpx.URL) -> None:
-        """Takes back the bytes of one that is given up."""
+        """Subtracts the bytes of a download that is given up."""
         self._sizes.pop(address, None)
         await tell(self._on_progress, -self._received[address], self._sum())
 

@@ -17,14 +17,14 @@ from .streams import COPIED_AT_ONCE, SharedStream, Stream, is_asynchronous, shar
 
 
 class Source:
-    """Content that can be read from any place, as often as needed.
+    """Content that can be read from any offset, as often as needed.
 
     Args:
-        worker: The thread that reads.
-        shared: What all uploads of the stream share.
-        stream: What is read; it can seek.
+        worker: The thread in which it is read.
+        shared: The state that all uploads of the stream share.
+        stream: The stream, which can seek.
         size: Its size in bytes.
-        may_change: Whether others than uploads can write to it.
+        may_change: Whether something other than uploads can write to it.
     """
 
     def __init__(self, worker: Worker, shared: SharedStream, stream: Stream, size: int, *, may_change: bool) -> None:
@@ -35,14 +35,14 @@ class Source:
         self.size = size
 
     def begin_read(self, offset: int, length: int) -> ThreadCall[bytes]:
-        """Begins to read, and does not wait for it.
+        """Begins to read, without waiting for the end.
 
         Args:
             offset: Where to begin, in bytes from the start.
             length: How many bytes.
 
         Returns:
-            The bytes to come, exactly as many; an `OSError` if the file is shorter now.
+            A call that gives exactly this many bytes; or an `OSError` if the file has become shorter.
         """
         return self._worker.begin(self._read, offset, length)
 
@@ -56,10 +56,10 @@ class Source:
         return content
 
     async def check_size(self) -> None:
-        """Makes sure that the size is still what it was.
+        """Checks that the size has not changed.
 
         Raises:
-            OSError: If it is not.
+            OSError: If it has.
         """
         if self._may_change:
             size = await self._worker.run(self._shared.size_of, self._stream)
@@ -69,10 +69,10 @@ class Source:
 
 @asynccontextmanager
 async def open_source(content: FileContent) -> AsyncGenerator[Source, None]:
-    """Opens content for reading; what it opened itself is closed when the block is left.
+    """Opens content for reading, and closes whatever it opened itself when the block is left.
 
     Args:
-        content: What a `File` holds.
+        content: The content of a `File`.
 
     Raises:
         OSError: If there is no such file, it is a folder, or it cannot be read.

@@ -1,15 +1,14 @@
-"""A stream that several uploads may read at once, of any client, event loop and thread: one reader at a time.
+"""Lets several uploads, of any client, event loop or thread, read the same stream: one reader at a time.
 
-There is one `SharedStream` for each stream object of the caller, for as long as that object lives. What is done with
-the stream is done in worker threads, under a lock that is held for one read alone:
+There is one `SharedStream` for each stream object of the caller, for as long as that object lives. The stream is used
+only in worker threads, under a lock that is held for a single read:
 
     can seek, and has a size        each read is a seek and a read under the lock; nothing is copied
-    can seek, and states no size    each upload copies it in the same way (all that is in /proc has size 0)
-    can only read                   it is copied once, by whichever uploads there are, and the copy is kept for those
-                                    to come
+    can seek, and states no size    each upload copies it in the same way (every file in /proc has size 0)
+    can only read                   it is copied once, by the uploads under way, and the copy is kept for later ones
 
-An asynchronous stream is read in the event loop, where no lock may be waited for: the turn to read it is waited for
-in a worker thread.
+An asynchronous stream is read in the event loop, which must not block on a lock: a worker thread waits for the turn to
+read it.
 """
 
 import inspect
@@ -35,18 +34,18 @@ MOST_HELD: Final = 64
 """Streams without weak references that are kept after their upload, so that they can be uploaded again."""
 
 Stream: TypeAlias = Any
-"""What the caller gave: any of its methods may be missing, or behave in its own way."""
+"""What the caller gave: any of its methods may be missing or behave unusually."""
 
 
 class _NotBytesError(ValueError):
-    """A stream gave something else than bytes, or nothing yet. Nothing was lost."""
+    """A stream gave something other than bytes, or has nothing yet. Nothing was lost."""
 
 
 class SharedStream:
-    """What all uploads of one stream share. Its methods block: they are for worker threads.
+    """The state that all uploads of one stream share. Its methods block: call them in worker threads.
 
     Args:
-        stream: The stream. It is passed to each method again, so that nothing here keeps it alive.
+        stream: The stream. It is also passed to each method, so that nothing here keeps it alive.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -59,7 +58,7 @@ class SharedStream:
         self._is_broken = False
 
     def can_seek(self, stream: Stream) -> bool:
-        """Whether the stream can be read from any place."""
+        """Returns whether the stream can be read from any offset."""
         with self._lock:
             try:
                 if not getattr(stream, "seekable", _yes)():
@@ -70,7 +69,7 @@ class SharedStream:
             return True
 
     def size_of(self, stream: Stream) -> int | None:
-        """Returns the size in bytes of what can seek; `None` if only reading it tells."""
+        """Returns the size in bytes of a stream that can seek; `None` if it can only be found by reading."""
         with self._lock:
             # Some streams' seek() returns nothing, and some cannot seek from their end.
             try:
@@ -84,10 +83,10 @@ class SharedStream:
             return size if isinstance(size, int) and size > 0 else None
 
     def read_at(self, stream: Stream, offset: int, length: int) -> bytes:
-        """Reads at most so many bytes from an offset on; none at the end.
+        """Reads at most `length` bytes from an offset; none at the end.
 
         Args:
-            stream: The stream, or the copy of it.
+            stream: The stream, or its copy.
             offset: In bytes from the start.
             length: In bytes.
         """
@@ -96,12 +95,12 @@ class SharedStream:
             return _read(stream, length)
 
     def copy_some(self, stream: Stream) -> IO[bytes] | None:
-        """Copies the next piece of what can only be read.
+        """Copies the next piece of a stream that cannot seek.
 
-        Uploads call it in turns: what one copied that was cancelled then, is there for the others.
+        Uploads call it in turns: the pieces that a cancelled upload has copied are there for the others.
 
         Returns:
-            The copy when it is whole.
+            The copy, once it is complete.
 
         Raises:
             ValueError: If the stream does not give bytes, or failed before.
@@ -121,7 +120,7 @@ class SharedStream:
 
     @property
     def whole_copy(self) -> IO[bytes] | None:
-        """The copy, once it is whole: the stream is not needed any more then, and may be closed."""
+        """The copy, once it is complete: then the stream is no longer needed, and may be closed."""
         return self._copy if self._is_whole else None
 
     def _open_copy(self) -> IO[bytes]:
@@ -143,11 +142,11 @@ class SharedStream:
             return next(self._pieces, b"")
 
     async def copy_asynchronous(self, stream: Stream, worker: Worker) -> IO[bytes]:
-        """Copies an asynchronous stream, in the event loop; other uploads of it wait, and find the copy then.
+        """Copies an asynchronous stream, in the event loop; other uploads of it wait, and then use the copy.
 
         Args:
             stream: The stream.
-            worker: The thread to wait and to write in.
+            worker: The thread in which to wait and to write.
 
         Returns:
             The copy.
@@ -165,7 +164,7 @@ class SharedStream:
 
         copy = await worker.run(take_turn)
         if not self._is_whole:
-            self._is_broken = True  # a read that is cancelled may have taken bytes with it
+            self._is_broken = True  # a cancelled read may have consumed bytes
             await _read_all(stream, lambda piece: worker.run(_append, copy, piece))
             self._is_whole, self._is_broken = True, False
         await worker.run(turn.close)
@@ -181,7 +180,7 @@ class _Table:
     """The streams of this process that uploads have read, by their ids."""
 
     def __init__(self) -> None:
-        # A finalizer may run at any line of any thread, this one too: it takes no lock, and touches `_shared` alone.
+        # A finalizer may run at any line of any thread, this one included: it takes no lock, and uses only `_shared`.
         self._lock = threading.Lock()
         self._shared: dict[int, SharedStream] = {}
         self._held: deque[Stream] = deque()
@@ -195,7 +194,7 @@ class _Table:
         try:
             weakref.finalize(stream, self._forget, id(stream)).atexit = False
         except TypeError:
-            # It cannot tell its end, and after that its id may be another's. So it is held, for a while.
+            # Without weak references its end goes unnoticed, and another object may then get its id: keep it a while.
             self._held.append(stream)
             while len(self._held) > MOST_HELD:
                 self._forget(id(self._held.popleft()))
@@ -209,32 +208,32 @@ _table: Final = PerProcess(_Table)
 
 
 def shared(stream: Stream) -> SharedStream:
-    """Returns what all uploads of a stream share, which lives as long as the stream does.
+    """Returns the state that all uploads of a stream share, which lives as long as the stream.
 
     Args:
-        stream: The stream; the caller holds it meanwhile.
+        stream: The stream; the caller keeps it alive meanwhile.
     """
     return _table.get().shared(stream)
 
 
 def temporary_copy() -> IO[bytes]:
-    """Opens a file on disk that its owner alone can read, and that is gone when it is closed."""
+    """Opens a file on disk that only its owner can read and that is deleted when it is closed."""
     return tempfile.TemporaryFile()
 
 
 def _append(copy: IO[bytes], piece: bytes) -> None:
     copy.write(piece)
-    copy.flush()  # a full disk must show here, before more of the stream is read
+    copy.flush()  # a full disk must be noticed here, before more of the stream is read
 
 
 def underlying(stream: Stream) -> Stream:
-    """Returns the plain stream inside an asynchronous file of anyio or trio; any other stream as it is."""
+    """Returns the plain stream inside an asynchronous file of anyio or trio; any other stream unchanged."""
     wrapped = getattr(stream, "wrapped", None) if is_asynchronous(stream) else None
     return stream if wrapped is None or not callable(getattr(wrapped, "read", None)) else wrapped
 
 
 def is_asynchronous(stream: Stream) -> bool:
-    """Whether a stream is read in an event loop."""
+    """Returns whether a stream is read in an event loop."""
     if isinstance(stream, httpx.Response):
         return not isinstance(stream.stream, httpx.SyncByteStream)
     return inspect.iscoroutinefunction(stream.read)
@@ -245,7 +244,7 @@ async def _read_all(stream: Stream, write: Callable[[bytes], Awaitable[object]])
         await _read_answer(stream.aiter_bytes(COPIED_AT_ONCE), write)
         return
     if inspect.iscoroutinefunction(getattr(stream, "seek", None)):
-        with suppress(OSError, ValueError):  # it cannot, and is read from where it stands
+        with suppress(OSError, ValueError):  # it cannot seek, and is read from its current position
             await stream.seek(0)
     while piece := _bytes_of(await cast("Awaitable[object]", _begun(stream, COPIED_AT_ONCE))):
         await write(piece)

@@ -1,4 +1,4 @@
-"""Uploads and downloads. All that only they need is imported with this module: see `Files`."""
+"""Uploads and downloads. Everything that only they need is imported with this module: see `Files`."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,10 +19,10 @@ from .source import Source, open_source
 
 
 class Transfers:
-    """Sends files to the store, and fetches them from there.
+    """Uploads files to the store and downloads them.
 
     Args:
-        api: Whose connections are used.
+        api: The API whose connections are used.
     """
 
     def __init__(self, api: API) -> None:

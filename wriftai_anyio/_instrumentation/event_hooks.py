@@ -31,21 +31,21 @@ class Watch:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to report to."""
+        """Whether nobody wants reports."""
         return not self._hooked and not logger.isEnabledFor(logging.DEBUG)
 
     async def answer(self, request: RequestEvent, send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-        """Sends a request, and reports it before and after.
+        """Sends a request, and reports it before and its outcome after.
 
         Args:
-            request: What is reported.
-            send: Sends it.
+            request: The event to report.
+            send: Sends the request.
 
         Returns:
             Its answer.
 
         Raises:
-            APIConnectionError: If there is none; raised by `send`, as all that it raises.
+            APIConnectionError: If there is no answer. It comes from `send`, like everything else that is raised.
         """
         _call(self._on_request, request, "on_request")
         logger.debug("%s %s goes out, attempt %d", request.method, _place(request), request.attempt)

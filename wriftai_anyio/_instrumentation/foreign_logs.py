@@ -1,7 +1,7 @@
-"""Keeps secrets out of what the libraries below us log while they send a request of ours, whoever made the transport.
+"""Keeps secrets out of the logs of the libraries below us while they send our requests, over any transport.
 
-They log at DEBUG: hpack all headers, and the blocks of bytes that they become; httpcore those of an answer, such as
-where a redirect leads; httpx whole addresses.
+They log at DEBUG: hpack logs all headers, and the bytes in which they are encoded; httpcore the headers of an answer,
+such as the target of a redirect; httpx whole addresses.
 """
 
 import logging
@@ -24,7 +24,7 @@ _LOGGERS: Final = (
     "httpcore.socks",
     "httpx",
 )
-"""A filter sees the records of its own logger alone, and none of those below it."""
+"""Each is listed, since a filter sees only the records of its own logger, and none of its children's."""
 
 _ADDRESS: Final = re.compile(
     r"""(\b[a-z][a-z0-9+.-]*://)(?:[^/\s'"?#@]*@)?([^\s'"?#)>]*)(?:[?#][^\s'")>]*)?""", re.IGNORECASE
@@ -35,7 +35,7 @@ _SECRET_HEADER: Final = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_SECRET: Final = 4
-"""Characters; what is shorter is in any line by chance."""
+"""Characters; anything shorter occurs in log lines by chance."""
 
 _under_way: ContextVar[httpx.Request | None] = ContextVar("wriftai_anyio_request_under_way", default=None)
 
@@ -66,13 +66,13 @@ _without_secrets: Final = _WithoutSecrets()
 
 
 def guard_foreign_logs() -> None:
-    """Makes the loggers of the libraries below us leave out secrets of our requests, from now on."""
+    """Makes the loggers of the libraries below us hide the secrets of our requests, from now on."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_without_secrets)
 
 
 class under_way:  # noqa: N801 -- used like a function; a generator would cost each request 2 µs more
-    """Marks that what is logged in the `with` block belongs to a request of ours."""
+    """Marks everything logged in the `with` block as part of one of our requests."""
 
     __slots__ = ("_mark", "_request")
 
@@ -87,9 +87,9 @@ class under_way:  # noqa: N801 -- used like a function; a generator would cost e
 
 
 def guarded(chunks: AsyncIterator[bytes], request: httpx.Request) -> AsyncIterator[bytes]:
-    """Returns the body of an answer, read under the mark of its request where that is needed.
+    """Returns the body of an answer, read with its request marked as `under_way` where that is needed.
 
-    With HTTP/2, the reader of one body may also read the headers of another's answer.
+    With HTTP/2, the reader of one body may also read the headers of another answer.
     """
     return _Marked(chunks, request) if _logger.isEnabledFor(logging.DEBUG) else chunks
 

@@ -1,9 +1,9 @@
-"""The package's logger, and the words in which its lines say why something is tried again.
+"""The package's logger, and its wording of why something is retried.
 
-INFO has a line for each retry, each noticeable wait for the rate limit and each reconnect; DEBUG one for each request
-and each answer. No line holds a token, a body, or more than the host of an address outside the API.
+INFO has a line for each retry, each noticeable wait for the rate limit and each reconnect; DEBUG has one for each
+request and each answer. No line contains a token, a body, or more than the host of an address outside the API.
 
-A handler that raises does not end the call whose line it has: after a create, its prediction would be lost.
+An exception in a log handler does not end the call that logs: after a create, its prediction would be lost.
 """
 
 import logging
@@ -18,12 +18,12 @@ from wriftai_anyio.errors import APIConnectionError, APIResponseError, APIStatus
 from wriftai_anyio.plain_text import one_line
 
 _logger: Final = logging.getLogger("wriftai_anyio")
-# Without a handler, Python prints the warnings of a logger that is not configured.
+# Without a handler, Python would print the warnings of a logger that is not configured.
 _logger.addHandler(logging.NullHandler())
 
 
 class _Harmless(logging.Filter):
-    """Makes one printable line of all that lines of the log quote: it may come from a server."""
+    """Makes everything that log lines quote one printable line: it may come from a server."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -35,9 +35,9 @@ _logger.addFilter(_Harmless())
 
 
 class _Log:
-    """Writes lines for the package's logger, and passes over what its handlers and filters raise.
+    """Writes to the package's logger, and suppresses exceptions of its handlers and filters.
 
-    Python's own handlers print their errors (`logging.Handler.handleError`). Others may let them out.
+    Python's own handlers print their errors (`logging.Handler.handleError`). Others may raise them.
     """
 
     def debug(self, line: str, *args: object) -> None:
@@ -53,7 +53,7 @@ class _Log:
         self._write(logging.WARNING, line, args)
 
     def exception(self, line: str, *args: object) -> None:
-        """Writes a line of level ERROR, with the traceback of the exception that is handled."""
+        """Writes a line of level ERROR, with the traceback of the exception being handled."""
         self._write(logging.ERROR, line, args, with_traceback=True)
 
     def _write(self, level: int, line: str, args: tuple[object, ...], *, with_traceback: bool = False) -> None:
@@ -61,7 +61,7 @@ class _Log:
             _logger.log(level, line, *args, exc_info=with_traceback, stacklevel=3)
         except Exception:  # noqa: BLE001 -- what only looks on
             with suppress(Exception):
-                if logging.raiseExceptions:  # which is also what Python's own handlers go by
+                if logging.raiseExceptions:  # Python's own handlers check this, too
                     traceback.print_exc()
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 -- as that of a logger
@@ -72,14 +72,14 @@ class _Log:
 logger: Final = _Log()
 
 NOTICEABLE_WAIT: Final = 1.0
-"""Seconds of waiting for the rate limit from which on a line says so."""
+"""Seconds of waiting for the rate limit from which a line is logged."""
 
 
 def reason(outcome: httpx.Response | APIConnectionError | APIStatusError | APIResponseError) -> str:
-    """Returns in few words why something is tried again.
+    """Returns in a few words why something is retried.
 
     Args:
-        outcome: How it went.
+        outcome: The answer, or the error.
     """
     if isinstance(outcome, APIConnectionError):
         seen = outcome.__cause__
@@ -94,10 +94,10 @@ def reason(outcome: httpx.Response | APIConnectionError | APIStatusError | APIRe
 
 @contextmanager
 def failures_logged(what: str) -> Generator[None]:
-    """Logs what fails in the block, and goes on: what only looks on must not lose a prediction that costs money.
+    """Logs an error in the block and goes on: an observer must not lose a prediction that costs money.
 
     Args:
-        what: Who looks on, for the line.
+        what: The name of the observer, for the log line.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Lines that show how far something is, and those of them that need no terminal."""
+"""Lines that show the progress of something, and a display of them that needs no terminal."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 QUIET_SECONDS: Final = 30.0
-"""Seconds between two plain lines about the same thing, unless its status changes."""
+"""Seconds between two plain lines for the same thing, unless its status changes."""
 
 _SIZES: Final = ("B", "kB", "MB", "GB")
 
@@ -15,17 +15,17 @@ class Unit(Enum):
     """What a line counts."""
 
     STATUS = "status"
-    """Nothing: its note is all, until it has ended (1 of 1)."""
+    """Nothing: only the note is shown, until the end (1 of 1)."""
     PREDICTIONS = "predictions"
     BYTES = "bytes"
 
     def summary(self, done: int, total: int | None, note: str) -> str:
-        """Says in a few words how far something is.
+        """Describes the progress in a few words.
 
         Args:
             done: How much is done.
-            total: How much there is, where that is known.
-            note: What else there is to say.
+            total: How much there is, if that is known.
+            note: Further text.
         """
         if self is Unit.STATUS:
             return note
@@ -35,7 +35,7 @@ class Unit(Enum):
 
 
 def plain_line(name: str, summary: str, seconds: float) -> str:
-    """Says in a line how far something is after so many seconds."""
+    """Returns a line with the progress of something and the seconds that have passed."""
     return f"{name}: {summary} ({seconds:.0f} s)"
 
 
@@ -47,20 +47,20 @@ def _size(count: int) -> str:
 
 
 class Line(Protocol):
-    """Shows how far one thing is."""
+    """Shows the progress of one thing."""
 
     def show(self, done: int, total: int | None, note: str = "") -> None:
-        """Shows something new.
+        """Shows the new progress.
 
         Args:
             done: How much is done.
-            total: How much there is, where that is known.
-            note: What else there is to say.
+            total: How much there is, if that is known.
+            note: Further text.
         """
         ...
 
     def end(self) -> None:
-        """Leaves the line as it is; a status leaves the bars and becomes a line above them."""
+        """Ends the line and leaves it on the screen; a status moves out of the bars to a line above them."""
         ...
 
 
@@ -71,18 +71,18 @@ class Display(Protocol):
         """Adds a line.
 
         Args:
-            name: What it is about.
+            name: The name of the thing.
             unit: What it counts.
         """
         ...
 
     def close(self) -> None:
-        """Leaves the screen to others; all lines have ended."""
+        """Gives the screen back; all lines have ended."""
         ...
 
 
 class PlainDisplay:
-    """Writes a line for each new status, for counts one in half a minute, and one at the end.
+    """Writes a line for each new status, one every half minute for counts, and one at the end.
 
     Args:
         write: Writes a line.
@@ -92,11 +92,11 @@ class PlainDisplay:
         self._write = write
 
     def open(self, name: str, unit: Unit) -> Line:
-        """Adds what lines will be written about."""
+        """Adds a thing to write lines about."""
         return _PlainLine(self._write, name, unit)
 
     def close(self) -> None:
-        """Does nothing: what was written stays."""
+        """Does nothing: the written lines stay."""
 
 
 class _PlainLine:

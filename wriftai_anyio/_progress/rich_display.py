@@ -1,4 +1,4 @@
-"""Progress as bars of rich."""
+"""Progress bars with rich."""
 
 import sys
 import time
@@ -26,14 +26,14 @@ def rich_display(console: Console | None) -> Display:
         Bars, or plain lines where bars cannot be drawn.
     """
     console = console or Console(stderr=True)
-    # Without ipywidgets rich warns at each refresh of a bar in a notebook, and draws none.
+    # Without ipywidgets, rich warns at each refresh of a bar in a notebook, and draws nothing.
     drawable = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_interactive
     return _RichDisplay(console) if drawable else PlainDisplay(lambda line: console.out(line, highlight=False))
 
 
 class _RichDisplay:
     def __init__(self, console: Console) -> None:
-        # Where there is little room, the name gives way: rich takes it from all columns alike.
+        # In a narrow terminal the name is shortened: rich would shorten all columns alike.
         is_narrow = console.width < NARROW
         name = Column(overflow="ellipsis", ratio=1, no_wrap=True) if is_narrow else None
         self._progress = Progress(
@@ -43,7 +43,7 @@ class _RichDisplay:
             _Times(Column(no_wrap=True), is_short=is_narrow),
             expand=is_narrow,
             console=console,
-            # What is printed is drawn above the bars, and so on this console: not what is to go to a file or a pipe.
+            # Printed lines appear above the bars, so on this console: not if they should go to a file or a pipe.
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
         self._progress.start()
@@ -62,12 +62,12 @@ class _RichLine:
         self._unit = unit
         self._began = time.monotonic()
         self._summary = ""
-        # Invisible until there is something to show: what fails at once, such as a bad address, leaves no empty bar.
+        # Invisible until there is something to show: a failure at once, such as a bad address, leaves no empty bar.
         self._task = progress.add_task(name, total=None, summary="", visible=False)
 
     def show(self, done: int, total: int | None, note: str = "") -> None:
         before, self._summary = self._summary, self._unit.summary(done, total, note)
-        # A status may not last until the next refresh.
+        # A status may be over before the next refresh.
         refresh = self._unit is Unit.STATUS and self._summary != before
         self._progress.update(
             self._task, completed=done, total=total, summary=self._summary, refresh=refresh, visible=True
@@ -83,7 +83,7 @@ class _RichLine:
 
 
 class _Times(ProgressColumn):
-    """The time that has passed, and how much is probably left if there is room."""
+    """The time that has passed and, if there is room, an estimate of the time left."""
 
     def __init__(self, column: Column, *, is_short: bool) -> None:
         super().__init__(column)

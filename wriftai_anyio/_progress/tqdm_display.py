@@ -1,4 +1,4 @@
-"""Progress as bars of tqdm."""
+"""Progress bars with tqdm."""
 
 import sys
 import time
@@ -38,7 +38,7 @@ class _TqdmDisplay:
         return _TqdmLine(self._file, name, unit)
 
     def close(self) -> None:
-        # The last bar to be cleared may have left the cursor behind it.
+        # Clearing the last bar may have left the cursor at its end.
         self._file.write("\r")
 
 
@@ -54,7 +54,7 @@ class _TqdmLine:
     def show(self, done: int, total: int | None, note: str = "") -> None:
         self._summary, self._shown_at = self._unit.summary(done, total, note), time.time()
         if self._bar is None:
-            # Not sooner: in a notebook a bar cannot be given another total.
+            # Not earlier: in a notebook the total of a bar cannot be changed.
             self._bar = self._new_bar(total)
         bar = self._bar
         bar.total = total
@@ -85,9 +85,9 @@ class _TqdmLine:
         if self._unit is Unit.STATUS:
             last = plain_line(self._name, self._summary, seconds)
         else:
-            # Up to its last move: a bar that was full for long must not look slow.
+            # Until its last update: a bar that has long been full must not look slow.
             values: dict[str, Any] = {**bar.format_dict, "elapsed": seconds, "rate": None}
             last = bar.format_meter(**values)
-        # On its own a bar would leave traces of those below it behind.
+        # If the bar left its own line, it would leave remnants of the bars below it.
         tqdm.write(last, file=self._file)
         bar.close()

@@ -14,7 +14,7 @@ class Resource:
     """A group of calls of the API.
 
     Args:
-        api: What sends them.
+        api: Sends the requests.
     """
 
     def __init__(self, api: API) -> None:
@@ -26,22 +26,22 @@ class Resource:
     def _send(
         self, method: str, path: str, shape: Callable[[JsonValue], T], params: Mapping[str, object], kind: type
     ) -> Awaitable[T]:
-        """Sends the object that a caller gave, once its fields are checked."""
+        """Sends an object that a caller gave, after checking its fields."""
         return self._api.pipeline.ask(method, path, shape, json=fields_of(params, kind))
 
 
 class _Kind(Generic[T]):
-    """Stands for a resource in the class `Client`, so that mocks which are specified by it have the resource, too."""
+    """Stands in for a resource in the class `Client`, so that mocks with `spec=Client` have the resource, too."""
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
 
     def __get__(self, client: None, owner: type) -> type[T]:
-        return self._kind  # a client's own resource comes first, since there is no `__set__`
+        return self._kind  # a client's own resource takes precedence, since there is no `__set__`
 
 
 def shown_as(kind: type[T]) -> T:
-    """Returns what a class has in place of a resource that its instances make for themselves.
+    """Returns the class attribute that stands in for a resource that each instance makes for itself.
 
     Args:
         kind: The resource's class.
@@ -50,12 +50,12 @@ def shown_as(kind: type[T]) -> T:
 
 
 def fields_of(params: Mapping[str, object], kind: type, argument: str = "params") -> dict[str, object]:
-    """Checks that what a caller wants to send is an object with known fields.
+    """Checks that what a caller wants to send is an object with only known fields.
 
     Args:
-        params: What the caller gave.
-        kind: The `TypedDict` of what it should be.
-        argument: The name of the caller's argument.
+        params: The caller's argument.
+        kind: The `TypedDict` that describes it.
+        argument: The name of that argument.
 
     Returns:
         What to send.

@@ -23,12 +23,12 @@ class Listing(Generic[T]):
     """One list of the API.
 
     Attributes:
-        api: What sends the requests.
+        api: Sends the requests.
         path: The list's path below the base URL.
-        item: The shape of its items.
+        item: Checks an item, and returns it.
         options: The `TypedDict` of its pagination options.
-        seen: Called with each item that an answer brings.
-        query: Query parameters of the list itself, such as what a search looks for.
+        seen: Called with each item of an answer.
+        query: Query parameters of the list itself, such as the text of a search.
     """
 
     api: API
@@ -50,7 +50,7 @@ class Listing(Generic[T]):
         """Iterates over the items of all pages for a blocking caller.
 
         Args:
-            async_name: The method that gives the same to coroutines.
+            async_name: The name of the method for coroutines that does the same.
             options: Where to begin, and how large the pages are.
         """
         return Items(Pages(self._fetch, self._parameters(options)), partial(self.api.blocking.start, async_name))
@@ -147,7 +147,7 @@ class SearchedResource(Resource, Generic[T]):
 
     @abstractmethod
     def _found(self, q: str) -> Listing[T]:
-        """The list of what a search finds."""
+        """The list of the results of a search."""
 
     async def async_search(self, q: str, pagination_options: PaginationOptions | None = None) -> PaginatedResponse[T]:
         """Search them, one page at a time.

@@ -1,4 +1,4 @@
-"""Paths below the base URL, of checked ids, names and model references."""
+"""Paths below the base URL, made of checked ids, names and model references."""
 
 import re
 from typing import NamedTuple
@@ -10,7 +10,7 @@ _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class ModelReference(NamedTuple):
-    """A model as named by its users, `owner/name` or `owner/name:number`."""
+    """A model as users name it, `owner/name` or `owner/name:number`."""
 
     owner: str
     name: str
@@ -77,9 +77,9 @@ def prediction_path(prediction_id: str, below: str = "") -> str:
 
     Args:
         prediction_id: The prediction's id.
-        below: What follows, with a leading slash.
+        below: The rest of the path, with a leading slash.
 
     Raises:
-        ValueError: If the id cannot be one.
+        ValueError: If the id is not valid.
     """
     return f"/predictions/{segment(prediction_id, 'prediction_id')}{below}"

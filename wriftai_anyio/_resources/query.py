@@ -8,7 +8,7 @@ from wriftai_anyio.pagination import PaginationOptions, QueryValue
 
 _EXTRA: Final = "extra_query"
 _LARGEST: Final = 2**63 - 1
-"""The largest number that most servers can hold. Python does not even write one of more than 4,300 digits."""
+"""The largest number that most servers can store. Python even refuses to write one of more than 4,300 digits."""
 
 
 def page_query(options: PaginationOptions | None, kind: type) -> dict[str, QueryValue]:
@@ -19,7 +19,7 @@ def page_query(options: PaginationOptions | None, kind: type) -> dict[str, Query
         kind: The `TypedDict` of the list's options.
 
     Raises:
-        ValueError: If an option is unknown, or cannot be right.
+        ValueError: If an option is unknown, or its value is not valid.
     """
     if options is None:
         return {}

@@ -16,13 +16,13 @@ _MIME_TYPE = re.compile(r"[!-~]+/[ -~]+", re.ASCII)
 
 
 class Readable(Protocol):
-    """What has a `read` of bytes, such as a pipe, a socket's file or a wrapper of your own."""
+    """An object with a `read` that returns bytes, such as a pipe, a socket's file or a wrapper of your own."""
 
     def read(self, length: int, /) -> bytes:
-        """Returns the next bytes, none at the end.
+        """Returns the next bytes; no bytes at the end.
 
         Args:
-            length: How many bytes to return at most.
+            length: The most bytes to return.
 
         Returns:
             The bytes.
@@ -31,13 +31,13 @@ class Readable(Protocol):
 
 
 class AsyncReadable(Protocol):
-    """What has an asynchronous `read` of bytes, such as a file of `anyio.open_file` or an upload of a web framework."""
+    """An object with an asynchronous `read`, such as a file of `anyio.open_file` or an upload of a web framework."""
 
     def read(self, length: int, /) -> Awaitable[bytes]:
-        """Returns the next bytes, none at the end.
+        """Returns the next bytes; no bytes at the end.
 
         Args:
-            length: How many bytes to return at most.
+            length: The most bytes to return.
 
         Returns:
             The bytes.
@@ -46,24 +46,24 @@ class AsyncReadable(Protocol):
 
 
 FileContent: TypeAlias = IO[bytes] | Readable | AsyncReadable | httpx.Response | bytes | os.PathLike[str]
-"""What a file holds: a path, bytes, a binary stream, or an answer of httpx."""
+"""The content of a file: a path, bytes, a binary stream, or an `httpx.Response`."""
 
 
 class File:
     """A file to upload, alone or anywhere in a prediction's input.
 
-    The same stream may be in many inputs and in several `File`s, of several clients and threads: each upload gets
+    You can use the same stream in many inputs and several `File`s, with several clients and threads: each upload gets
     all of its bytes.
 
     Args:
-        content: A path, bytes, a binary stream (asynchronous ones too), or an `httpx.Response`. A stream is read from
-            its start if it can seek, else from where it stands, once: it is then copied to a temporary file. It
-            stays open, and nothing but uploads may use it until they have ended.
-        mime_type: The MIME type. By default it is that of the answer, or is guessed from the name of the path or
-            stream, by a table that is the same on every machine; "application/octet-stream" for what is not in it.
+        content: A path, bytes, a binary stream (asynchronous ones too), or an `httpx.Response`. A stream that can seek
+            is read from its start. Any other is read once, from its current position, and copied to a temporary file.
+            The stream stays open, and nothing but uploads may use it until they have ended.
+        mime_type: The MIME type. By default it is that of the `httpx.Response`, or is guessed from the name of the path
+            or stream, with a table that is the same on every machine; otherwise "application/octet-stream".
 
     Raises:
-        ValueError: If the content is none of these, or the MIME type cannot be one.
+        ValueError: If the content is none of these, or the MIME type is not valid.
 
     Example:
         ```python
@@ -93,7 +93,7 @@ class File:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: object, handler: object) -> Mapping[str, object]:
-        return {"not": {}}  # no JSON is a file: an endpoint that takes params takes JSON alone
+        return {"not": {}}  # no JSON is a file: an endpoint that takes params takes only JSON
 
 
 # Here and not in `common_types`, since pyright's `--verifytypes` counts an alias that refers to itself as unknown in a
@@ -106,7 +106,7 @@ JsonValueWithFile = TypeAliasType(
 
 
 def is_file_content(value: object) -> bool:
-    """Whether a `File` can be made of a value: bytes, a path, or what reads bytes."""
+    """Returns whether a `File` can be made of a value: bytes, a path, or an object that reads bytes."""
     if isinstance(value, (bytes, os.PathLike)):
         return True
     if isinstance(value, type) or _is_text_stream(value) or _is_for_writing(value):
@@ -115,14 +115,14 @@ def is_file_content(value: object) -> bool:
 
 
 def _is_text_stream(value: object) -> bool:
-    # Those of `codecs` and `tempfile` are not a `TextIOBase`. Only text has these attributes.
+    # Text streams of `codecs` and `tempfile` are not a `TextIOBase`. Only text streams have these attributes.
     if isinstance(value, io.TextIOBase) or getattr(value, "charbuffertype", None) is str:
         return True
     return hasattr(value, "encoding") and hasattr(value, "errors")
 
 
 def _is_for_writing(value: object) -> bool:
-    # Not any `io.IOBase`: those of others may read without saying so.
+    # Not just any `io.IOBase`: other libraries' streams may be readable without saying so.
     return isinstance(value, (io.BufferedWriter, io.FileIO)) and not value.closed and not value.readable()
 
 

@@ -1,4 +1,4 @@
-"""Media types by the suffix of a name, the same on every machine."""
+"""Media types by file name suffix, the same on every machine."""
 
 import mimetypes
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from typing import Final
 
 DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
 
-# The standard library's table differs by version (`image/webp` is in it since 3.13), and `guess_type` adds what the
-# machine's own files say: slim images have none. So what models take and give stands here. Where several suffixes
-# have one type, the usual one comes first.
+# The standard library's table differs by version (`image/webp` was added in 3.13), and `guess_type` adds entries of
+# the machine's own files, which slim images lack. So the types that models take and give are listed here. Where
+# several suffixes have one type, the usual one comes first.
 _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         ".aac": "audio/aac",
@@ -89,7 +89,7 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# What servers also call them.
+# Other names that servers use.
 _SUFFIXES: Final[Mapping[str, str]] = MappingProxyType(
     {type_: suffix for suffix, type_ in reversed(list(_MEDIA_TYPES.items())) if type_ != DEFAULT_MEDIA_TYPE}
     | {
@@ -108,7 +108,7 @@ _SUFFIXES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def media_type_of(name: str) -> str:
-    """Returns the media type of what has this name; the default where its suffix says nothing."""
+    """Returns the media type for a file name; the default if its suffix is unknown."""
     known = _MEDIA_TYPES.get(PurePath(name).suffix.lower())
     if known is not None:
         return known
@@ -127,5 +127,5 @@ def suffix_of(media_type: str) -> str:
 
 @lru_cache(maxsize=1)
 def _library() -> mimetypes.MimeTypes:
-    # An instance starts from the library's table alone, and not from the machine's files as the module does.
+    # An instance uses only the library's table, while the module's functions also read the machine's files.
     return mimetypes.MimeTypes()

@@ -18,7 +18,7 @@ class ErrorSource(OpenStrEnum):
 class Status(OpenStrEnum):
     """The possible statuses of a prediction.
 
-    The API adds statuses over time: one that is newer than this package stays the plain string that the server sent,
+    The API adds statuses over time: one that this version does not know stays the plain string that the server sent,
     and counts as not ended.
     """
 
@@ -42,9 +42,9 @@ class TaskError(TypedDict):
     source: ErrorSource
     """Where the error came from."""
     message: str
-    """What went wrong, in words."""
+    """What went wrong, as a message."""
     detail: JsonValue
-    """More about it, if there is more."""
+    """More details, if there are any."""
 
 
 class PredictionModel(TypedDict):
@@ -59,7 +59,7 @@ class PredictionModel(TypedDict):
 
 
 class Prediction(TypedDict):
-    """A prediction as lists contain it."""
+    """A prediction as it appears in lists."""
 
     url: str
     """URL of the prediction; filled in if the server leaves it out."""
@@ -100,9 +100,9 @@ def is_terminal(prediction: Prediction) -> bool:
 
 
 def told_error(prediction: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns what a prediction says of its failure: nothing where that is not an object, or a string for the message.
+    """Returns the error of a prediction; empty unless it is an object, and a string becomes the error's message.
 
-    Whatever it holds may be of another type than `TaskError` says: the server is not to break a caller.
+    Its values may have other types than `TaskError` says: nothing that the server sends must break a caller.
     """
     error: Mapping[str, Any] | str | float | list[object] | None = prediction.get("error")
     if isinstance(error, str):

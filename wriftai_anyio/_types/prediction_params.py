@@ -1,4 +1,4 @@
-"""What a create is given: the params, and the types that an input may be made of."""
+"""The params of a create, and the types that an input may contain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import Field
@@ -22,7 +22,7 @@ class DataclassInstance(Protocol):
 class PydanticModel(Protocol):
     """An instance of any model of pydantic."""
 
-    def model_dump(self) -> Any:  # noqa: ANN401 -- a root model gives anything
+    def model_dump(self) -> Any:  # noqa: ANN401 -- a root model returns anything
         """Returns the model's fields, as pydantic does.
 
         Returns:
@@ -49,13 +49,13 @@ InputValue: TypeAlias = Union[  # noqa: UP007 -- one form for all of them
     PydanticModel,
     None,
 ]
-"""What an input may be made of: JSON, with files (`File`, a path, an open binary file), pydantic models, dataclasses,
+"""What an input may contain: JSON, with files (`File`, a path, an open binary file), pydantic models, dataclasses,
 enumerations, dates, times, UUIDs and numpy scalars anywhere in it. They are sent as JSON; everything else is
 refused."""
 
 
 class _CheckedLater:
-    """Lets models of pydantic take any input: what is in it is checked before it is sent."""
+    """Lets pydantic models accept any input: it is checked before it is sent."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> Mapping[str, object]:
         return {"type": "any"}
@@ -67,7 +67,7 @@ class _WebhookSecret(TypedDict, total=False):
 
 
 class Webhook(_WebhookSecret):
-    """Where the server reports the states of a prediction."""
+    """Where the server reports each state of a prediction."""
 
     url: str
     """The HTTP URL to which the server posts each state."""
@@ -75,13 +75,13 @@ class Webhook(_WebhookSecret):
 
 class _CreateOptions(ExtraBody, total=False):
     webhook: Webhook | None
-    """Where the server reports the prediction's states; `None` for nowhere."""
+    """Where the server reports each state of the prediction; `None` for nowhere."""
     validate_input: bool
     """Whether the server checks the input against the model's schema before it runs the model."""
 
 
 class CreatePredictionParams(_CreateOptions):
-    """What to create a prediction from."""
+    """The params of a new prediction."""
 
     input: Annotated[InputValue, _CheckedLater()]
     """The input of the model; files may be anywhere in it."""

@@ -9,7 +9,7 @@ else:
     from enum import Enum
 
     class StrEnum(str, Enum):
-        """An enumeration whose members are strings, as `enum.StrEnum` of Python 3.11."""
+        """An enumeration whose members are strings, like `enum.StrEnum` of Python 3.11."""
 
         def __str__(self) -> str:
             return str(self.value)
@@ -19,7 +19,7 @@ __all__ = ["OpenStrEnum", "StrEnum"]
 
 
 class OpenStrEnum(StrEnum):
-    """An enumeration that grows: values that are newer than this package stay plain strings, in pydantic models too."""
+    """An enumeration that grows: values that this version does not know stay plain strings, in pydantic models too."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[object], object]) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""What pydantic and FastAPI can read only from `typing_extensions` before Python 3.12. anyio brings that there."""
+"""Types that, before Python 3.12, pydantic and FastAPI accept only from `typing_extensions`, which anyio installs."""
 
 import sys
 

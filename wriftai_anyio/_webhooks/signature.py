@@ -1,4 +1,4 @@
-"""The signature of a webhook: whether its sender knows the secret, and whether it is fresh."""
+"""Verifies the signature of a webhook: its sender must know the secret, and it must be recent."""
 
 import hashlib
 import hmac
@@ -15,9 +15,9 @@ from wriftai_anyio.errors import (
 )
 
 DEFAULT_TOLERANCE = 300
-"""Seconds that a signature's timestamp may be off, either way."""
+"""Seconds by which a signature's timestamp may differ from the time now, in either direction."""
 LONGEST_TOLERANCE = 100 * 365 * 86_400
-"""Seconds, a century: enough for tests that replay recorded webhooks, and far from overflowing."""
+"""Seconds in a century: enough for tests that replay recorded webhooks, and too few to overflow."""
 
 
 def verify_webhook(
@@ -56,13 +56,13 @@ def verify_webhook(
         raise ValueError('scheme must be a string that is not empty, such as "v1".')
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise WebhookSignatureVerificationError("The payload must be the raw bytes of the body, before any decoding.")
-    # A view may skip bytes, which cannot be signed where they are.
+    # A view need not be contiguous, and HMAC takes only contiguous bytes.
     body = payload.tobytes() if isinstance(payload, memoryview) else payload
     fresh_signature(signature, seconds, scheme).verify(body, keys)
 
 
 class FreshSignature(NamedTuple):
-    """A signature header whose timestamp is right, and whose signatures are not yet compared.
+    """A signature header whose timestamp is right, and whose signatures have not been compared yet.
 
     Attributes:
         signed_at: The timestamp, in seconds.
@@ -84,22 +84,22 @@ class FreshSignature(NamedTuple):
         """
         expected = [_signature_of(payload, self.signed_at, key) for key in keys]
         given = [signature.encode("utf-8", "surrogatepass") for signature in self.signatures]
-        # All are compared with all, so that the time taken does not tell which was right, or how far.
+        # All pairs are compared, so that the time taken does not reveal which one matched, or how far.
         matches = [hmac.compare_digest(one, right) for one in given for right in expected]
         if not any(matches):
             raise WebhookSignatureMismatchError("No signature in the header belongs to this payload and secret.")
 
 
 def fresh_signature(signature: str | bytes | None, tolerance: int, scheme: str = "v1") -> FreshSignature:
-    """Checks all that the header alone can show, so that a body need not be read first.
+    """Checks everything that the header alone shows, before the body is read.
 
     Args:
         signature: The value of the header; `None` if there is none.
-        tolerance: Seconds that the timestamp may be off, either way.
+        tolerance: Seconds by which the timestamp may differ from the time now, in either direction.
         scheme: The key of the signatures in the header.
 
     Raises:
-        WebhookSignatureVerificationError: One of its kinds, as `verify_webhook` says.
+        WebhookSignatureVerificationError: One of its subclasses; see `verify_webhook`.
     """
     fields = _fields(signature)
     timestamp = next((value for name, value in fields if name == "t"), None)
@@ -115,10 +115,10 @@ def fresh_signature(signature: str | bytes | None, tolerance: int, scheme: str =
 
 
 def checked_tolerance(tolerance: object) -> int:
-    """Checks a tolerance when it is given: a float would overflow beside a timestamp that a stranger chooses.
+    """Checks a tolerance up front: a float could overflow when compared with a timestamp that a stranger chooses.
 
     Args:
-        tolerance: What the caller gave.
+        tolerance: The caller's argument.
 
     Raises:
         ValueError: If it is not a whole number of seconds from 0 to a century.
@@ -129,7 +129,7 @@ def checked_tolerance(tolerance: object) -> int:
 
 
 def secret_keys(secret: object) -> list[bytes]:
-    """Returns the keys of signatures for one or more secrets.
+    """Returns the signing keys for one or more secrets.
 
     Args:
         secret: A secret, or all that are valid.
@@ -149,7 +149,7 @@ _WRONG_SECRET = "secret must be a string that is not blank, or a list or tuple o
 
 
 def _key(secret: object) -> bytes:
-    # HMAC fills a key up with zeros: one of nothing else is the empty one.
+    # HMAC pads a key with zeros: a key of only zeros equals an empty one.
     if not isinstance(secret, str) or not secret.replace("\0", "").strip():
         raise ValueError(_WRONG_SECRET)
     try:

@@ -1,4 +1,4 @@
-"""Tells news from repetition among the states that webhooks bring, each at least once and in any order."""
+"""Finds the new states among those that webhooks deliver, each at least once and in any order."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,12 +12,12 @@ _PROGRESS: Final[dict[str, int]] = {
     **{status: step for step, status in enumerate(RUNNING_STATUSES)},
     **dict.fromkeys(TERMINAL_STATUSES, _ENDED),
 }
-"""How far a prediction of a status has come."""
+"""How far a prediction with a status has come."""
 
 
 @dataclass(eq=False, repr=False)
 class _Seen:
-    """What is known of one prediction."""
+    """What is known about one prediction."""
 
     statuses: set[str] = field(default_factory=set[str])
     progress: int = -1
@@ -40,10 +40,10 @@ class _Seen:
 
 
 class SeenStates:
-    """Remembers the newest state seen of each prediction.
+    """Remembers the newest state of each prediction.
 
     Args:
-        capacity: How many predictions are remembered; those that were silent for longest are forgotten.
+        capacity: How many predictions are remembered; those without news for longest are forgotten.
     """
 
     def __init__(self, capacity: int) -> None:
