@@ -1,4 +1,4 @@
-"""The tasks of development: `nox -l` lists them, `nox -s NAME` runs one."""
+"""Development tasks: `nox -l` lists them, `nox -s NAME` runs one."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
 def installed_interpreters() -> dict[str, str]:
-    """Finds an interpreter of each version that is there and runs: a pyenv shim on the PATH may be neither."""
+    """Finds an interpreter that works for each installed version: a pyenv shim on the PATH may not work."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = {own: sys.executable} if own in VERSIONS else {}
     for version in VERSIONS:
@@ -51,7 +51,7 @@ def install(session: nox.Session, *groups: str) -> None:
 
 
 def try_out(session: nox.Session, sdist: Path, wheel: Path) -> None:
-    """Runs the demo and the command line as users have them: outside the checkout, and from the wheel."""
+    """Runs the demo and the command line as users do: outside the checkout, from the wheel."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.unpack_archive(sdist, folder, filter="data")
         session.run("python", "-m", "venv", f"{folder}/venv")
@@ -72,7 +72,7 @@ def lowest_versions() -> list[str]:
 
 
 def audit(session: nox.Session) -> None:
-    """Looks for known vulnerabilities of what is installed, and of the lowest versions that may be."""
+    """Checks the installed packages, and the lowest allowed versions, for known vulnerabilities."""
     lowest = Path(session.create_tmp()) / "lowest.txt"
     lowest.write_text("\n".join(lowest_versions()))
     for what in (("--skip-editable",), ("--requirement", str(lowest), "--no-deps", "--disable-pip")):
@@ -80,14 +80,14 @@ def audit(session: nox.Session) -> None:
 
 
 def audit_of(session: nox.Session, *what: str) -> None:
-    """Fails if packages have known vulnerabilities; without the service that knows them, it only says so."""
+    """Fails if packages have known vulnerabilities; if the vulnerability service is unavailable, it only says so."""
     report = Path(session.create_tmp()) / "vulnerabilities.json"
     report.unlink(missing_ok=True)
-    # The exit code is 1 in either case: only an audit that took place leaves a report.
+    # The exit code is 1 in both cases, but only an audit that took place leaves a report.
     arguments = (*what, "--progress-spinner=off", "--format=json", f"--output={report}")
     session.run("pip-audit", *arguments, silent=True, success_codes=[0, 1])
     packages = json.loads(report.read_text())["dependencies"] if report.exists() else []
-    # A registry without that service answers that it does not know any package.
+    # A registry without that service reports every package as unknown.
     unknown = [package["name"] for package in packages if "vulns" not in package]
     if len(unknown) == len(packages):
         session.warn(f"pip-audit {what[0]}: nothing was looked for, since no service that knows can be reached.")
@@ -100,7 +100,7 @@ def audit_of(session: nox.Session, *what: str) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """The same job from a plain script, trio and asyncio, against a sandbox."""
+    """Run the same job from a plain script, trio and asyncio, against a sandbox."""
     install(session)
     session.run("python", "examples/demo.py")
 
@@ -108,14 +108,14 @@ def demo(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("python", [nox.param(path, id=version) for version, path in installed_interpreters().items()])
 def tests(session: nox.Session) -> None:
-    """The tests, on every CPython from 3.10 to 3.14 that is here."""
+    """Run the tests on every installed CPython from 3.10 to 3.14."""
     install(session, "test")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """The rules of ruff, and its format; which module may import which; and known vulnerabilities."""
+    """Check ruff's rules and format, the imports between modules, and known vulnerabilities."""
     install(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -125,7 +125,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy and basedpyright, both strict; and every public name has a type."""
+    """Run mypy and basedpyright, both strict, and check that every public name has a type."""
     install(session, "dev")
     session.run("mypy")
     session.run("basedpyright")
@@ -135,27 +135,27 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def twins(session: nox.Session) -> None:
-    """Writes the blocking twins of the coroutine methods."""
+    """Write the blocking twins of the coroutine methods."""
     session.run("python", "-m", "tests.support.twins", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks, beside the published client and plain httpx: a table, `build/bench.json`, and drawings."""
+    """Compare with the published client and plain httpx: writes a table, `build/bench.json`, and charts."""
     install(session, "bench")
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Simulated worlds: `-- --seeds 0-9999`, `-- --seed 7 --shrink --backend trio`, or `-- --mutants`."""
+    """Run simulated worlds: `-- --seeds 0-9999`, `-- --seed 7 --shrink --backend trio`, or `-- --mutants`."""
     install(session, "test")
     session.run("python", "-m", "tests.simulation", *session.posargs)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """100,000 examples of each fuzzer (hours), or as many as `FUZZ_EXAMPLES` says. Not in CI."""
+    """Run 100,000 examples of each fuzzer (hours), or as many as `FUZZ_EXAMPLES` says. Not in CI."""
     install(session, "test")
     session.env.setdefault("FUZZ_EXAMPLES", os.environ.get("FUZZ_EXAMPLES", "100000"))
     session.run("python", "-m", "pytest", "-m", "fuzz", "--dist=worksteal", *session.posargs)
@@ -163,28 +163,28 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Real time, real HTTP, faults: 20 minutes, or `-- --minutes 2 --backend trio`. Not in CI."""
+    """Run with real time, real HTTP and faults: 20 minutes, or `-- --minutes 2 --backend trio`. Not in CI."""
     install(session, "test")
     session.run("python", "-m", "tests.simulation.soak", *session.posargs)
 
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Mutates the modules that hold the promises, or some: `-- --sample 60 retries _polling/wait`. Not in CI."""
+    """Mutate the most important modules, or some: `-- --sample 60 retries _polling/wait`. Not in CI."""
     install(session, "test", "mutants")
     session.run("python", "-m", "tests.support.mutation", *session.posargs)
 
 
 @nox.session(python=list(installed_interpreters().values())[-1])
 def docs(session: nox.Session) -> None:
-    """The documentation as a site, without a warning: a link that leads nowhere is one."""
+    """Build the documentation site. Any warning fails it, such as one for a broken link."""
     install(session, "docs")
     session.run("python", "-m", "sphinx", "-W", "-b", "html", *session.posargs, "docs", "site")
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """An sdist and a wheel, checked, and the demo run from them in an environment of its own."""
+    """Build an sdist and a wheel, check them, and run the demo from them in a separate environment."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "build"))
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")

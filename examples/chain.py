@@ -1,6 +1,6 @@
-"""Runs two models one after the other, for each of several texts: the output of the first is the input of the second.
+"""Runs two models on each of several texts, one after the other: the first one's output is the second one's input.
 
-It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox with two models of its own.
+It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox with two models defined here.
 """
 
 import os
@@ -21,7 +21,7 @@ def summarize(given: Mapping[str, str]) -> str:
 
 
 def translate(given: Mapping[str, str]) -> str:
-    """Stands in for another one."""
+    """Stands in for another model."""
     return given["text"].upper()
 
 

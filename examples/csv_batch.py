@@ -1,4 +1,4 @@
-"""Runs a model on each row of a CSV and writes a CSV of results, with a bar on the screen.
+"""Runs a model on each row of a CSV file and writes a CSV file of results, with a progress bar.
 
 Usage: csv_batch.py INPUTS.csv RESULTS.csv
 

@@ -1,15 +1,15 @@
-"""Counts the words of each line of a poem, with the work on the outputs spread over a Dask cluster.
+"""Counts the words of each line of a poem, and processes the outputs on a Dask cluster.
 
 Usage: dask_batch.py [--scheduler ADDRESS] [--journal PATH]. It needs `distributed`. It uses the server of
 WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself; and the cluster at ADDRESS, else
 one on this machine.
 
-Nothing is paid for twice, whatever dies. Dask runs the tasks of a dead worker again, so no task may create: this
-process creates, which loses no speed, since the account's limit is the same however many machines create. What a task
-does may be done again: it waits for a prediction that exists, and works on its output. Should this process die, the
-journal knows what was created: run it again with the same journal, and it goes on.
+Nothing is paid for twice, whatever crashes. Dask repeats the tasks of a dead worker, so no task may create predictions:
+this process creates them, which costs no speed, since the account's limit is the same for any number of machines. The
+tasks are safe to repeat: each waits for an existing prediction, and processes its output. If this process crashes, run
+it again with the same journal, which knows what was created, and it goes on.
 
-Each worker keeps one client, which came to it by pickle, access token and all: between machines, have Dask use TLS.
+Each worker has one client, which is sent to it with pickle, including the access token: between machines, use TLS.
 """
 
 import argparse
@@ -32,7 +32,7 @@ ONLY_CREATE = WaitOptions(duration=0, poll=False)
 
 def count_words(client: Client, prediction_id: str) -> int:
     """Runs on a worker, and is safe to repeat."""
-    secede()  # a task that waits takes no place from one that works
+    secede()  # so that waiting tasks do not keep others from running
     prediction = client.predictions.wait(prediction_id)
     rejoin()
     if prediction["status"] != "succeeded":
@@ -44,8 +44,8 @@ def count_words(client: Client, prediction_id: str) -> int:
 def run(
     client: Client, cluster: distributed.Client, inputs: Iterable[CreatePredictionParams], journal: str | None = None
 ) -> Iterator[tuple[int, int | Exception | None]]:
-    """Gives the index of each input and its number of words, or why there is none, as they end."""
-    kept = cluster.submit(lambda: client)  # as a result, each worker has one, and it is made again where it is lost
+    """Yields the index of each input and its number of words, or why there is none, in the order in which they end."""
+    kept = cluster.submit(lambda: client)  # as a task's result, it is sent to each worker, and made again if it is lost
     indexes: dict[distributed.Future[int], int] = {}
     ended = as_completed()
     with client.predictions.batch(inputs, MODEL, journal=journal, wait_options=ONLY_CREATE) as created:

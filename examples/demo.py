@@ -1,4 +1,4 @@
-"""Runs the same job from all three kinds of caller: a plain script, trio and asyncio."""
+"""Runs the same job in three ways: from a plain script, with trio and with asyncio."""
 
 import subprocess
 import sys

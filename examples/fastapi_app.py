@@ -1,4 +1,4 @@
-"""A web application that counts words: at once, or in the background for those who come back for the answer.
+"""A web application that counts words: while the caller waits, or in the background, for a later request.
 
 It needs fastapi. It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts
 itself. Run it, and open http://127.0.0.1:8000/docs.

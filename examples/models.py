@@ -1,4 +1,4 @@
-"""Looks around among the models, then publishes one, configures it and takes it away again.
+"""Lists and searches models, then publishes one, configures it and deletes it again.
 
 It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself.
 """

@@ -1,10 +1,11 @@
-"""Runs a model on each row of a CSV, and survives whatever happens at night.
+"""Runs a model on each row of a CSV file, and survives crashes and restarts.
 
 Usage: nightly_job.py INPUTS.csv RESULTS.csv
 
-Started again after a crash, a kill or a reboot, it goes on where it was: what exists is not created again, what failed
-is. After 20 failures it stops, since something is wrong then. It ends with 0 when all rows have succeeded, else with 1,
-so that cron, systemd or Airflow may start it again. The journal is beside the results; delete it to begin anew.
+If you start it again after a crash, a kill or a reboot, it goes on where it stopped: failed predictions are created
+again, others are not. After 20 failures it stops, since then something is wrong. Its exit code is 0 if all rows have
+succeeded, and otherwise 1, so that cron, systemd or Airflow can start it again. The journal is next to the results;
+delete it to start over.
 
 It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself.
 """

@@ -1,4 +1,4 @@
-"""Sends pictures to a model, several at once, and saves what comes back in a folder.
+"""Sends pictures to a model, several at once, and saves the results in a folder.
 
 Usage: pictures.py [--folder FOLDER] PICTURE …
 

@@ -20,7 +20,7 @@ async def main(client: Client) -> None:
 
     def show(delta: int, size: int) -> None:
         nonlocal sent
-        sent += delta  # negative where a part must be sent again
+        sent += delta  # negative if a part must be sent again
         print(f"\r[{'#' * (WIDTH * sent // size):<{WIDTH}}] {sent} of {size} bytes", end="", flush=True)
 
     async with client:

@@ -1,4 +1,4 @@
-"""Shows the most used words of a poem, and hears of it by webhooks, in a Starlette application that uvicorn serves.
+"""Shows the most used words of a poem, with webhooks, in a Starlette application served by uvicorn.
 
 It uses the server of WRIFTAI_API_BASE_URL and WRIFTAI_ACCESS_TOKEN, else a sandbox that it starts itself. A server
 elsewhere must reach the application: WEBHOOK_URL is its address as seen from there.
@@ -39,7 +39,7 @@ async def main(client: Client) -> None:
             created = await client.predictions.async_create(
                 {"input": {"text": POEM}, "webhook": {"url": url, "secret": SECRET}}, "sandbox/word-count"
             )
-            # It returns when the last webhook comes: the receiver tells the client.
+            # It returns when the last webhook arrives: the receiver notifies the client.
             ended = await client.predictions.async_wait(created["id"], AsyncWaitOptions(timeout=60))
             server.should_exit = True
     counts: Any = ended["output"]

@@ -1,6 +1,6 @@
-"""The pytest plugin: fixtures for tests of your own code against a sandbox, without a network.
+"""The pytest plugin: fixtures to test your own code against a sandbox, without a network.
 
-pytest loads it on its own wherever the package is installed. The fixture `wriftai_sandbox` needs the extra `sandbox`.
+pytest loads it automatically if the package is installed. The fixture `wriftai_sandbox` needs the extra `sandbox`.
 
 ```python
 def test_shouting(wriftai_sandbox, wriftai_client):
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# pytest loads this file in every run: what else the fixtures need is imported when they are used.
+# pytest loads this file in every run, so everything else that the fixtures need is imported when they are used.
 if TYPE_CHECKING:
     from .client import Client
     from .sandbox import Sandbox

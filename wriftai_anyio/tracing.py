@@ -1,7 +1,7 @@
 """Tracing with OpenTelemetry (extra `otel`): one span for each prediction, from its create to its end.
 
-The span is current while the client sends requests for its prediction, so that the spans of
-`opentelemetry-instrumentation-httpx` are its children. It holds no input, no output and no error text.
+The span is current while the client sends requests for its prediction, so the spans of
+`opentelemetry-instrumentation-httpx` become its children. It contains no input, no output and no error message.
 """
 
 import time
@@ -40,9 +40,9 @@ class PredictionTracer:
     create, a poll, a list, a stream or a webhook. The span ends with the prediction; if the prediction failed or was
     abandoned, the span has the status error. Leaving a wait or a stream early ends the span with the event `left`.
 
-    The span of a prediction that is not followed stays open until it is followed, its end is seen, or the client is
-    closed. At most 10,000 such spans are open; those older than an hour are ended when another prediction is no longer
-    followed. Such a span ends at the time of the last status seen.
+    If you do not follow a prediction, its span stays open until you do, the end of the prediction is seen, or the
+    client is closed. At most 10,000 such spans stay open, and those older than an hour are ended when another
+    prediction is no longer followed. Their end time is that of the last status seen.
 
     Args:
         tracer_provider: The provider of the tracer; by default the global one. A provider of your own cannot be pickled
@@ -61,7 +61,7 @@ class PredictionTracer:
         """Make the observer of one client. The client calls this.
 
         Returns:
-            What traces the client's predictions.
+            The observer that traces the client's predictions.
         """
         return _Traces(otel.get_tracer("wriftai_anyio", __version__, self.tracer_provider))
 
@@ -76,7 +76,7 @@ class _Trace:
         self._seen_at = time.time_ns()
 
     def tell(self, prediction: ObservedPrediction) -> None:
-        """Notes a state of the prediction, if it is a new one."""
+        """Adds a state of the prediction to the span, if it is new."""
         status = prediction.get("status")
         if not isinstance(status, str) or status in self._statuses:
             return
@@ -94,7 +94,7 @@ class _Trace:
         self.span.end(self._seen_at)
 
     def leave(self, error: BaseException) -> None:
-        """Ends the span, with the reason why its prediction is no longer followed."""
+        """Ends the span, with the error because of which its prediction is no longer followed."""
         if isinstance(error, WaitTimeoutError):
             self.span.add_event("left", {"wriftai.left.by": "timeout"})
         elif not isinstance(error, Exception):
@@ -128,7 +128,7 @@ def _fields(prediction: ObservedPrediction, name: str) -> Mapping[str, object]:
 
 
 def _ids(error: Exception) -> Mapping[str, str]:
-    """Returns the ids that an error has of the request, and of the prediction that may have been created."""
+    """Returns the ids in an error: of the request, and of the prediction that may have been created."""
     found = {"wriftai.request.id": getattr(error, "request_id", None), _ID: getattr(error, "prediction_id", None)}
     return {name: value for name, value in found.items() if isinstance(value, str)}
 

@@ -1,4 +1,4 @@
-"""The calls of the tools: arguments that were checked against their schema become calls of the client."""
+"""Runs the tools: turns arguments that were checked against their schema into calls of the client."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -19,11 +19,11 @@ LONGEST_OVERVIEW: Final = 4000
 LONGEST_DESCRIPTION: Final = 500
 
 Progress = Callable[[str], Awaitable[None]]
-"""Is awaited with each new status."""
+"""A callback that is awaited with each new status."""
 
 
 class Calls:
-    """What each tool does.
+    """Runs each tool.
 
     Args:
         client: Makes the requests.
@@ -60,12 +60,12 @@ class Calls:
     async def run(
         self, model: str, given: JsonValue, timeout: float | None, progress: Progress | None
     ) -> CallToolResult:
-        """Creates a prediction, waits for its end, and returns its output; a request that is cancelled cancels it.
+        """Creates a prediction, waits for its end, and returns its output. Cancelling the request cancels it.
 
         Args:
             model: The model's reference.
             given: Its input.
-            timeout: Seconds to wait at most.
+            timeout: The most seconds to wait.
             progress: Called with each new status.
         """
         last: list[str] = []
@@ -89,7 +89,7 @@ class Calls:
         return result_of(details(prediction), *images, is_error=not succeeded)
 
     async def _guarded(self, model: str, create: Callable[[], Awaitable[PredictionWithIO]]) -> PredictionWithIO:
-        """Counts a create, unless it was certainly refused or not sent: it costs money."""
+        """Counts a create, since it costs money, unless it was certainly refused or not sent."""
         self._guards.check_model(model)
         self._guards.take_prediction()
         try:
@@ -104,7 +104,7 @@ class Calls:
 
     async def _start(self, arguments: Mapping[str, Any]) -> CallToolResult:
         model, given = arguments["model"], arguments["input"]
-        # A call that is cancelled before it has told the id leaves nobody who could follow or cancel the prediction.
+        # If the call is cancelled before it returns the id, nobody can follow or cancel the prediction.
         options = AsyncWaitOptions(poll=False, cancel_on_exit=True)
         create = self._client.predictions.async_create
         prediction = await self._guarded(
@@ -120,7 +120,7 @@ class Calls:
 
     async def _list(self, arguments: Mapping[str, Any]) -> CallToolResult:
         limit = arguments.get("limit", 10)
-        options: dict[str, Any] = {"page_size": max(5, limit)}  # the API wants 5 at least
+        options: dict[str, Any] = {"page_size": max(5, limit)}  # the API requires at least 5
         if arguments.get("statuses"):
             options["statuses"] = arguments["statuses"]
         page = await self._client.predictions.async_list(options)  # type: ignore[arg-type]
@@ -139,10 +139,10 @@ class Calls:
         return result_of(await self.description(arguments["model"]))
 
     async def description(self, model: str) -> dict[str, Any]:
-        """Returns what there is to know of a model: what it does, its input's fields, and its schemas.
+        """Returns the description of a model: what it does, the fields of its input, and its schemas.
 
         Args:
-            model: `owner/name`, whose latest version is described, or `owner/name:number`.
+            model: `owner/name` for its latest version, or `owner/name:number`.
         """
         name, _, number = model.partition(":")
         found = await self._client.models.async_get(name)

@@ -1,4 +1,4 @@
-"""What an agent may do at most: which models, how many predictions, which files. All is checked before a request."""
+"""Limits what an agent may do: which models, how many predictions, which files. All is checked before a request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ToolError(Exception):
-    """A wrong call of the agent, or one that its limits forbid; the agent reads the message."""
+    """A call of the agent that is wrong or that the limits forbid. The agent reads the message."""
 
 
 @dataclass
@@ -15,9 +15,9 @@ class Guards:
     """The limits of one server.
 
     Args:
-        max_predictions: How many predictions may be created in the server's life; `None` for no limit.
+        max_predictions: How many predictions may be created while the server runs; `None` for no limit.
         allow: Shell patterns of the models that may be run, such as `owner/*`; empty for all models.
-        folder: The folder that files are read from and saved in; without one, no tool reads or writes files.
+        folder: The folder that tools read files from and save them in; without one, no tool reads or writes files.
     """
 
     max_predictions: int | None = None
@@ -73,7 +73,7 @@ class Guards:
             The path, with all links followed.
 
         Raises:
-            ToolError: If it leads out of the folder, by `..`, as an absolute path or through a link.
+            ToolError: If it leads out of the folder: through `..`, an absolute path or a link.
         """
         if self.folder is None:
             raise ToolError("This server has no folder for files.")

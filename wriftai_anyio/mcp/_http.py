@@ -1,4 +1,4 @@
-"""What wraps the SDK's application over HTTP: the bearer token, and the end of calls whose agent is gone."""
+"""Wraps the SDK's HTTP application: requires a bearer token, and ends calls whose agent has disconnected."""
 
 import hmac
 import json
@@ -13,7 +13,7 @@ ASGIApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message
 
 
 class Guarded:
-    """An ASGI application that wants a bearer token from every request, and ends calls that nobody waits for.
+    """An ASGI application that requires a bearer token, and ends calls that nobody waits for any more.
 
     Args:
         app: The SDK's application.
@@ -48,8 +48,8 @@ class Guarded:
     ) -> None:
         """Serves a request of a session, and cancels it if its connection ends before its answer.
 
-        Before the protocol of 2026 the end of a connection says nothing, since an agent might ask for the answer again.
-        The SDK keeps no answers for that here, so such a call would only cost money.
+        In protocol versions before 2026, the end of a connection does not cancel a call, since an agent might ask for
+        the answer again. The SDK keeps no answers for that here, so the call would only cost money.
         """
         body, is_gone, is_answered = bytearray(), False, False
 
@@ -70,7 +70,7 @@ class Guarded:
             await self._cancel(scope, bytes(body))
 
     async def _cancel(self, scope: Message, body: bytes) -> None:
-        """Sends the SDK the message that the agent would have sent."""
+        """Sends the SDK the cancellation that the agent did not send."""
         call: object = None
         with suppress(ValueError, RecursionError):
             call = json.loads(body)
@@ -84,7 +84,7 @@ class Guarded:
             return {"type": "http.request", "body": content, "more_body": False}
 
         async def send(message: Message) -> None:
-            """Drops the answer."""
+            """Discards the answer."""
 
         length = (b"content-length", str(len(content)).encode())
         await self._app({**scope, "headers": [*headers, length]}, receive, send)

@@ -1,4 +1,4 @@
-"""Models that are offered as tools of their own, with the schemas of their inputs."""
+"""Models offered as separate tools, with the schemas of their inputs."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from ._schemas import can_be_arguments, has_references
 from ._tools import INPUT, NAMES, model_tool
 
 LONGEST_NAME: Final = 64
-"""Characters of a tool's name that common clients take."""
+"""The most characters of a tool's name that common clients accept."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ModelTool:
     Attributes:
         tool: The tool as the agent sees it.
         model: The model's reference.
-        is_wrapped: Whether the arguments hold the input as `input`, since the model's input is not an object.
+        is_wrapped: Whether the input is the argument `input`, since the model's input is not an object.
     """
 
     tool: Tool
@@ -33,16 +33,16 @@ class ModelTool:
     is_wrapped: bool
 
     def input_of(self, arguments: Mapping[str, Any]) -> JsonValue:
-        """Returns the model's input in the arguments of a call."""
+        """Returns the model's input from the arguments of a call."""
         return arguments["input"] if self.is_wrapped else arguments
 
 
 async def model_tools(calls: Calls, guards: Guards, models: Sequence[str]) -> dict[str, ModelTool]:
-    """Asks the API for the schemas of models, and returns their tools by name.
+    """Gets the schemas of models from the API, and returns the models' tools by name.
 
     Args:
-        calls: Asks the API.
-        guards: The limits, which each model must be within.
+        calls: Gets the schemas.
+        guards: The limits, which must allow each model.
         models: The models' references.
     """
     tools: dict[str, ModelTool] = {}
@@ -58,8 +58,8 @@ async def model_tools(calls: Calls, guards: Guards, models: Sequence[str]) -> di
 
 
 def _wrapped(schema: dict[str, Any] | None) -> dict[str, Any]:
-    """Returns the schema of arguments that hold the model's input in `input`: described, where the agent can see it."""
-    # References count from the top, and would lead elsewhere.
+    """Returns a schema of arguments with the model's input as `input`, described if the agent may see its schema."""
+    # References start at the root of the schema, so they would no longer match.
     known = INPUT if schema is None or has_references(schema) else schema
     return {"type": "object", "properties": {"input": known}, "required": ["input"]}
 

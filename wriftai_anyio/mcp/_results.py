@@ -1,4 +1,4 @@
-"""What a tool returns: a JSON object, with an output cut where it is long, and small images as images."""
+"""The results of tools: a JSON object, in which a long output is cut, with small images as images."""
 
 import base64
 import binascii
@@ -17,22 +17,22 @@ from wriftai_anyio.plain_text import json_text, one_line, printable
 from wriftai_anyio.predictions import Prediction, PredictionWithIO
 
 LONGEST_OUTPUT: Final = 20_000
-"""Characters of an output that one result holds: an agent's context is small, and costs money too."""
+"""The most characters of an output in one result: an agent's context is small, and costs money, too."""
 LONGEST_MESSAGE: Final = 2_000
 """Characters of an error's message."""
 LONGEST_LINE: Final = 200
 """Characters of a name or a status."""
 DEEPEST_OUTPUT: Final = 100
-"""Lists and objects within one another: the SDK gives up at 255, and its server with it."""
+"""Levels of nested lists and objects: at 255 the SDK fails, and its server with it."""
 MOST_BITS: Final = 14_000
-"""Of an integer: an agent's SDK reads no message that has one of more than 4,300 digits, and waits for another."""
+"""The size of an integer. An agent's SDK ignores a message with one of over 4,300 digits, and waits for another."""
 MOST_IMAGES: Final = 4
 MOST_FETCHED: Final = 8
-"""Addresses of an output that are asked for its images, most of which may lead nowhere."""
+"""The most addresses of an output that are tried for images; most of them may lead nowhere."""
 LONGEST_FETCH: Final = 20.0
-"""Seconds for all images of a result: a server may send a byte now and then, and a failed request is sent again."""
+"""Seconds for all images of a result: a server may be very slow, and failed requests are retried."""
 LARGEST_IMAGE: Final = 1024 * 1024
-"""Bytes of an image that is shown in a result."""
+"""The most bytes of an image in a result."""
 
 _DATA_URL: Final = re.compile(r"data:image/[\w.+-]+;base64,([A-Za-z0-9+/=\s]+)")
 _WEB_ADDRESS: Final = re.compile(r"https?://[^\s?#]+\.(?:png|jpe?g|gif|webp)(?:[?#]\S*)?", re.IGNORECASE)
@@ -43,15 +43,15 @@ _SIGNATURES: Final = (
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-"""Half a character: JSON can say it, UTF-8 cannot."""
+"""Half of a surrogate pair, which JSON can express and UTF-8 cannot."""
 
 
 class _TooLargeError(Exception):
-    """An image that is larger than a result should be."""
+    """An image is too large for a result."""
 
 
 def result_of(value: Mapping[str, Any], *more: ContentBlock, is_error: bool = False) -> CallToolResult:
-    """Returns a result that holds an object, as structure and as text.
+    """Returns a result that contains an object, as structured content and as text.
 
     Args:
         value: The object.
@@ -64,7 +64,7 @@ def result_of(value: Mapping[str, Any], *more: ContentBlock, is_error: bool = Fa
 
 
 def _sendable(value: object, depth: int = 0) -> object:
-    """Returns a value that has a place in a message, whatever a model made: where it has none, as text."""
+    """Returns a model's output in a form that a message can contain; parts that it cannot contain become text."""
     if isinstance(value, str):
         return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -86,11 +86,11 @@ def _json(value: object) -> str:
 
 
 def readable(text: str, longest: int | None = None) -> str:
-    """Returns what somebody wrote, without control characters, and on one line if it is short by nature.
+    """Returns a string from an untrusted source without control characters, on one line unless `longest` is given.
 
     Args:
         text: The text.
-        longest: The characters to keep, of several lines; by default the result is one line, such as a name.
+        longest: The most characters to keep, with line breaks; by default the result is one line, such as for a name.
     """
     return one_line(text, LONGEST_LINE) if longest is None else printable(text.strip())[:longest]
 
@@ -100,13 +100,13 @@ def error_result(message: str, **details: object) -> CallToolResult:
 
     Args:
         message: What happened, and what to do.
-        **details: What is known besides, such as the prediction's id.
+        **details: Further details, such as the prediction's id.
     """
     return result_of({"error": readable(message, LONGEST_MESSAGE), **details}, is_error=True)
 
 
 def summary(prediction: Prediction) -> dict[str, Any]:
-    """Returns what a list shows of a prediction."""
+    """Returns the fields of a prediction that a list shows."""
     model = prediction.get("model") or {}
     version = f":{model['version_number']}" if model.get("version_number") else ""
     return {
@@ -118,11 +118,11 @@ def summary(prediction: Prediction) -> dict[str, Any]:
 
 
 def details(prediction: PredictionWithIO, offset: int = 0) -> dict[str, Any]:
-    """Returns a prediction with its output or error; a long output is cut, with a note how to read on.
+    """Returns a prediction with its output or error. A long output is cut, with a note on how to read on.
 
     Args:
         prediction: The prediction.
-        offset: Characters of the output, as text, to skip.
+        offset: How many characters of the output, as text, to skip.
     """
     shown: dict[str, Any] = summary(prediction)
     error, output = prediction.get("error"), prediction.get("output")
@@ -151,11 +151,11 @@ def _short(detail: object) -> object:
 
 
 async def images_of(client: Client, output: object) -> list[ContentBlock]:
-    """Returns the small images of an output: those in data URLs, and those that web addresses lead to.
+    """Returns the small images of an output: those in data URLs, and those at web addresses.
 
     Args:
         client: Downloads them.
-        output: The output. An image that is too large, or cannot be had in time, stays the address that it is.
+        output: The output. An image that is too large, or cannot be downloaded in time, is left out.
     """
     found: list[ContentBlock] = []
     left = MOST_FETCHED
@@ -211,7 +211,7 @@ async def _downloaded(client: Client, address: str) -> ImageContent | None:
 
 
 def _content(content: bytes) -> ImageContent | None:
-    """Returns an image of the kind that it is, whatever its name says: a language model refuses others."""
+    """Returns an image with the media type of its content, whatever its name says: language models check that."""
     media_type = next((kind for signature, kind in _SIGNATURES if signature.match(content)), None)
     if media_type is None or len(content) > LARGEST_IMAGE:
         return None

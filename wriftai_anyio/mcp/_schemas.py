@@ -1,4 +1,4 @@
-"""The JSON Schemas of models, which strangers wrote: showing them to an agent, and checking arguments by them."""
+"""Shows the JSON Schemas of models, which strangers wrote, to an agent, and checks arguments against them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,17 +10,17 @@ from wriftai_anyio.plain_text import printable
 from ._guards import ToolError
 
 LONGEST_SCHEMA: Final = 20_000
-"""Characters of a schema that an agent is shown: each costs money in every conversation."""
+"""The most characters of a schema shown to an agent: each costs money in every conversation."""
 DEEPEST_SCHEMA: Final = 40
 MOST_FIELDS: Final = 200
-"""Fields of a model's input that are described."""
+"""The most fields of a model's input that are described."""
 LONGEST_VALUE: Final = 400
-"""Characters of a field's description, default or choices."""
+"""The most characters of a field's description, default or choices."""
 
 _PROPERTY: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-"""What large language models' interfaces take for a name of an argument."""
+"""Names of arguments that the APIs of language models accept."""
 _NOT_AT_THE_TOP: Final = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "not", "enum"})
-"""What those interfaces refuse at the top of a tool's schema."""
+"""Keywords that those APIs refuse at the top level of a tool's schema."""
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 
 
@@ -33,21 +33,21 @@ class _Error(Protocol):
 
 
 class Validator(Protocol):
-    """Checks values by a schema."""
+    """Checks values against a schema."""
 
     def iter_errors(self, instance: Any, /) -> Iterable[_Error]:  # noqa: ANN401 -- any JSON
-        """Returns what is wrong with a value."""
+        """Returns the errors in a value."""
         ...
 
 
 def shown(schema: object) -> Mapping[str, Any] | None:
-    """Returns a schema as an agent is shown it: without control characters.
+    """Returns a schema to show to an agent, without control characters.
 
     Args:
         schema: The schema.
 
     Returns:
-        The schema; nothing if it is too long or too deep, not valid, or refers to something outside itself.
+        The schema; `None` if it is too long, too deep or not valid, or refers to something outside itself.
     """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
@@ -64,7 +64,7 @@ def shown(schema: object) -> Mapping[str, Any] | None:
 
 
 def can_be_arguments(schema: Mapping[str, Any]) -> bool:
-    """Returns whether a schema that is `shown` can be that of a tool's arguments.
+    """Returns whether a schema from `shown` can be used for a tool's arguments.
 
     Args:
         schema: The schema.
@@ -75,7 +75,7 @@ def can_be_arguments(schema: Mapping[str, Any]) -> bool:
 
 
 def has_references(schema: object) -> bool:
-    """Returns whether a schema refers to parts of itself, and so may be endless.
+    """Returns whether a schema refers to parts of itself, and so may be infinite.
 
     Args:
         schema: The schema.
@@ -84,10 +84,10 @@ def has_references(schema: object) -> bool:
 
 
 def validator_of(schema: Mapping[str, Any]) -> Validator | None:
-    """Returns what checks arguments before they are sent; `None` if that could take forever.
+    """Returns a validator that checks arguments before they are sent; `None` if that could take forever.
 
-    A few references to one another double the work with each, and a regular expression can take as long as it likes.
-    Both are left to the API.
+    A few references to one another double the work with each, and a regular expression can take any amount of time.
+    Checks of both are left to the API.
 
     Args:
         schema: The schema, which is valid.
@@ -104,11 +104,11 @@ def check(validator: Validator | None, arguments: Mapping[str, Any]) -> None:
     """Checks the arguments of a call.
 
     Args:
-        validator: Checks them; without one, only the API does.
-        arguments: What the agent gave.
+        validator: Checks them; without one, only the API checks them.
+        arguments: The agent's arguments.
 
     Raises:
-        ToolError: If something is wrong; it says what, and where.
+        ToolError: If an argument is wrong; the message says what is wrong, and where.
     """
     for wrong in validator.iter_errors(arguments) if validator else ():
         place = ".".join(map(str, wrong.absolute_path)) or "the arguments"
@@ -116,10 +116,10 @@ def check(validator: Validator | None, arguments: Mapping[str, Any]) -> None:
 
 
 def input_fields(schema: object) -> list[dict[str, Any]]:
-    """Returns the fields of an object's JSON Schema: name, type, whether it is required, default, description.
+    """Returns the fields of an object's JSON Schema: name, type, whether required, default and description.
 
     Args:
-        schema: The schema, which is a stranger's: what is not as it should be is left out.
+        schema: The schema, which is untrusted: anything malformed is left out.
     """
     required = mapping(schema).get("required")
     fields: list[dict[str, Any]] = []
@@ -132,7 +132,7 @@ def input_fields(schema: object) -> list[dict[str, Any]]:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """Returns a value that is an object, or else an empty one."""
+    """Returns a value if it is an object, or else an empty one."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
@@ -171,7 +171,7 @@ def _has(schema: object, keywords: frozenset[str]) -> bool:
 
 
 def _values(schema: object, keywords: frozenset[str]) -> Iterator[object]:
-    """Returns what stands at some keywords anywhere in a schema."""
+    """Returns the values of some keywords anywhere in a schema."""
     pending = [schema]
     while pending:
         each = pending.pop()

@@ -1,4 +1,4 @@
-"""The server: lists the tools, checks the arguments of each call, and makes every failure a result to read."""
+"""The server: lists the tools, checks the arguments of each call, and turns every failure into a readable result."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -30,8 +30,8 @@ async def build_server(client: Client, guards: Guards, models: Sequence[str] = (
 
     Args:
         client: Makes the requests.
-        guards: What agents may do at most.
-        models: References of the models that are offered as tools of their own.
+        guards: The limits for agents.
+        models: References of models to offer as separate tools.
 
     Raises:
         WriftAIError: If the API does not return the schema of one of them.
@@ -78,7 +78,7 @@ async def build_server(client: Client, guards: Guards, models: Sequence[str] = (
 
 
 def _instructions(guards: Guards) -> str:
-    """Says what the tools are for, and what is not allowed, so that an agent need not find out by failing."""
+    """Explains the tools and the limits, so that an agent need not find out by failing."""
     said = [INSTRUCTIONS]
     if guards.max_predictions is not None:
         said.append(f"This server creates no more than {guards.max_predictions} predictions.")
@@ -88,7 +88,7 @@ def _instructions(guards: Guards) -> str:
 
 
 def _progress(context: Context) -> Progress | None:
-    """Returns what reports a status; nothing if the agent did not ask, since each status then costs a request."""
+    """Returns a callback for each status; `None` if the agent did not ask, since statuses cost requests."""
     if not (context.meta or {}).get("progress_token"):
         return None
     steps = count(1)

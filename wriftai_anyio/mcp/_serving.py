@@ -28,12 +28,12 @@ HOST: Final = "127.0.0.1"
 async def serve_stdio(client: Client, guards: Guards, models: Sequence[str] = ()) -> None:
     """Serve one agent over standard input and output, until it closes them.
 
-    What it has under way then is cancelled, also on WriftAI. SIGTERM ends it likewise, and the process with it.
+    Calls still under way are then cancelled, on WriftAI too. SIGTERM does the same, and ends the process.
 
     Args:
         client: Makes the requests.
-        guards: What the agent may do at most.
-        models: References of the models that are offered as tools of their own.
+        guards: The limits for the agent.
+        models: References of models to offer as separate tools.
 
     Raises:
         WriftAIError: If the API does not return the schema of one of the models.
@@ -42,10 +42,10 @@ async def serve_stdio(client: Client, guards: Guards, models: Sequence[str] = ()
     try:
         await _serve_stdio(server, client)
     except Exception as error:
-        # An agent that was killed reads no more answers, and the SDK's writer then raises in a group.
+        # A killed agent reads no more answers, and the SDK's writer then raises errors in a group.
         if not all(isinstance(part, BrokenPipeError) for part in _parts(error)):
             raise
-        # Since Python 3.13 the finalizers of the SDK's streams print that nobody reads what they still hold.
+        # Since Python 3.13, finalizers of the SDK's streams print broken pipes for data that nobody reads.
         sys.unraisablehook = partial(_pass_broken_pipes_over, sys.unraisablehook)
 
 
@@ -57,7 +57,7 @@ def _pass_broken_pipes_over(
 
 
 def _parts(error: BaseException) -> list[BaseException]:
-    inner: Sequence[BaseException] = getattr(error, "exceptions", ())  # of a group, which Python 3.10 does not know
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())  # of a group; Python 3.10 has no type for it
     return [part for each in inner for part in _parts(each)] if inner else [error]
 
 
@@ -82,7 +82,7 @@ async def _serve_stdio(server: Server[Any], client: Client) -> None:
         if stopped:
             with CancelScope(shield=True):
                 await client.aclose()
-            # The SDK reads standard input in a thread that ends only when the sender closes it, which may never happen.
+            # The SDK reads standard input in a thread that ends only when the agent closes it, which may never happen.
             os._exit(0)
 
 
@@ -96,15 +96,16 @@ async def serve_http(
 ) -> None:
     """Serve agents over streamable HTTP on this machine's loopback address, until it is cancelled or interrupted.
 
-    Every request must carry a bearer token: that of the variable `WRIFTAI_MCP_TOKEN`, or a random one. A call whose
-    agent is gone is cancelled, and its prediction with it. On trio, the package `hypercorn` must be installed.
+    Every request must carry a bearer token: the value of the variable `WRIFTAI_MCP_TOKEN`, or a random one. If an
+    agent disconnects, its call and the call's prediction are cancelled. On trio, the package `hypercorn` must be
+    installed.
 
     Args:
         client: Makes the requests.
-        guards: What agents may do at most, all together.
-        models: References of the models that are offered as tools of their own.
+        guards: The limits for all agents together.
+        models: References of models to offer as separate tools.
         port: The port; 0 for a free one.
-        announce: Is called with the lines that say how to reach it.
+        announce: Called with the lines that say how to connect.
 
     Raises:
         WriftAIError: If the API does not return the schema of one of the models.
@@ -140,10 +141,10 @@ async def _on_trio(app: ASGIApp, listener: "socket") -> None:
     """Serves with Hypercorn, since uvicorn runs on asyncio alone."""
     if importlib.util.find_spec("hypercorn") is None:
         raise ImportError("MCP over HTTP on trio needs Hypercorn: pip install hypercorn")
-    # By its name, since type checkers need not know a package that few install.
+    # Imported by name, so that type checkers do not need a package that few people install.
     hypercorn: Any = importlib.import_module("hypercorn.trio")
     config = hypercorn.Config()
-    # Hypercorn closes the descriptor that it is given, so it gets one of its own.
+    # Hypercorn closes the descriptor that it is given, so it gets a duplicate.
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
     config.accesslog = config.errorlog = None
     config.graceful_timeout = 1
