@@ -69,11 +69,11 @@ def _rate_limits(options: argparse.Namespace) -> RateLimits | None:
 
 
 def main(arguments: list[str] | None = None, program: str = "python -m wriftai_anyio.sandbox") -> NoReturn:
-    """Run a sandbox, and say on standard output how to reach it.
+    """Run a sandbox, and print how to reach it.
 
     Args:
-        arguments: The command line; without, that of the process.
-        program: What the program is called in its help.
+        arguments: The command line; by default that of the process.
+        program: The name of the program in its help.
     """
     options = _parse(arguments, program)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""Answers in JSON, and the API's error shapes."""
+"""Answers in JSON, and the API's error formats."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from wriftai_anyio.json_codec import encode_json
 
 
 def encode(content: object) -> bytes:
-    """Return JSON in plain ASCII, which any string survives, lone surrogates too."""
+    """Return JSON in plain ASCII, which can encode any string, lone surrogates too."""
     return encode_json(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
@@ -24,7 +24,7 @@ class JsonAnswer(JSONResponse):
 
 
 class ApiError(Exception):
-    """A request that the API refuses.
+    """The API refuses a request.
 
     Args:
         status_code: The HTTP status of the answer.
@@ -37,12 +37,12 @@ class ApiError(Exception):
         self.body = body
 
     def answer(self) -> Response:
-        """Return the answer that says so."""
+        """Return the answer with this error."""
         return JsonAnswer(self.body, status_code=self.status_code)
 
 
 def refusal(status_code: int, code: str, message: str) -> ApiError:
-    """Return an error in the API's general shape."""
+    """Return an error in the API's general format."""
     return ApiError(status_code, {"code": code, "message": message, "detail": None})
 
 
@@ -64,7 +64,7 @@ def answer_api_error(_request: Request, error: Exception) -> Response:
 
 
 def answer_http_error(_request: Request, error: Exception) -> Response:
-    """Answer an unknown path or method in the API's other error shape."""
+    """Answer an unknown path or method in the API's other error format."""
     if not isinstance(error, HTTPException):
         raise error
     return JsonAnswer({"detail": error.detail}, status_code=error.status_code, headers=error.headers)

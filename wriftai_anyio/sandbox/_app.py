@@ -1,4 +1,4 @@
-"""The application: every resource's routes behind the gate."""
+"""The application: the routes of all resources, behind the gate."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,7 +26,7 @@ def build_app(state: State, runner: Runner) -> ASGIApp:
 
     Args:
         state: What the routes work on.
-        runner: What runs predictions.
+        runner: Runs predictions.
     """
     uploads = UploadRoutes(state.files, state.uploads, state.settings.part_size)
     api_routes = [

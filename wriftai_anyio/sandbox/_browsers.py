@@ -1,8 +1,8 @@
-"""Requests that a web page could make: a page that a developer has open must not reach the sandbox.
+"""Refuses requests from web pages: a page that a developer has open must not reach the sandbox.
 
-A page can send requests to any address of the machine it is shown on. It can even give a host name of its own to
-that address after it has loaded (DNS rebinding), and then counts as the same origin. So the host must be one of
-this machine's own names, and what a browser marks as sent by another site is refused.
+A page can send requests to any address of the machine that shows it. It can even make its own host name resolve to
+that address after it has loaded (DNS rebinding), and then counts as the same origin. So the host must be one of this
+machine's own names, and requests that a browser marks as sent by another site are refused.
 """
 
 from typing import Final
@@ -13,16 +13,15 @@ from starlette.datastructures import Headers
 from ._answers import ApiError, refusal
 
 OWN_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-"""The names under which a server on loopback can be asked for."""
+"""The host names of a server on loopback."""
 
 
 def foreign(headers: Headers, method: str) -> ApiError | None:
-    """Returns the refusal of a request that a web page may have made, or that asks for another host.
+    """Returns the refusal of a request that a web page may have sent, or that is for another host.
 
     Args:
         headers: The request's headers.
-        method: Its method. What a browser only reads, such as a picture, may be shown by any page that has its
-            presigned URL.
+        method: Its method. Any page that has a presigned URL may show what a browser only reads, such as a picture.
     """
     host = headers.get("host", "")
     if _host_name(f"//{host}") not in OWN_HOSTS:

@@ -23,7 +23,7 @@ _FAIL_SCHEMA: Final = {"type": "object", "properties": {"message": {"type": "str
 
 
 LONGEST_SHOWN: Final = 80
-"""Characters of what was given that an error shows."""
+"""The most characters of an input that an error shows."""
 
 
 async def _echo(given: object) -> object:
@@ -31,7 +31,7 @@ async def _echo(given: object) -> object:
 
 
 def _word_count(given: object) -> Generator[str, None, dict[str, int]]:
-    """Yield the text word by word, each with the space around it, and return how often each word occurs."""
+    """Yield the text word by word, with the spaces around each, and return how often each word occurs."""
     counts: Counter[str] = Counter()
     for piece in _SPACED_WORD.findall(_text(given)):
         yield piece
@@ -82,7 +82,7 @@ def built_in_models(scaled: Callable[[float], float]) -> Mapping[str, Model]:
     """Return the models by name.
 
     Args:
-        scaled: Turns seconds into the seconds that they take in the sandbox.
+        scaled: Converts seconds to the real seconds that they take in the sandbox.
     """
 
     async def sleep(given: object) -> dict[str, float]:

@@ -46,11 +46,11 @@ class Version:
         self.input_schema = Schema(self.schemas["prediction"]["input"])
 
     def summary(self) -> dict[str, Any]:
-        """Return it as in a page."""
+        """Return the fields that a page shows."""
         return {"number": self.number, "release_notes": self.release_notes, "created_at": self.created_at}
 
     def details(self) -> dict[str, Any]:
-        """Return it in full."""
+        """Return all fields."""
         shown = {**self.summary(), "schemas": self.schemas, "compatibilities": self.compatibilities}
         if self.container_image_digest is not None:
             shown |= {"container_image_digest": self.container_image_digest, "size": 123_456_789}
@@ -63,10 +63,10 @@ class ModelRecord(Record):
 
     Attributes:
         owner: Its owner's name.
-        function: What runs it; `None` for one that was created through the API.
+        function: The function that runs it; `None` if it was created through the API.
         function_version: The number of the version that came with the function.
-        versions: Its versions by their numbers, oldest first.
-        predictions_count: How many predictions it has had.
+        versions: Its versions by number, oldest first.
+        predictions_count: How many predictions were created with it.
     """
 
     owner: str
@@ -90,8 +90,8 @@ class ModelRecord(Record):
         """Add a version.
 
         Args:
-            properties: Its release notes, schemas and image, perhaps compatibilities, and perhaps a configuration:
-                without, it has that of the version before.
+            properties: Its release notes, schemas and image, optional compatibilities, and an optional configuration,
+                by default that of the previous version.
 
         Raises:
             ValueError: If the input's schema is not a JSON Schema.
@@ -109,7 +109,7 @@ class ModelRecord(Record):
         return version
 
     def attach(self, function: Model) -> None:
-        """Let a function run it; without another version, the function becomes one."""
+        """Run the model with a function; if the model has no version, the function becomes the first."""
         self.function = function
         if not self.versions:
             self.function_version = next(self._numbers)
@@ -125,7 +125,7 @@ class ModelRecord(Record):
 
 
 class Catalog:
-    """All models: those that functions are registered for, and those created through the API.
+    """All models, both those with a registered function and those created through the API.
 
     Args:
         functions: The registered functions.
@@ -170,7 +170,7 @@ class Catalog:
         return record
 
     def resolve(self, reference: str) -> tuple[ModelRecord, Version]:
-        """Return the model and the version that a prediction's `model` names.
+        """Return the model and the version for a prediction's `model`.
 
         Raises:
             ApiError: 422 if it is not a reference; 404 if there is no such version.
@@ -196,7 +196,7 @@ class Catalog:
         return [record for record in self.all() if record.owner == owner]
 
     def edit(self, record: ModelRecord, changes: Mapping[str, Any]) -> None:
-        """Change some fields of a model, its name perhaps.
+        """Change some fields of a model, such as its name.
 
         Raises:
             ApiError: 409, if the new name is taken.
@@ -209,10 +209,10 @@ class Catalog:
         self._move(old, record)
 
     def rename_owner(self, records: Iterable[ModelRecord], name: str) -> None:
-        """Follow an owner who has changed their name.
+        """Rename the owner of models.
 
         Args:
-            records: All models of theirs.
+            records: All models of the owner.
             name: The new name.
         """
         for record in records:
@@ -221,16 +221,16 @@ class Catalog:
             self._move(reference, record)
 
     def remove(self, record: ModelRecord) -> None:
-        """Remove a model, its function too."""
+        """Remove a model and its function."""
         del self._records[record.reference]
         self._functions.pop(record.reference, None)
 
     def clear(self) -> None:
-        """Remove all that functions are not registered for."""
+        """Remove all models without a registered function."""
         self._records.clear()
 
     def summary(self, record: ModelRecord) -> dict[str, Any]:
-        """Return a model as in a page."""
+        """Return the fields of a model that a page shows."""
         return {
             **{name: value for name, value in record.fields.items() if name not in _DETAILS},
             "owner": self._users.owner(record.owner),
@@ -238,7 +238,7 @@ class Catalog:
         }
 
     def details(self, record: ModelRecord) -> dict[str, Any]:
-        """Return a model in full."""
+        """Return all fields of a model."""
         latest = record.latest
         return {
             **self.summary(record),
@@ -273,7 +273,7 @@ class Catalog:
 
 
 def categories(slugs: list[str]) -> list[dict[str, Any]]:
-    """Return the categories of these slugs, as a model shows them.
+    """Return the categories with these slugs, as a model shows them.
 
     Raises:
         ApiError: 422, if there is no such category.

@@ -1,18 +1,18 @@
-"""What the sandbox is given, refused by name where it cannot be right."""
+"""Checks the sandbox's arguments, and names the wrong one."""
 
 from math import inf, nan
 from numbers import Integral, Real
 
 
 def check_seconds(*, more_than_none: bool = False, **durations: object) -> None:
-    """Refuse what is not a duration; endless ones are.
+    """Refuse anything that is not a duration; infinity is one.
 
     Args:
-        more_than_none: Whether 0 is refused, too.
-        durations: The durations by their names.
+        more_than_none: Whether to refuse 0, too.
+        durations: The durations by name.
 
     Raises:
-        ValueError: If one cannot be right.
+        ValueError: If one is not valid.
     """
     wanted = "above 0" if more_than_none else "0 or more"
     for name, value in durations.items():
@@ -22,10 +22,10 @@ def check_seconds(*, more_than_none: bool = False, **durations: object) -> None:
 
 
 def check_scale(time_scale: object) -> None:
-    """Refuse what time cannot be divided by.
+    """Refuse anything by which time cannot be divided.
 
     Raises:
-        ValueError: If it cannot.
+        ValueError: If time cannot be divided by it.
     """
     if not 0 < _as_float(time_scale) < inf:
         raise ValueError(f"time_scale must be a number above 0, not {time_scale!r:.80}")
@@ -41,15 +41,15 @@ def _as_float(value: object) -> float:
 
 
 def check_whole(least: int, most: int | None = None, **numbers: object) -> None:
-    """Refuse what is not a whole number from ``least`` on.
+    """Refuse anything but whole numbers from ``least`` on.
 
     Args:
-        least: The least that one may be.
-        most: The most, if there is one.
-        numbers: The numbers by their names.
+        least: The smallest value allowed.
+        most: The largest value allowed, if there is one.
+        numbers: The numbers by name.
 
     Raises:
-        ValueError: If one cannot be right.
+        ValueError: If one is not valid.
     """
     upwards = "" if most is None else f" and at most {most}"
     for name, value in numbers.items():
@@ -59,10 +59,10 @@ def check_whole(least: int, most: int | None = None, **numbers: object) -> None:
 
 
 def check_flags(**flags: object) -> None:
-    """Refuse what is neither true nor false: a "no" would be taken for a yes.
+    """Refuse anything but true and false: the string "no" would count as true.
 
     Raises:
-        ValueError: If one is something else.
+        ValueError: If one is anything else.
     """
     for name, flag in flags.items():
         if not isinstance(flag, bool):
@@ -70,10 +70,10 @@ def check_flags(**flags: object) -> None:
 
 
 def check_kind(kind: type, **values: object) -> None:
-    """Refuse what is neither ``None`` nor of a kind.
+    """Refuse anything that is neither ``None`` nor an instance of a class.
 
     Raises:
-        ValueError: If one is something else.
+        ValueError: If one is anything else.
     """
     for name, value in values.items():
         if value is not None and not isinstance(value, kind):

@@ -1,4 +1,4 @@
-"""The other end of a connection: whether it is still there, and how to break it off."""
+"""The connection of a client: whether the client is still there, and how to close it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -12,29 +12,29 @@ class Connection(Protocol):
 
     @property
     def closed(self) -> anyio.Event:
-        """Set once it has been closed by either side."""
+        """Set once either side has closed it."""
         ...
 
     def abort(self) -> None:
-        """Close it at once; what is not yet sent is lost."""
+        """Close it at once; unsent data is lost."""
 
     def close(self) -> None:
-        """Close it when all that was written has been sent."""
+        """Close it once everything written has been sent."""
 
 
 def connection_of(scope: Scope) -> Connection:
-    """Return the connection that a request came over."""
+    """Return the connection of a request."""
     connection: Connection = scope["state"]["connection"]
     return connection
 
 
 async def while_connected(connection: Connection, wait: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """Await something until it ends, the seconds have passed or the client has left.
+    """Await something until it ends, the time is up or the client has disconnected.
 
     Args:
         connection: The client's connection.
         wait: What to await.
-        seconds: How long at most.
+        seconds: The most seconds to wait.
     """
     async with anyio.create_task_group() as tasks:
 

@@ -1,4 +1,4 @@
-"""Calling a model's function, whatever kind of function it is."""
+"""Calls the function of a model, of any kind."""
 
 import inspect
 import time
@@ -24,8 +24,8 @@ async def execute(function: ModelFunction, given: object, emit: Emit, threads: a
     Args:
         function: A function, coroutine function, generator function or asynchronous generator function.
         given: The input.
-        emit: Is awaited with each value that a generator yields.
-        threads: What limits the threads that plain functions and generators run in.
+        emit: Awaited with each value that a generator yields.
+        threads: Limits the threads in which plain functions and generators run.
     """
     if inspect.isasyncgenfunction(function):
         return await _exhaust_async(function(given), emit)
@@ -52,7 +52,7 @@ async def _exhaust_async(generator: AsyncGenerator[object, None], emit: Emit) ->
 
 @dataclass
 class _Slice:
-    """What a generator did in a slice of time: its parts, and how it ended if it did."""
+    """What a generator did in a slice of time: the parts it yielded, and how it ended if it did."""
 
     parts: list[object] = field(default_factory=list[object])
     ended: bool = False
@@ -68,7 +68,7 @@ def _run_slice(generator: Iterator[object]) -> _Slice:
             taken.parts.append(next(generator))
     except StopIteration as stop:
         taken.ended, taken.result = True, stop.value
-    except Exception as error:  # noqa: BLE001 - raised again when the parts before it are out
+    except Exception as error:  # noqa: BLE001 - raised again once the earlier parts are sent
         taken.error = error
     return taken
 
@@ -87,6 +87,6 @@ async def _exhaust(generator: Iterator[object], emit: Emit, threads: anyio.Capac
 
 
 def _joined(parts: list[object]) -> object:
-    """Return the output that the parts make up: one string if all are strings, else the list of them."""
+    """Return the output made of the parts: one string if all are strings, else a list of them."""
     texts = [part for part in parts if isinstance(part, str)]
     return "".join(texts) if len(texts) == len(parts) else parts

@@ -1,4 +1,4 @@
-"""The fault plan: what goes wrong next, and doing it."""
+"""The fault plan: which faults come next, and how they happen."""
 
 import json
 from collections import Counter
@@ -30,15 +30,15 @@ KINDS: Final = frozenset({"drop", "drop_after", "half", "stall", "stall_after", 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
     Args:
         kind: An HTTP status, or how the answer goes wrong.
         method: Only for requests of this method.
-        path: Only for requests whose path matches this shell pattern, such as `/predictions/*`; a `/v1`
-            in front may be left out.
-        headers: Further headers of the answer.
-        body: The body of the answer: text and bytes as they are, all else as JSON.
+        path: Only for requests whose path matches this shell pattern, such as `/predictions/*`; a leading `/v1` may
+            be left out.
+        headers: More headers for the answer.
+        body: The body of the answer: strings and bytes as is, everything else as JSON.
         delay: Seconds that pass before it happens.
     """
 
@@ -53,16 +53,16 @@ class Fault:
         if isinstance(self.kind, int):
             if not 200 <= self.kind <= 599:
                 raise ValueError("a status must lie between 200 and 599")
-        elif self.kind not in tuple(KINDS):  # what is given need not have a hash
+        elif self.kind not in tuple(KINDS):  # not a set: the argument need not be hashable
             raise ValueError(f"kind must be a status or one of {', '.join(sorted(KINDS))}")
         check_seconds(delay=self.delay)
 
     def matches(self, method: str, path: str) -> bool:
-        """Returns whether this fault is meant for a request.
+        """Returns whether this fault applies to a request.
 
         Args:
             method: The request's HTTP method, in upper case.
-            path: Its path, from the host on.
+            path: Its path, starting after the host.
 
         Returns:
             Whether both match.
@@ -73,7 +73,7 @@ class Fault:
 
 
 class FaultPlan:
-    """The faults to come, in order; may be added to from any thread."""
+    """The faults to come, in order; any thread may add to them."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -86,7 +86,7 @@ class FaultPlan:
             self._faults.extend([fault] * times)
 
     def take(self, method: str, path: str) -> Fault | None:
-        """Return the first fault that a request matches, which is then used up."""
+        """Remove and return the first fault that matches a request."""
         with self._lock:
             for index, fault in enumerate(self._faults):
                 if fault.matches(method, path):
@@ -102,17 +102,17 @@ class FaultPlan:
         return [f"{kind} ({times} times, {method}, {path})" for (kind, method, path), times in counted.items()]
 
     def clear(self) -> None:
-        """Plan nothing any more."""
+        """Remove all planned faults."""
         with self._lock:
             self._faults.clear()
 
 
 async def enact(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let a request go wrong.
+    """Make a request go wrong.
 
     Args:
-        fault: What goes wrong.
-        app: What would have answered.
+        fault: How it goes wrong.
+        app: The application that would have answered.
         scope: The request's ASGI scope.
         receive: The request's ASGI receive.
         send: The request's ASGI send.
@@ -158,7 +158,7 @@ def _wrong_answer(fault: Fault) -> Response:
 
 
 async def _swallow(_message: Message) -> None:
-    """Keep an answer from being sent."""
+    """Discard an answer instead of sending it."""
 
 
 class _HalfAnswer:

@@ -1,4 +1,4 @@
-"""Files on a second origin: what was uploaded, kept on disk and served with ranges."""
+"""Files on a second origin: uploads, stored on disk and served with ranges."""
 
 import hmac
 import secrets
@@ -18,7 +18,7 @@ from ._answers import not_found, refusal
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file whose bytes are on disk, and what a client needs to reach it."""
+    """A file on disk, and what a client needs to reach it."""
 
     id: str
     path: Path
@@ -26,7 +26,7 @@ class StoredFile:
     signature: str
 
     def open_at(self, offset: int) -> BinaryIO:
-        """Open it to write from an offset on."""
+        """Open it for writing from an offset."""
         file = self.path.open("r+b")
         file.seek(offset)
         return file
@@ -47,7 +47,7 @@ class FileStore:
         return None if self._directory is None else Path(self._directory.name)
 
     def add(self, mime_type: str, content: bytes = b"") -> StoredFile:
-        """Add a file; may be called from any thread."""
+        """Add a file. You may call it from any thread."""
         with self._lock:
             if self._directory is None:
                 self._directory = TemporaryDirectory(prefix="wriftai-sandbox-")
@@ -58,7 +58,7 @@ class FileStore:
             return stored
 
     def find(self, request: Request) -> StoredFile:
-        """Return the file that a presigned request is for.
+        """Return the file of a presigned request.
 
         Raises:
             ApiError: 400 if it carries a token, which the store must not see; 403 if its
@@ -75,7 +75,7 @@ class FileStore:
         return stored
 
     def url(self, stored: StoredFile, path: str) -> str:
-        """Return the presigned URL of something that can be done with a file."""
+        """Return the presigned URL of an action on a file."""
         return f"{self.origin}/{path}?signature={stored.signature}"
 
     def download_url(self, stored: StoredFile) -> str:
@@ -110,6 +110,6 @@ class FileRoutes:
         return [Route("/files/{file_id}", self.download)]
 
     async def download(self, request: Request) -> Response:
-        """Answer with a file, or with the ranges of it that are asked for."""
+        """Answer with a file, or with the requested ranges of it."""
         stored = self._files.find(request)
         return _Download(stored.path, media_type=stored.mime_type)

@@ -1,4 +1,4 @@
-"""What every request passes on its way in: the log, the token, the rate limits, the fault plan."""
+"""Passes every request through the log, the token check, the rate limits and the fault plan."""
 
 import hmac
 import time
@@ -26,10 +26,10 @@ class Gate:
 
     Args:
         app: The routes.
-        page: The page for people, and what it asks for.
-        access_token: The token that the API wants.
+        page: The page for people, and the requests that it makes.
+        access_token: The token that the API requires.
         log: Where requests are recorded.
-        faults: What goes wrong next.
+        faults: The faults to come.
         limiter: The rate limits, if there are any.
     """
 
@@ -50,7 +50,7 @@ class Gate:
         self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request in, or refuse it before its body is read."""
+        """Admit a request, or refuse it before its body is read."""
         if is_of_page(scope["path"]):
             refused = foreign(Headers(raw=scope["headers"]), scope["method"])
             await (self._page if refused is None else refused.answer())(scope, receive, send)
@@ -60,7 +60,7 @@ class Gate:
         refused, headers = foreign(recorded.headers, recorded.method), NO_HEADERS
         if refused is None and is_api:
             refused, headers = self._admit(recorded)
-        # Before the body is read: which request a fault meets must not depend on whether its client stays for that.
+        # Before the body is read: which request gets a fault must not depend on whether the client stays until then.
         fault = self._faults.take(recorded.method, recorded.path) if refused is None else None
         if refused is None and is_api:
             body = await _read(receive)
@@ -93,7 +93,7 @@ class Gate:
 
 
 def _noting(send: Send, recorded: RecordedRequest, headers: Sequence[tuple[bytes, bytes]]) -> Send:
-    """Return a send which notes the status and adds the headers that every answer has."""
+    """Return a send that notes the status, and adds the headers of every answer."""
 
     async def noting_send(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -107,7 +107,7 @@ def _noting(send: Send, recorded: RecordedRequest, headers: Sequence[tuple[bytes
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the body up to a little over its limit; `None` where the client left in the middle of it."""
+    """Return the body up to slightly more than its limit; `None` if the client left before its end."""
     body = bytearray()
     while True:
         message = await receive()
@@ -119,7 +119,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a receive which hands out a body that was read before."""
+    """Return a receive that returns a body that has already been read."""
     unread = [body]
 
     async def replaying_receive() -> Message:

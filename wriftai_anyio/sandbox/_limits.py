@@ -1,4 +1,4 @@
-"""Rate limits, counted in a bucket or in fixed windows."""
+"""Rate limits, counted with a token bucket or in fixed windows."""
 
 import math
 import time
@@ -13,13 +13,13 @@ WINDOW_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class RateLimits:
-    """How many requests a second the sandbox lets through.
+    """How many requests per second the sandbox lets through.
 
     Args:
-        creates: Predictions created a second.
-        others: All other requests a second.
-        window: `"bucket"` for a bucket that holds a second's worth and is refilled steadily, `"fixed"`
-            to count in windows of one whole second.
+        creates: Predictions created per second.
+        others: All other requests per second.
+        window: `"bucket"` for a token bucket that holds one second's worth and is refilled steadily, `"fixed"` to count
+            in windows of one second.
     """
 
     creates: int = 15
@@ -28,13 +28,13 @@ class RateLimits:
 
     def __post_init__(self) -> None:
         check_whole(1, creates=self.creates, others=self.others)
-        if self.window not in ("bucket", "fixed"):  # not a set: what is given need not have a hash
+        if self.window not in ("bucket", "fixed"):  # not a set: the argument need not be hashable
             raise ValueError("window must be 'bucket' or 'fixed'")
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """The verdict on one request, and what its answer's headers say."""
+    """Whether one request is let through, and what the headers of its answer say."""
 
     granted: bool
     limit: int
@@ -97,7 +97,7 @@ class _FixedWindow:
 
 
 class Limiter:
-    """Counts creates and all else apart.
+    """Counts creates and other requests separately.
 
     Args:
         limits: The limits.
@@ -110,13 +110,13 @@ class Limiter:
         self.clear()
 
     def clear(self) -> None:
-        """Start afresh, as if nothing had been counted."""
+        """Reset all counts."""
         counter = _Bucket if self._limits.window == "bucket" else _FixedWindow
         self._creates = counter(self._limits.creates)
         self._others = counter(self._limits.others)
 
     def describe(self) -> str:
-        """Return what is left of the limits, for people."""
+        """Return the remaining limits, for people."""
         now = self._clock()
         creates, others = self._creates.look(now), self._others.look(now)
         return (
@@ -125,5 +125,5 @@ class Limiter:
         )
 
     def take(self, *, create: bool) -> Allowance:
-        """Count one request; one that is refused costs nothing."""
+        """Count one request, unless it is refused."""
         return (self._creates if create else self._others).take(self._clock())

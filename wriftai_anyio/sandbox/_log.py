@@ -4,7 +4,7 @@ import anyio
 
 
 class Log:
-    """Entries in bytes, in the order in which they were appended."""
+    """Entries of bytes, in the order in which they were appended."""
 
     def __init__(self) -> None:
         self._entries: list[bytes] = []
@@ -19,7 +19,7 @@ class Log:
 
         Args:
             entry: The entry.
-            last: Whether no other will follow.
+            last: Whether it is the last one.
         """
         self._entries.append(entry)
         self._complete = last
@@ -27,14 +27,14 @@ class Log:
         self._grown = anyio.Event()
 
     def after(self, number: int) -> list[bytes]:
-        """Return the entries after the first so many; there may be none so far."""
+        """Return the entries after the first `number`; there may be none yet."""
         return self._entries[number:]
 
     def ends_with(self, number: int) -> bool:
-        """Whether nothing comes after the first so many entries any more."""
+        """Return whether there are and will be only the first `number` entries."""
         return self._complete and number >= len(self._entries)
 
     async def wait_for_more(self, number: int) -> None:
-        """Return once there are more than so many entries."""
+        """Wait until there are more than `number` entries."""
         while len(self._entries) <= number:
             await self._grown.wait()

@@ -1,4 +1,4 @@
-"""The calls under `/models`, but for versions."""
+"""The calls under `/models`, except those for versions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -37,7 +37,7 @@ _POSITIONS: Final[Mapping[tuple[str, str], Callable[[ModelRecord], Position]]] =
 
 
 class ModelRoutes:
-    """The calls, and what they work on.
+    """The calls, and their data.
 
     Args:
         catalog: The models.
@@ -115,7 +115,7 @@ class ModelRoutes:
 
 
 def find_model(catalog: Catalog, request: Request) -> ModelRecord:
-    """Return the model that a path names.
+    """Return the model in the path of a request.
 
     Raises:
         ApiError: 404, if there is none.
@@ -124,7 +124,7 @@ def find_model(catalog: Catalog, request: Request) -> ModelRecord:
 
 
 def search_text(request: Request) -> str:
-    """Return what a search looks for, in lower case.
+    """Return the text of a search, in lower case.
 
     Raises:
         ApiError: 422, if it is empty.
@@ -140,7 +140,7 @@ def _slugs(record: ModelRecord) -> set[str]:
 
 
 def _with_categories(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body's fields as they are stored: known ones, with categories for their slugs."""
+    """Return a body's fields as they are stored: known ones only, with slugs replaced by categories."""
     fields = {name: value for name, value in body.items() if name in _FIELDS}
     if "category_slugs" in fields:
         fields["categories"] = categories(fields.pop("category_slugs"))

@@ -1,4 +1,4 @@
-"""The models that predictions run: functions under names."""
+"""The models that predictions run: functions with names."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -7,19 +7,19 @@ from typing import Any
 from ._schemas import Schema
 
 ModelFunction = Callable[[Any], Any]
-"""Takes a prediction's input; a function, coroutine function, generator function or asynchronous one of these."""
+"""Takes a prediction's input; a function, coroutine function, generator function or async generator function."""
 
 _NAME = re.compile(r"[^/:\s]+/[^/:\s]+")
 _REFERENCE = re.compile(r"(?P<name>[^/:\s]+/[^/:\s]+)(?::(?P<number>[0-9]+))?")
 
 
 class ModelError(Exception):
-    """A model's failure with a detail of its own.
+    """A model's failure, with details.
 
     Args:
         message: What happened.
-        detail: More of it, in any JSON.
-        source: `"external"` where the model is to blame, `"internal"` where the service is.
+        detail: Further details, as any JSON.
+        source: `"external"` if the model is to blame, `"internal"` if the service is.
     """
 
     def __init__(self, message: str, detail: object = None, source: str = "external") -> None:
@@ -29,15 +29,14 @@ class ModelError(Exception):
 
 
 class Model:
-    """A function with what is known about its input.
+    """A function, and the schema of its input.
 
     Args:
-        function: Takes a prediction's input and returns its output. A coroutine function runs on the
-            sandbox's event loop (which is asyncio's), any other in a worker thread. What a generator function
-            yields is streamed; its output is what it returns, or else the text that was yielded, joined, or
-            the list of what was yielded where not all of it is text. Whatever is raised makes the prediction
-            fail.
-        input_schema: A JSON Schema of the input, for predictions which ask to have theirs validated.
+        function: Takes a prediction's input and returns its output. A coroutine function runs on the sandbox's event
+            loop (asyncio), any other in a worker thread. The values that a generator function yields are streamed; its
+            output is what it returns, or else the yielded values: joined if all are strings, otherwise as a list. Any
+            exception makes the prediction fail.
+        input_schema: A JSON Schema of the input, for predictions created with `validate_input`.
 
     Raises:
         ValueError: If `function` is not a function, or `input_schema` is not a JSON Schema.

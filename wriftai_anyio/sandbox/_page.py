@@ -24,11 +24,11 @@ from ._state import State
 SHOWN_PREDICTIONS: Final = 50
 SHOWN_REQUESTS: Final = 100
 COUNTED_REQUESTS: Final = 1000
-"""Requests among which earlier attempts are looked for."""
+"""How many requests are searched for earlier attempts."""
 LONGEST_VALUE: Final = 300
-"""Characters of an input or output that the page shows."""
+"""The most characters of an input or output that the page shows."""
 STATUSES: Final = (429, 500, 502, 503, 504)
-"""The statuses that the page offers beside the other kinds of faults."""
+"""The statuses that the page offers, besides the other kinds of faults."""
 
 _FOLDER: Final = Path(__file__).with_name("page")
 _FILES: Final = {
@@ -58,15 +58,15 @@ _FAULT: Final = object_schema(
 
 
 def is_of_page(path: str) -> bool:
-    """Returns whether a request is the page's own, which is not recorded and gets no fault."""
+    """Returns whether a request comes from the page itself; such requests are not recorded and get no faults."""
     return path in _FILES or path.startswith("/inspect/")
 
 
 def build_page(state: State) -> ASGIApp:
-    """Returns the application that serves the page and what it asks for.
+    """Returns the application that serves the page and its requests.
 
     Args:
-        state: What it shows.
+        state: The state that it shows.
     """
     page = _Page(state)
     return Starlette(
@@ -95,7 +95,7 @@ class _Page:
             raise refusal(401, "unauthorized", "That is not the token of this sandbox.")
 
     async def show(self, request: Request) -> Response:
-        """Answer with all that the page shows."""
+        """Answer with everything that the page shows."""
         self._check(request)
         predictions = self._state.predictions.newest_first(())[:SHOWN_PREDICTIONS]
         shown = {
@@ -108,7 +108,7 @@ class _Page:
         return JsonAnswer(shown, headers=_HEADERS)
 
     async def end(self, request: Request) -> Response:
-        """End a prediction as the page says."""
+        """End a prediction with the status chosen on the page."""
         self._check(request)
         status = (await read_body(request, _END))["status"]
         prediction = self._state.predictions.get(request.path_params["prediction_id"])
@@ -118,7 +118,7 @@ class _Page:
         return JsonAnswer(None)
 
     async def plan(self, request: Request) -> Response:
-        """Let the next requests go wrong."""
+        """Make the next requests go wrong."""
         self._check(request)
         body = await read_body(request, _FAULT)
         kind = int(body["kind"]) if body["kind"].isdecimal() else body["kind"]
@@ -156,7 +156,7 @@ def _requests(recorded: Iterable[RecordedRequest]) -> list[dict[str, Any]]:
     for request in recorded:
         key = (request.method, request.path, str(request.query), request.body)
         attempt = attempts.get(key, 0) + 1
-        # What failed, or was never answered, comes again as the next attempt; after a success all begins anew.
+        # After a failure, or without an answer, the same request is the next attempt; after a success it is the first.
         attempts[key] = attempt if request.status is None or request.status >= 400 else 0
         query = f"?{request.query}" if request.query and "signature" not in request.query else ""
         shown.append(

@@ -1,4 +1,4 @@
-"""Pages of a list, with cursors that stay right while the list changes."""
+"""Pages of a list, with cursors that stay valid while the list changes."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ MIN_PAGE_SIZE: Final = 5
 MAX_PAGE_SIZE: Final = 50
 
 Position = tuple[int, ...]
-"""Where an item stands in its list: the list is sorted by it, ascending."""
+"""The position of an item in its list, which is sorted by it, ascending."""
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def _page_size(query: QueryParams) -> int:
 
 
 def choice(query: QueryParams, name: str, choices: Sequence[str]) -> str:
-    """Return what a query chooses, or the first choice where it chooses nothing.
+    """Return the choice in a query, by default the first one.
 
     Raises:
         ApiError: 422, for anything else.
@@ -70,16 +70,16 @@ def page(
     describe: Callable[[T], dict[str, Any]],
     query: QueryParams,
 ) -> dict[str, Any]:
-    """Return the page that a query asks for.
+    """Return the page for a query.
 
     Args:
         items: All items, sorted by their position.
-        position: An item's place in the order; no two have the same.
-        describe: An item as it goes over the wire.
+        position: Returns the position of an item; no two have the same.
+        describe: Returns an item as it is sent.
         query: The query, with `cursor` and `page_size`.
 
     Raises:
-        ApiError: 422, for a page size out of bounds or a cursor that is none.
+        ApiError: 422, for a page size out of bounds or an invalid cursor.
     """
     size = _page_size(query)
     start = 0

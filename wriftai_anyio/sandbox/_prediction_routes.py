@@ -40,7 +40,7 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:\s*=\s*(?P<seconds>[0-9]+(?:\.[0-
 
 
 def preferred_wait(request: Request) -> float | None:
-    """Return the seconds that `Prefer: wait` asks for; infinity where it names none; `None` without."""
+    """Return the seconds in `Prefer: wait`; infinity if it states none; `None` without the header."""
     match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
     if match is None:
         return None
@@ -48,12 +48,12 @@ def preferred_wait(request: Request) -> float | None:
 
 
 class PredictionRoutes:
-    """The calls, and what they work on.
+    """The calls, and their data.
 
     Args:
         predictions: The store.
         catalog: The models that can be run.
-        runner: What runs them.
+        runner: Runs predictions.
         settings: How long connections are held, and the like.
     """
 
@@ -74,7 +74,7 @@ class PredictionRoutes:
         ]
 
     async def create(self, request: Request) -> Response:
-        """Create a prediction, and hold the answer where that is preferred."""
+        """Create a prediction, and hold the answer if the client prefers that."""
         body = await read_body(request, _CREATE)
         record, version = self._catalog.resolve(body["model"])
         if request.headers.get("validate-input", "").lower() == "true":

@@ -1,4 +1,4 @@
-"""Predictions: what is known about each, and where all are stored."""
+"""Predictions, and the store of all of them."""
 
 import time
 import uuid
@@ -27,15 +27,15 @@ def _iso_duration(seconds: float | None) -> str | None:
 
 @dataclass
 class Prediction:
-    """One prediction and how far it has come.
+    """One prediction and its progress.
 
     Attributes:
-        events: What it streams, where it does.
-        changes: What it was at each change of its status, where it has a webhook.
+        events: The events that it streams, if it streams any.
+        changes: Its state at each change of its status, if it has a webhook.
         ended: Set once its status is terminal.
-        scope: What it runs in, once it runs.
-        verdict: What it becomes if its scope is cancelled.
-        delivery: What its changes are delivered in, where it has a webhook.
+        scope: The cancel scope in which it runs, once it runs.
+        verdict: Its status if its scope is cancelled.
+        delivery: The cancel scope in which its changes are delivered, if it has a webhook.
     """
 
     serial: int
@@ -65,12 +65,12 @@ class Prediction:
             self._add_event("init", self.details())
 
     def emit(self, part: object) -> None:
-        """Stream a part of the output, where it streams."""
+        """Stream a part of the output, if it is streamed."""
         if self.streams:
             self._add_event("output", part)
 
     def move(self, status: Status) -> None:
-        """Pass on to the next status."""
+        """Change to another status."""
         elapsed = time.monotonic() - self._phase_began
         if status == "started":
             self.setup_seconds = elapsed
@@ -92,19 +92,19 @@ class Prediction:
         self.events.append(encode_event(len(self.events) + 1, kind, data), last=last)
 
     def cancel_after(self, seconds: float) -> None:
-        """Cancel it a little later; if it is asked again, the first time counts."""
+        """Cancel it a little later; only the first call counts."""
         if self.scope is not None:
             self.scope.deadline = min(self.scope.deadline, anyio.current_time() + seconds)
 
     def end(self, status: Status) -> None:
-        """End it now, with a status that a person chose; if it has ended already, it stays as it is."""
+        """End it now, with a status that a person chose; if it has already ended, it stays unchanged."""
         if self.scope is not None and self.status not in TERMINAL:
             self.verdict = status
             self.error = dict(_FAILED_BY_HAND) if status == "failed" else None
             self.scope.cancel()
 
     def summary(self) -> dict[str, Any]:
-        """Return it as in a page."""
+        """Return the fields that a page shows."""
         owner, _, name = self.model_name.partition("/")
         return {
             "id": self.id,
@@ -117,7 +117,7 @@ class Prediction:
         }
 
     def details(self) -> dict[str, Any]:
-        """Return it in full."""
+        """Return all fields."""
         return {
             **self.summary(),
             "input": self.input,
@@ -129,7 +129,7 @@ class Prediction:
 
 
 class PredictionStore:
-    """All predictions; those under way are also kept apart, since they are listed most often."""
+    """All predictions; those under way are also stored separately, since they are listed most often."""
 
     def __init__(self) -> None:
         self._all: dict[str, Prediction] = {}
@@ -158,16 +158,16 @@ class PredictionStore:
         self._active.pop(prediction.id, None)
 
     def newest_first(self, statuses: Collection[str]) -> list[Prediction]:
-        """Return the predictions with one of the statuses, or all where none is named."""
+        """Return the predictions with one of the statuses, or all if there are no statuses."""
         kept = self._active if statuses and ACTIVE.issuperset(statuses) else self._all
         return [prediction for prediction in reversed(kept.values()) if not statuses or prediction.status in statuses]
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Return all in full, oldest first."""
+        """Return all predictions with all fields, oldest first."""
         return [prediction.details() for prediction in self._all.copy().values()]
 
     def clear(self) -> None:
-        """Stop all that are under way, deliver no more changes, and forget all."""
+        """Stop all predictions under way, deliver no more changes, and forget all predictions."""
         for prediction in self._active.values():
             prediction.cancel_after(0)
         for prediction in self._all.values():

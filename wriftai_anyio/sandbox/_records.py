@@ -1,4 +1,4 @@
-"""Things that are created, edited and deleted by name: their fields as they go over the wire, and their order."""
+"""Records that are created, edited and deleted by name: their fields as they are sent, and their order."""
 
 import itertools
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from ._pages import Position
 
 
 def timestamp() -> str:
-    """Return the time now as the API writes it."""
+    """Return the current time in the API's format."""
     return datetime.now(timezone.utc).isoformat()
 
 
 @dataclass
 class Record:
-    """One thing.
+    """One record.
 
     Args:
         serial: Its number in the order of creation.
@@ -34,7 +34,7 @@ class Record:
 
 
 def newest_first(record: Record) -> Position:
-    """Return a record's place in the usual order."""
+    """Return the position of a record in the usual order."""
     return (-record.serial,)
 
 
@@ -79,7 +79,7 @@ class Records:
         return record
 
     def edit(self, record: Record, changes: Mapping[str, Any]) -> None:
-        """Change some fields of a record, its name perhaps.
+        """Change some fields of a record, such as its name.
 
         Raises:
             ApiError: 409, if the new name is taken.
@@ -96,11 +96,11 @@ class Records:
         del self._records[name]
 
     def newest_first(self) -> list[Record]:
-        """Return all, the newest first."""
+        """Return all records, newest first."""
         return sorted(self._records.values(), key=newest_first)
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all records."""
         self._records.clear()
 
     def _refuse_taken(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the API has that nobody creates: hardware and the categories of models."""
+"""Fixed data of the API: hardware and the categories of models."""
 
 from typing import Any, Final
 

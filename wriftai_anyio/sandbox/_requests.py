@@ -1,4 +1,4 @@
-"""What came in: a bounded log of the requests."""
+"""A bounded log of the requests received."""
 
 import itertools
 import time
@@ -18,14 +18,14 @@ class RecordedRequest:
 
     Attributes:
         method: The HTTP method.
-        path: The decoded path, with the `/v1` in front.
+        path: The decoded path, with the leading `/v1`.
         query: The query parameters.
-        headers: The headers, whose names match in any case.
+        headers: The headers, with case-insensitive names.
         arrived_at: When it arrived, in seconds of `time.monotonic()`.
-        request_id: What the answer says as `x-request-id`.
-        body: The body; empty for the parts of uploads, which can be large, and where the request was refused.
-        status: The status answered, or `None` if there was no answer (yet).
-        answered_at: When the answer began, likewise in seconds of `time.monotonic()`.
+        request_id: The `x-request-id` of the answer.
+        body: The body; empty for the parts of uploads, which can be large, and for refused requests.
+        status: The status of the answer, or `None` if there is none (yet).
+        answered_at: When the answer began, in seconds of `time.monotonic()`.
     """
 
     method: str
@@ -40,14 +40,14 @@ class RecordedRequest:
 
 
 class RequestLog:
-    """The requests so far, the oldest of very many forgotten."""
+    """The requests so far; beyond a limit, the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._recorded: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._serials = itertools.count(1)
 
     def record(self, scope: Scope) -> RecordedRequest:
-        """Note a request that has come in."""
+        """Record a new request."""
         recorded = RecordedRequest(
             method=scope["method"],
             path=scope["path"],

@@ -21,10 +21,10 @@ class Runner:
     """Runs predictions as tasks.
 
     Args:
-        tasks: The task group that they run in.
-        store: The store, which notes when one has ended.
+        tasks: The task group in which they run.
+        store: The store, which notes when a prediction has ended.
         settings: How long things take.
-        sender: What sends webhooks.
+        sender: Sends webhooks.
     """
 
     def __init__(self, tasks: TaskGroup, store: PredictionStore, settings: Settings, sender: WebhookSender) -> None:
@@ -35,7 +35,7 @@ class Runner:
         self._threads = anyio.CapacityLimiter(MAX_THREADS)
 
     def start(self, prediction: Prediction, model: Model | None) -> None:
-        """Begin with a pending prediction, which fails if there is no model to run it."""
+        """Start a pending prediction; it fails if there is no model to run it."""
         function = _no_function if model is None else model.function
         prediction.scope = anyio.CancelScope()
         if prediction.webhook is not None:
@@ -81,7 +81,7 @@ async def _no_function(_given: object) -> None:
 
 def _describe(error: BaseException) -> dict[str, Any]:
     name = type(error).__name__
-    # Of a KeyError, its text is the key alone.
+    # The message of a KeyError is only the key.
     message = f"{name}: {error}" if isinstance(error, KeyError) else str(error) or name
     failure = error if isinstance(error, ModelError) else ModelError(message, {"type": name})
     return {"source": failure.source, "message": str(failure), "detail": failure.detail}

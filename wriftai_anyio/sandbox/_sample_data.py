@@ -36,7 +36,7 @@ _PREDICTION_COUNT: Final = 60
 
 
 def fill(users: Users, catalog: Catalog, functions: Models, variables: Records, predictions: PredictionStore) -> None:
-    """Add users, their models, variables and past predictions; what is there already is left as it is."""
+    """Add users, their models, variables and past predictions; existing data is left unchanged."""
     for name, (display_name, location) in _USERS.items():
         users.named(name, display_name=display_name, location=location)
         for model_name in _FUNCTIONS:
@@ -68,7 +68,7 @@ def _describe(catalog: Catalog, reference: str, name: str) -> None:
 
 
 def _predict(catalog: Catalog, predictions: PredictionStore, number: int) -> None:
-    """Add a prediction of the past; every seventh failed."""
+    """Add a past prediction; every seventh failed."""
     owner = list(_USERS)[number % len(_USERS)]
     name = list(_FUNCTIONS)[number * number % len(_FUNCTIONS)]
     record = catalog.find(f"{owner}/{name}")

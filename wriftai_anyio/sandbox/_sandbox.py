@@ -1,4 +1,4 @@
-"""The sandbox as its users see it."""
+"""The sandbox's public interface."""
 
 import secrets
 import sys
@@ -22,7 +22,7 @@ else:
 
 
 class Sandbox:
-    """A local stand-in for the WriftAI API, served over real HTTP on loopback by a thread of its own.
+    """A local stand-in for the WriftAI API, served over real HTTP on loopback by a separate thread.
 
     Use it as a context manager, or with `start` and `stop`. It has the models `sandbox/echo` (returns its
     input), `sandbox/word-count` (streams `text` word by word and counts its words), `sandbox/sleep`
@@ -32,14 +32,14 @@ class Sandbox:
     Args:
         models: Further models by `owner/name`: functions that take the input, or `Model`.
         port: The port on loopback; 0 for a free one.
-        access_token: The token that it wants from its clients; by default a random one.
-        rate_limits: The rate limits; without, there are none, and no headers about them.
+        access_token: The token that it requires from clients; by default a random one.
+        rate_limits: The rate limits; by default there are none, and no headers about them.
         hold: Whether it honours `Prefer: wait`; otherwise a create is answered at once.
-        max_hold: The longest that it holds a connection, in seconds.
+        max_hold: The longest that it holds an answer, in seconds.
         setup_time: How long a prediction is pending and starting, in seconds.
         cancel_time: How long after a cancel its prediction ends, in seconds.
-        time_scale: How many times as fast its own time passes: divides the durations above and those of its
-            models, but neither the seconds that a client asks to be held nor the rate limits.
+        time_scale: How many times faster its own time passes: divides the durations above and those of its models, but
+            neither the seconds for which a client asks to hold an answer nor the rate limits.
         part_size: The size of an upload's parts, in bytes.
         streaming: How events are streamed; can be changed later.
         delivery: How webhooks are delivered; can be changed later.
@@ -47,7 +47,7 @@ class Sandbox:
 
     Raises:
         ValueError: If a duration is negative, the time scale not positive, a flag neither true nor false, or the
-            models are not like `{'owner/name': function}`.
+            models are not of the form `{'owner/name': function}`.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Sandbox:
         For example `http://127.0.0.1:4321/v1`.
 
         Raises:
-            RuntimeError: Before it has been started for the first time.
+            RuntimeError: If it was never started.
         """
         if self._base_url is None:
             raise RuntimeError("the sandbox has not been started")
@@ -113,13 +113,13 @@ class Sandbox:
         The token is in the fragment, which browsers do not send.
 
         Raises:
-            RuntimeError: Before it has been started for the first time.
+            RuntimeError: If it was never started.
         """
         return f"{self.base_url.removesuffix(API_PREFIX)}/#{self.access_token}"
 
     @property
     def access_token(self) -> str:
-        """The token that it wants from its clients."""
+        """The token that it requires from clients."""
         return self._state.access_token
 
     @property
@@ -134,12 +134,12 @@ class Sandbox:
 
     @property
     def predictions(self) -> list[dict[str, Any]]:
-        """The predictions so far as the API shows them, oldest first."""
+        """The predictions so far, as the API shows them, oldest first."""
         return self._state.predictions.snapshot()
 
     @property
     def streaming(self) -> Streaming:
-        """How events are streamed; set another at any time."""
+        """How events are streamed; you can change it at any time."""
         return self._state.settings.streaming
 
     @streaming.setter
@@ -149,7 +149,7 @@ class Sandbox:
 
     @property
     def delivery(self) -> Delivery:
-        """How webhooks are delivered; set another at any time."""
+        """How webhooks are delivered; you can change it at any time."""
         return self._state.settings.delivery
 
     @delivery.setter
@@ -165,7 +165,7 @@ class Sandbox:
             mime_type: Its type.
 
         Returns:
-            The presigned URL that it can be had from until the sandbox is reset or stopped.
+            Its presigned URL, which is valid until the sandbox is reset or stopped.
 
         Raises:
             RuntimeError: If the sandbox is not running.
@@ -217,20 +217,20 @@ class Sandbox:
         body: object = None,
         delay: float = 0.0,
     ) -> None:
-        """Let the next requests go wrong.
+        """Make the next requests go wrong.
 
         Args:
-            kind: An HTTP status, which is answered without anything being done, or one of `"drop"` (the
-                connection is closed and nothing done), `"drop_after"` (all is done, then the connection
-                closed without an answer), `"half"` (all is done, then the head and half of the body are
-                sent), `"stall"` (nothing is done and never answered), `"stall_after"` (all is done but
-                never answered), `"html"` (200 with HTML), `"garbage"` (200 with broken JSON), `"shape"`
-                (200 with JSON of a wrong shape) and `"delay"` (nothing goes wrong, only later).
+            kind: An HTTP status, which is sent without doing anything, or one of `"drop"` (does nothing and closes the
+                connection), `"drop_after"` (handles the request, then closes the connection without an answer),
+                `"half"` (handles the request, then sends only the head and half of the body), `"stall"` (does nothing
+                and never answers), `"stall_after"` (handles the request but never answers), `"html"` (200 with HTML),
+                `"garbage"` (200 with broken JSON), `"shape"` (200 with JSON of a wrong shape) and `"delay"` (only
+                waits).
             times: How many requests.
             method: Only requests of this method.
             path: Only requests whose path matches this shell pattern, such as `/predictions/*`.
-            headers: Further headers of the answer.
-            body: The body of the answer: text and bytes as they are, all else as JSON.
+            headers: More headers for the answer.
+            body: The body of the answer: strings and bytes as is, everything else as JSON.
             delay: Seconds that pass before it happens.
 
         Raises:
@@ -243,11 +243,11 @@ class Sandbox:
         self._call(self._state.fill)
 
     def reset(self) -> None:
-        """Reset it to its first state: no requests, files or faults, the first models, full rate limits."""
+        """Reset it to its initial state: no requests, files or faults, the initial models, full rate limits."""
         self._call(self._state.clear)
 
     def _call(self, function: Callable[[], None]) -> None:
-        """Call what works on the state, where nothing else does at the same time."""
+        """Call a function that uses the state, while nothing else does."""
         if self._running is None:
             function()
         else:

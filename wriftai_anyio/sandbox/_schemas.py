@@ -1,4 +1,4 @@
-"""JSON Schemas, compiled once, whose violations become the API's validation errors."""
+"""JSON Schemas, compiled once; violations become the API's validation errors."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,10 +39,10 @@ class Schema:
 
         Args:
             value: The value.
-            location: Where in the request it stands.
+            location: Where in the request it is.
 
         Raises:
-            ApiError: 422, with one entry for each thing that is wrong.
+            ApiError: 422, with one entry for each error.
         """
         wrong = [
             {"loc": [*location, *error.absolute_path], "msg": error.message, "type": str(error.validator)}
@@ -61,7 +61,7 @@ async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
     """Decode a request's JSON body and check it against the schema of an object.
 
     Raises:
-        ApiError: 422, if it is not JSON or not as the schema wants it.
+        ApiError: 422, if it is not JSON or does not match the schema.
     """
     try:
         body: dict[str, Any] = json.loads(

@@ -1,4 +1,4 @@
-"""uvicorn, made to start and stop at once, and to let the application break off connections."""
+"""A uvicorn server that starts and stops at once, and lets the application close connections."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ def listen(port: int) -> socket.socket:
     Raises:
         OSError: If the port is in use.
     """
-    # The protocol is named since asyncio sends without delay only over sockets that name it.
+    # The protocol is given since asyncio sets TCP_NODELAY only for sockets with it.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
@@ -38,7 +38,7 @@ def listen(port: int) -> socket.socket:
 
 
 class _SandboxProtocol(H11Protocol):
-    """One connection, which each of its requests finds in its state."""
+    """One connection, which each of its requests has in its state."""
 
     @cached_property
     def closed(self) -> anyio.Event:
@@ -61,11 +61,11 @@ class _SandboxProtocol(H11Protocol):
 
 
 class SandboxServer(uvicorn.Server):
-    """A server that runs until its own event says so, and then drops what is open.
+    """A server that runs until `stop` is called, and then drops open connections.
 
     Args:
-        app: What answers.
-        on_ready: Called once connections are answered.
+        app: The application.
+        on_ready: Called once it accepts connections.
     """
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
@@ -88,7 +88,7 @@ class SandboxServer(uvicorn.Server):
         self._stopping = anyio.Event()
 
     def stop(self) -> None:
-        """Stop it; call this on its event loop."""
+        """Stop it. Call this on its event loop."""
         self._stopping.set()
 
     async def main_loop(self) -> None:
@@ -97,7 +97,7 @@ class SandboxServer(uvicorn.Server):
         await self._stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Close the sockets and drop all connections, whose requests then end."""
+        """Close the sockets and drop all connections, which ends their requests."""
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):

@@ -1,4 +1,4 @@
-"""How a sandbox behaves."""
+"""The settings of a sandbox."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,10 +14,10 @@ class Delivery:
     """How a sandbox delivers webhooks: in order, each change once, by default.
 
     Args:
-        duplicates: How many times more each change is posted.
-        reorder: Post the last change before the one before it.
-        attempts: How often a change is posted until it is taken.
-        retry_delay: Seconds before the second attempt; doubled before each further one.
+        duplicates: How many extra times each change is posted.
+        reorder: Whether the last two changes are posted in reverse order.
+        attempts: How often a change is posted at most until it is accepted.
+        retry_delay: Seconds before the second attempt; doubled for each further one.
 
     Raises:
         ValueError: If a number is out of range.
@@ -37,14 +37,14 @@ class Delivery:
 
 @dataclass
 class Settings:
-    """What the constructor of `Sandbox` was given, and what can be changed later.
+    """The arguments of `Sandbox`, and settings that can be changed later.
 
     Args:
         hold: Whether `Prefer: wait` is honoured.
-        max_hold: The longest that a connection is held, in seconds.
+        max_hold: The longest that an answer is held, in seconds.
         setup_time: How long a prediction is pending and starting, in seconds.
         cancel_time: How long after a cancel its prediction ends, in seconds.
-        time_scale: How many times as fast the sandbox's own time passes.
+        time_scale: How many times faster the sandbox's own time passes.
         part_size: The size of an upload's parts, in bytes.
         streaming: How events are streamed.
         delivery: How webhooks are delivered.
@@ -66,5 +66,5 @@ class Settings:
         check_scale(self.time_scale)
 
     def scaled(self, seconds: float) -> float:
-        """Return how many seconds of real time a duration of the sandbox takes."""
+        """Return the real seconds that a duration of the sandbox takes."""
         return seconds / self.time_scale

@@ -1,4 +1,4 @@
-"""All that a sandbox holds."""
+"""The state of a sandbox."""
 
 from collections.abc import Mapping
 
@@ -18,14 +18,14 @@ from ._users import Users
 
 
 class State:
-    """What the routes work on, and what a reset empties.
+    """The data of the routes, which a reset clears.
 
     Args:
-        access_token: The token that the API wants.
+        access_token: The token that the API requires.
         settings: How long things take, and the like.
-        models: The models beside those that are built in.
+        models: The models in addition to the built-in ones.
         rate_limits: The rate limits, if there are any.
-        sample_data: Whether it is filled with sample data, again after each reset.
+        sample_data: Whether it is filled with sample data, at the start and after each reset.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class State:
         fill(self.users, self.catalog, self.models, self.variables, self.predictions)
 
     def clear(self) -> None:
-        """Reset it to its first state; on the event loop, where predictions are under way."""
+        """Reset it to its initial state. Call this on the event loop if predictions are under way."""
         for clear in (
             self.predictions.clear,
             self.files.clear,

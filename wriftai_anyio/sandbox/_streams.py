@@ -20,10 +20,10 @@ class Streaming:
     Args:
         pace: Seconds that pass after each output event.
         heartbeat: Seconds without an event after which a comment is sent.
-        idle: Seconds without an event after which the connection is closed, where the client does not ask for
-            others.
-        close_after_events: Close each connection after so many events.
-        drop_in_event: Break each connection off in the middle of an event: the one after
+        idle: Seconds without an event after which the connection is closed, unless the client asks for a shorter
+            time.
+        close_after_events: The number of events after which each connection is closed.
+        drop_in_event: Whether each connection is dropped in the middle of an event: the one after
             `close_after_events`, or else the second.
 
     Raises:
@@ -47,7 +47,7 @@ class Streaming:
         """Returns the same settings with shorter durations.
 
         Args:
-            time_scale: How many times as short they are.
+            time_scale: The factor by which they are shorter.
 
         Returns:
             The new settings.
@@ -61,7 +61,7 @@ class Streaming:
 
     @property
     def events_a_connection(self) -> int:
-        """How many whole events a connection carries at most."""
+        """The most whole events that a connection carries."""
         if self.close_after_events is not None:
             return self.close_after_events
         return 1 if self.drop_in_event else sys.maxsize
@@ -71,19 +71,19 @@ def encode_event(number: int, kind: str, data: object) -> bytes:
     """Return a server-sent event.
 
     Args:
-        number: Its number among the events of its prediction, from 1, which is its id.
+        number: Its number among the events of its prediction, from 1; also its id.
         kind: `init`, `output`, `error` or `done`.
-        data: What it carries.
+        data: Its data.
 
     Raises:
         ValueError: If the data is not JSON.
-        TypeError: Likewise.
+        TypeError: If the data is not JSON.
     """
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, kind.encode(), _encode(data))
 
 
 def _encode(data: object) -> bytes:
-    """Return JSON with all characters as they are, as the API does; only lone surrogates must be escaped."""
+    """Return JSON with unescaped characters, like the API; only lone surrogates must be escaped."""
     try:
         return encode_json(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
@@ -93,12 +93,12 @@ def _encode(data: object) -> bytes:
 async def send_events(
     log: Log, last_seen: int, streaming: Streaming, idle: float, connection: Connection
 ) -> AsyncIterator[bytes]:
-    """Yield the chunks of an event stream, until its end or the connection's.
+    """Yield the chunks of an event stream, until the stream or the connection ends.
 
     Args:
         log: The events.
-        last_seen: The number of the last event that the client has.
-        streaming: The pace of heartbeats, and what goes wrong.
+        last_seen: The number of the last event that the client received.
+        streaming: The heartbeats, and the faults.
         idle: Seconds without an event after which the stream is closed.
         connection: The client's connection.
     """

@@ -1,4 +1,4 @@
-"""The thread that a sandbox runs on, from its sockets to their end."""
+"""The thread of a sandbox, which opens and closes its sockets."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -24,10 +24,10 @@ STOP_SECONDS: Final = 10.0
 
 
 class ServerThread:
-    """A server that answers once this has been made, until it is stopped.
+    """A server that is ready once this is created, until it is stopped.
 
     Args:
-        state: What it serves.
+        state: The state that it serves.
         port: The port of the API on loopback; 0 for a free one. The store always takes a free one.
 
     Raises:
@@ -47,7 +47,7 @@ class ServerThread:
         self._server, self._token = ready.result(START_SECONDS)
 
     def call(self, function: Callable[[], None]) -> None:
-        """Call a function on the event loop, and return when it has."""
+        """Call a function on the event loop, and return when it has returned."""
         anyio.from_thread.run_sync(function, token=self._token)
 
     def stop(self) -> None:
@@ -78,7 +78,7 @@ def _run(state: State, listeners: list[socket], ready: Future[tuple[SandboxServe
 
 
 def _webhook_client() -> httpx.AsyncClient:
-    # Receivers under test sign their own certificates, and loading those of the authorities takes long.
+    # Receivers under test have self-signed certificates, and loading those of the authorities is slow.
     return httpx.AsyncClient(
         verify=False,  # noqa: S501
         trust_env=False,

@@ -24,7 +24,7 @@ _COMPLETE: Final = object_schema({"etags": {"type": "array", "items": {"type": "
 
 @dataclass
 class Upload:
-    """An upload and the parts of it that have come so far."""
+    """An upload and the parts received so far."""
 
     stored: StoredFile
     size: int
@@ -42,11 +42,11 @@ class Upload:
 
 
 class UploadRoutes:
-    """The calls under `/uploads`, and the parts that go to the store.
+    """The calls under `/uploads`, and the store's calls for parts.
 
     Args:
-        files: Where the files are kept.
-        uploads: The uploads by their ids, which are those of their files.
+        files: The store of the files.
+        uploads: The uploads by id, which is also the id of the file.
         part_size: The size of all parts but the last, in bytes.
     """
 
@@ -67,7 +67,7 @@ class UploadRoutes:
         return [Route("/store/{file_id}/{number:int}", self.put_part, methods=["PUT"])]
 
     async def create(self, request: Request) -> Response:
-        """Begin an upload: answer with the URLs that its parts are to be put to."""
+        """Begin an upload: answer with the URLs for its parts."""
         body = await read_body(request, _CREATE)
         stored = self._files.add(body["mime_type"])
         upload = Upload(stored, body["size"], min(body["size"], self._part_size))
@@ -77,7 +77,7 @@ class UploadRoutes:
         return JsonAnswer(answer, status_code=201)
 
     async def put_part(self, request: Request) -> Response:
-        """Take in one part; put again, it replaces what was there."""
+        """Store one part; a part that is sent again replaces the earlier one."""
         upload = self._uploads.get(self._files.find(request).id)
         if upload is None:
             raise not_found("upload")
@@ -94,7 +94,7 @@ class UploadRoutes:
         return Response(headers={"etag": upload.etags[number]})
 
     async def complete(self, request: Request) -> Response:
-        """End an upload: answer with the URL that its file can be had from."""
+        """Complete an upload: answer with the URL of its file."""
         upload = self._uploads.get(request.path_params["upload_id"])
         if upload is None:
             raise not_found("upload")

@@ -27,7 +27,7 @@ _UPDATE: Final = object_schema(_FIELDS)
 
 
 class UserRoutes:
-    """The calls, and what they work on.
+    """The calls, and their data.
 
     Args:
         users: The users.
@@ -80,7 +80,7 @@ class UserRoutes:
         return JsonAnswer(details(user))
 
     def _everyone(self) -> Users:
-        # The owners of registered functions are users once the catalog has seen those functions.
+        # The owners of registered functions become users once the catalog has seen those functions.
         self._catalog.all()
         return self._users
 

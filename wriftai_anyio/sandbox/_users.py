@@ -1,4 +1,4 @@
-"""Users, one of whom holds the token."""
+"""Users, one of whom owns the token."""
 
 import uuid
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ PUBLIC_OWNER = ("account_id", "name", "avatar_url")
 
 
 class Users:
-    """All users; owners of models are users as soon as they own one."""
+    """All users; an owner becomes a user with the first model."""
 
     def __init__(self) -> None:
         self.records = Records("user")
         self.authenticated = self.named(AUTHENTICATED)
 
     def named(self, name: str, **fields: object) -> Record:
-        """Return the user of a name, who is created if there is none yet.
+        """Return the user with a name, who is created if there is none yet.
 
         Args:
             name: The name.
-            fields: What is known of a new user.
+            fields: The fields of a new user.
         """
         user = self.records.get(name)
         if user is not None:
@@ -35,21 +35,21 @@ class Users:
         )
 
     def owner(self, name: str) -> dict[str, Any]:
-        """Return the fields of an owner that a model contains."""
+        """Return the fields of an owner that are part of a model."""
         fields = self.named(name).fields
         return {field: fields[field] for field in PUBLIC_OWNER}
 
     def clear(self) -> None:
-        """Remove all but the user who holds the token, who is as at first."""
+        """Remove all users but the one who owns the token, who is reset."""
         self.records.clear()
         self.authenticated = self.named(AUTHENTICATED)
 
 
 def summary(user: Record) -> dict[str, Any]:
-    """Return a user as in a page."""
+    """Return the fields of a user that a page shows."""
     return {name: value for name, value in user.fields.items() if name not in DETAILS}
 
 
 def details(user: Record) -> Mapping[str, Any]:
-    """Return a user in full."""
+    """Return all fields of a user."""
     return user.fields

@@ -21,7 +21,7 @@ _UPDATE: Final = object_schema({"value": _TEXT, "key": _NAME})
 
 
 class VariableRoutes:
-    """The calls, and what they work on.
+    """The calls, and their data.
 
     Args:
         variables: The variables.
@@ -64,5 +64,5 @@ class VariableRoutes:
 
 
 def _show(variable: Record) -> dict[str, Any]:
-    """Return a variable as the API shows it: not the value of a secret."""
+    """Return a variable as the API shows it: without the value of a secret."""
     return {**variable.fields, "value": "" if variable.fields["secret"] else variable.fields["value"]}

@@ -53,11 +53,11 @@ _CREATE: Final = object_schema(
 
 
 class VersionRoutes:
-    """The calls, and what they work on.
+    """The calls, and their data.
 
     Args:
         catalog: The models.
-        variables: The variables that a configuration can name.
+        variables: The variables that a configuration can refer to.
     """
 
     def __init__(self, catalog: Catalog, variables: Records) -> None:
@@ -110,7 +110,7 @@ class VersionRoutes:
         return JsonAnswer(self._find(request)[1].configuration)
 
     async def update_configuration(self, request: Request) -> Response:
-        """Change some of a version's configuration."""
+        """Change parts of a version's configuration."""
         _, version = self._find(request)
         changes = self._configuration(await read_body(request, _CONFIGURE), "body")
         version.configuration = {**version.configuration, **changes}
@@ -124,7 +124,7 @@ class VersionRoutes:
         return record, version
 
     def _configuration(self, given: Mapping[str, Any], *location: str) -> dict[str, Any]:
-        """Return the known fields of a configuration, once all that they name is known to exist."""
+        """Return the known fields of a configuration, after checking that everything they refer to exists."""
         hardware = given.get("hardware_identifier")
         if hardware is not None and hardware not in HARDWARE_IDENTIFIERS:
             raise invalid([*location, "hardware_identifier"], f"no hardware: {hardware}")

@@ -1,4 +1,4 @@
-"""Webhooks: what is posted at each change of a prediction's status, signed, until it has been taken."""
+"""Webhooks: signed posts at each change of a prediction's status, repeated until they are accepted."""
 
 import hashlib
 import hmac
@@ -17,25 +17,25 @@ from ._settings import Settings
 SIGNATURE_HEADER: Final = "wriftai-webhook-signature"
 TIMEOUT_SECONDS: Final = 10.0
 POSTS_AT_ONCE: Final = 8
-"""Posts under way to one receiver. httpcore looks through all connections at each request: more would be slower."""
+"""Posts under way to one receiver. httpcore searches all connections for each request, so more would be slower."""
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where a prediction's changes are posted, and the secret that signs them, if there is one."""
+    """The URL for a prediction's changes, and the secret to sign them with, if there is one."""
 
     url: str
     secret: str | None
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "Webhook | None":
-        """Return the webhook that the body of a create asks for."""
+        """Return the webhook in the body of a create."""
         asked = body.get("webhook")
         return None if asked is None else cls(asked["url"], asked.get("secret"))
 
 
 def signature(secret: str, body: bytes, now: float) -> str:
-    """Return the header that proves where a body comes from.
+    """Return the header that proves the origin of a body.
 
     Args:
         secret: The webhook's secret.
@@ -51,7 +51,7 @@ class WebhookSender:
     """Posts the changes of predictions.
 
     Args:
-        http: What posts them.
+        http: Posts them.
         settings: How they are delivered.
     """
 
@@ -63,11 +63,11 @@ class WebhookSender:
         )
 
     async def deliver(self, webhook: Webhook, changes: Log) -> None:
-        """Post the changes as they come, each until it has been taken or the attempts are used up.
+        """Post the changes as they come, each until it is accepted or the attempts are used up.
 
         Args:
-            webhook: Where they go.
-            changes: The prediction in JSON at each change.
+            webhook: The webhook to post them to.
+            changes: The prediction as JSON at each change.
         """
         sent = 0
         overtaken: bytes | None = None
