@@ -1,6 +1,6 @@
 """The command line, for people and their shells (extra `cli`).
 
-Results go to standard output, all else to standard error. What takes time to import waits until a command needs it.
+Results go to standard output, everything else to standard error. Slow imports are delayed until a command needs them.
 """
 
 from ._program import main

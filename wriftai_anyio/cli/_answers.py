@@ -1,4 +1,4 @@
-"""What answers say, where nothing but ids is taken for granted: what is missing or of another type is shown so."""
+"""Reads fields of answers without relying on anything but ids: fields may be missing or have another type."""
 
 from collections.abc import Mapping
 from typing import Final, cast
@@ -6,11 +6,11 @@ from typing import Final, cast
 from wriftai_anyio.plain_text import one_line
 
 UNKNOWN: Final = "?"
-"""Stands for a part of a name that an answer lacks."""
+"""Shown for a part of a name that is missing in an answer."""
 
 
 def at(answer: object, *path: str) -> object:
-    """Returns what is at a path in an answer, `None` if there is no such thing.
+    """Returns the value at a path in an answer; `None` if there is none.
 
     Args:
         answer: The answer, or a part of it.
@@ -24,7 +24,7 @@ def at(answer: object, *path: str) -> object:
 
 
 def text_at(answer: object, *path: str) -> str | None:
-    """Returns the text or number at a path in an answer, as text; `None` if it is missing or something else."""
+    """Returns the string or number at a path in an answer, as a string; `None` if it is missing or anything else."""
     value = at(answer, *path)
     if isinstance(value, str):
         return value
@@ -37,6 +37,6 @@ def model_name(model: object) -> str:
 
 
 def model_reference(model: object) -> str:
-    """Returns `owner/name:number` of the model of a prediction."""
+    """Returns `owner/name:number` for the model of a prediction."""
     owner, name, number = (text_at(model, field) or UNKNOWN for field in ("owner", "name", "version_number"))
     return f"{owner}/{name}:{number}"

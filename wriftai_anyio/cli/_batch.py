@@ -1,4 +1,4 @@
-"""The command of batches."""
+"""The command for batches."""
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -35,10 +35,10 @@ T = TypeVar("T")
 commands = typer.Typer(rich_markup_mode=None)
 
 _INCOMPLETE = "incomplete"
-"""How results are counted that lack some of their files."""
+"""The status under which results are counted if some of their files are missing."""
 
 _REFUSALS_OF_ALL: Final = frozenset({401, 402, 403, 404})
-"""Statuses of creates that are about the account or the model."""
+"""Statuses of refused creates that concern the account or the model, not the input."""
 
 Inputs: TypeAlias = Annotated[
     Path,
@@ -108,13 +108,13 @@ def batch(
 ) -> None:
     """Run a model on each line of a file.
 
-    If it is stopped or killed, run the same command again: it goes on where it was. Each ended prediction becomes a
-    line of the --out file, once: {"index": 0, "prediction": {…}}, where the index is the number of the input from 0;
+    If it is stopped or killed, run the same command again: it goes on where it stopped. Each ended prediction becomes
+    one line of the --out file: {"index": 0, "prediction": {…}}, where the index is the number of the input, from 0; or
     in a .csv file a row of index, id, status, output, error and times. An input that ended in an error has no line;
     the next run tries it again.
 
-    In a .csv file of inputs an empty cell leaves its field out. Cells of fields that are text in the model's schema
-    are text; other cells that are JSON, such as 12 or true, are taken as JSON.
+    In a .csv file of inputs, an empty cell leaves its field out. Cells of fields that are text in the model's schema
+    are text; other cells that are valid JSON, such as 12 or true, are read as JSON.
     """
     from wriftai_anyio.predictions import WaitOptions
 
@@ -142,12 +142,12 @@ def batch(
 
 
 def _checked(session: Session, inputs: Path, out: Path, journal: Path | None) -> int:
-    """Reads all inputs, so that a mistake is found before anything is created; returns their number."""
+    """Reads all inputs, so that mistakes are found before anything is created, and returns their number."""
     if not inputs.is_file():
         raise ValueError(f"There is no file {inputs}. A pipe cannot be used, since the inputs are read twice.")
     if out.is_dir():
         raise ValueError(f"--out {out} is a folder: give a file, such as {out / 'results.jsonl'}.")
-    if out.exists() and not out.is_file():  # what is read of it first may never end
+    if out.exists() and not out.is_file():  # reading it first may never end
         raise ValueError(f"--out {out} is a device or a pipe: give a file, which the next run reads to go on.")
     if not out.parent.is_dir():
         raise ValueError(f"There is no folder {out.parent} for --out {out.name}.")
@@ -165,14 +165,14 @@ def _checked(session: Session, inputs: Path, out: Path, journal: Path | None) ->
 
 
 def _texts(client: "Client", model: str, inputs: Path) -> frozenset[str]:
-    """Returns the fields of a CSV file whose cells are text, as far as the model's schema can be learned."""
+    """Returns the fields of a CSV file whose cells are text by the model's schema; none if it is unavailable."""
     from wriftai_anyio import APIStatusError
 
     if not is_csv(inputs):
         return frozenset()
     try:
         return text_fields(at(version_of(client, model), "schemas", "prediction", "input"))
-    except (APIStatusError, ValueError):  # the create says what is wrong with the model
+    except (APIStatusError, ValueError):  # the create will say what is wrong with the model
         return frozenset()
 
 
@@ -183,8 +183,8 @@ def _beside(out: Path) -> Path:
 class _Run:
     """One run of a batch: its results, counted by their status, or as `error`.
 
-    Where every further create would be refused, as with a token that was revoked meanwhile, no more inputs are read.
-    What is under way is paid for, so its results are awaited all the same.
+    If every further create would be refused, such as after the token was revoked, no more inputs are read. Predictions
+    under way are paid for, so their results are still awaited.
     """
 
     def __init__(self, session: Session, out: Path, *, total: int, save: Path | None, is_resumed: bool) -> None:
@@ -202,14 +202,14 @@ class _Run:
             self._may_be_under_way = True
 
     def unless_refused(self, values: Iterator[T]) -> Generator[T]:
-        """Yields values until a create is refused as every other would be."""
+        """Yields values until a create is refused for a reason that applies to every create."""
         for value in values:
             if self._refusal is not None:
                 return
             yield value
 
     def write(self, client: "Client", results: "Iterable[BatchResult]", *, retry_failed: bool) -> None:
-        """Takes all results."""
+        """Handles all results."""
         with (
             ResultsFile(self._out, retry_failed=retry_failed) as file,
             self._session.progress() as progress,
@@ -245,7 +245,7 @@ class _Run:
             self._add_saved(file, saved)
 
     def _add_saved(self, file: ResultsFile, saved: Saved) -> None:
-        """Adds a result to the file, after its files; without them the next run tries it again."""
+        """Adds a result to the file once its own files are saved; if they are not, the next run tries again."""
         from wriftai_anyio.errors import WriftAIError
 
         index, prediction = saved.index, saved.prediction
@@ -273,21 +273,21 @@ class _Run:
 
     @contextmanager
     def said_how_to_go_on(self) -> Generator[None]:
-        """Says how many results there are, and how to go on, if the block is left early."""
+        """Says how many results there are and how to go on if the block is left early."""
         from wriftai_anyio.errors import APIStatusError, BatchStoppedError, NotFoundError
 
         try:
             yield
         except (Stopped, APIStatusError, BatchStoppedError, OSError) as error:
             if isinstance(error, NotFoundError) and not self._may_be_under_way:
-                raise  # of the model: it would not be found again
+                raise  # the model was not found, and will not be next time
             done = sum(self._counts.values()) - self._counts["error"]
             self._session.note(f"{self._out} has {done} of {self._total} results.")
             self._session.go_on = shell_command(["wriftai-anyio", *self._session.arguments])
             raise
 
     def tell(self, *, as_json: bool) -> None:
-        """Prints what came of it.
+        """Prints a summary.
 
         Raises:
             typer.Exit: If not all succeeded.
@@ -308,7 +308,7 @@ class _Run:
 
 
 def _saved_for_good(error: "WriftAIError") -> object:
-    """Returns the output with what was saved, if the rest is gone; `None` if another run may save all of it."""
+    """Returns the output with the saved files if the rest is lost; `None` if another run may save everything."""
     from wriftai_anyio.errors import APIConnectionError, FilesNotSavedError, InternalServerError, RateLimitError
 
     if not isinstance(error, FilesNotSavedError):
@@ -318,7 +318,7 @@ def _saved_for_good(error: "WriftAIError") -> object:
 
 
 def _refusal_of_all(error: Exception) -> "APIStatusError | None":
-    """Returns the error if every create would end in it, whatever its input: then not all are tried in vain."""
+    """Returns the error if every create would fail with it, whatever the input, so that the rest need not be tried."""
     from wriftai_anyio.errors import APIStatusError
 
     if isinstance(error, APIStatusError) and error.request.method == "POST":

@@ -1,4 +1,4 @@
-"""What an error is called in the terminal, and its exit code."""
+"""The wording of an error in the terminal, and its exit code."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """The exit codes; a program that is stopped exits with 128 and the signal's number, as is usual."""
+    """The exit codes; a program stopped by a signal exits with 128 plus the signal's number, as usual."""
 
     DONE = 0
     PREDICTION_FAILED = 1
@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as the terminal shows it.
+    """An error as shown in the terminal.
 
     Attributes:
         sentence: What went wrong, and what to do.
@@ -37,7 +37,7 @@ class Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Says what an error is called, and its exit code.
+    """Returns the wording of an error, and its exit code.
 
     Args:
         error: The error that ended a command.

@@ -1,4 +1,4 @@
-"""One prediction, followed to its end on the screen."""
+"""Follows one prediction on the screen to its end."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ENDED: Final = {"cancelled": "was cancelled", "abandoned": "was abandoned"}
 
 LONGEST_CANCEL: Final = 5.0
-"""Seconds for which leaving waits for the server to take a cancel."""
+"""Seconds that leaving early waits for the server to accept a cancel."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Following:
     """How a prediction is followed.
 
     Attributes:
-        timeout: Seconds to wait at most; `None` for no end.
-        save: The folder that gets the files of the output; `None` if they are not downloaded.
-        as_json: Whether the whole prediction, or each event, is printed, as a line of JSON.
-        cancel_on_exit: Whether it is cancelled on the server if it is left early.
+        timeout: The most seconds to wait; `None` for no limit.
+        save: The folder for the files of the output; `None` not to download them.
+        as_json: Whether the whole prediction, or each event, is printed as a line of JSON.
+        cancel_on_exit: Whether leaving early cancels it on the server.
     """
 
     timeout: float | None = None
@@ -46,13 +46,13 @@ class Following:
 
 
 class Follower:
-    """Follows a prediction while its block lasts, and says how to go on if that is left early.
+    """Follows a prediction in its block, and says how to go on if the block is left early.
 
     Args:
         session: The run of the program.
-        client: What asks the API.
+        client: Sends the requests.
         how: How it is followed.
-        prediction_id: The prediction's id, unless it is to be created.
+        prediction_id: The prediction's id, if it exists already.
     """
 
     def __init__(self, session: Session, client: "Client", how: Following, prediction_id: str = "") -> None:
@@ -72,19 +72,19 @@ class Follower:
             given: Its input.
             model: The model reference.
             stream: Whether its events can be streamed.
-            validate: Whether the server checks the input by the model's schema first.
+            validate: Whether the server first checks the input against the model's schema.
 
         Returns:
-            The prediction as it is then.
+            The new prediction.
         """
-        # Before the create: a signal in the middle of an import makes Python warn of the file that it reads.
+        # Before the create: a signal in the middle of an import would make Python warn about an open file.
         for needed in ("wriftai_anyio.progress", "rich.console"):
             import_module(needed)
         params: CreatePredictionParams = {"input": given}
         if validate:
             params["validate_input"] = True
         try:
-            # Not held by the server until its end: a create that is held has no id until then, to go on with.
+            # Not held by the server until the end: a held create has no id until then, and it takes the id to go on.
             with self._session.stops.grace():
                 created = self._client.predictions.create(params, model, stream=stream)
                 self._prediction_id = created["id"]
@@ -97,7 +97,7 @@ class Follower:
         return created
 
     def wait(self) -> None:
-        """Waits for the end, shows the status meanwhile, and prints the output.
+        """Waits for the end while showing the status, and prints the output.
 
         Raises:
             typer.Exit: If the prediction did not succeed.
@@ -115,7 +115,7 @@ class Follower:
         self._exit_unless_succeeded(prediction)
 
     def stream(self) -> None:
-        """Prints the output as it comes; where no piece of it is streamed, the whole of it at the end.
+        """Prints the output as it arrives; if nothing is streamed, prints the whole output at the end.
 
         Raises:
             typer.Exit: If the prediction did not succeed.
@@ -135,12 +135,12 @@ class Follower:
             return
         output = self._saved(prediction)
         if output is not None and not self._how.as_json and (self._how.save or not seen.has_output):
-            print_value(output if isinstance(output, str) else encoded(output))  # a value a line, as the pieces
+            print_value(output if isinstance(output, str) else encoded(output))  # one value per line, like the pieces
         self._session.note(f"{self._prediction_id}: {prediction['status']}")
         self._exit_unless_succeeded(prediction)
 
     def _saved(self, prediction: "PredictionWithIO") -> "JsonValue":
-        """Downloads the files of the output if asked to; returns the output, with their paths in place of addresses."""
+        """Returns the output; if asked to, downloads its files and replaces their addresses by paths."""
         self._has_ended = True
         output = prediction.get("output")
         if self._how.save is None or output is None:
@@ -161,7 +161,7 @@ class Follower:
             self._exit_failed(prediction["status"], prediction.get("error"))
 
     def _exit_failed(self, status: str, error: "TaskError | JsonValue") -> None:
-        """Says why, as far as the API tells."""
+        """Exits with the reason, if the API states it."""
         self._session.error(f"The prediction {_ENDED.get(status, status)}{_reason(error)}")
         raise typer.Exit(ExitCode.PREDICTION_FAILED)
 
@@ -176,7 +176,7 @@ class Follower:
         if self._has_ended:
             self._say_how_to_go_on()
         elif isinstance(error, NotFoundError) and not self._was_created:
-            return  # there is nothing to go on with; of what was just created only the stream may be gone
+            return  # there is nothing to continue; of a new prediction only the stream may be gone
         elif self._how.cancel_on_exit:
             self._cancel()
         else:
@@ -191,7 +191,7 @@ class Follower:
         try:
             with self._session.stops.deadline(LONGEST_CANCEL, TimeoutError("the server did not answer in time")):
                 self._client.predictions.cancel(name)
-        except Exception as error:  # noqa: BLE001 -- why the program is left matters more
+        except Exception as error:  # noqa: BLE001 -- the reason for leaving matters more
             note(f"{name} could not be cancelled, and may run on: {error}")
         else:
             note(f"Asked the server to cancel {name}.")
@@ -199,14 +199,14 @@ class Follower:
 
 @dataclass
 class _Seen:
-    """What there was in the events of a prediction."""
+    """What the events of a prediction contained."""
 
     has_output: bool = False
     failure: "JsonValue" = None
 
 
 def _print_events(events: "Iterable[PredictionStreamEvent]", *, as_json: bool) -> _Seen:
-    """Prints events, or the output in them."""
+    """Prints events, or only their output."""
     seen = _Seen()
     line_is_open = False
     for event in events:
@@ -226,7 +226,7 @@ def _print_events(events: "Iterable[PredictionStreamEvent]", *, as_json: bool) -
 
 
 def with_paths(output: object) -> "JsonValue":
-    """Returns an output as JSON, with the paths of the files that were saved as strings."""
+    """Returns an output as JSON, with the paths of saved files as strings."""
     return decode_json(encode_json(output, default=str))
 
 

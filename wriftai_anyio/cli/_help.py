@@ -1,4 +1,4 @@
-"""The help of a command, in the words of its metavars."""
+"""The help of a command, with arguments shown by their metavars."""
 
 import re
 import shutil
@@ -7,11 +7,11 @@ from typing import Any, Final
 import typer.core
 
 _RANGE: Final = re.compile(r"\s*\[[^\]]*<?x[<>]=?[^\]]*\]")
-"""What typer adds for a bound, such as `[x>=0]`."""
+"""Text that typer adds for a bound, such as `[x>=0]`."""
 
 
-def fit(formatter: Any) -> None:  # noqa: ANN401 -- types that typer keeps to itself
-    """Lets help fit a terminal of fewer than 50 columns, which typer takes for the least."""
+def fit(formatter: Any) -> None:  # noqa: ANN401 -- typer's private types
+    """Fits help to terminals narrower than 50 columns, which is typer's minimum."""
     formatter.width = min(formatter.width, shutil.get_terminal_size().columns - 2)
 
 
@@ -22,7 +22,7 @@ _PLAIN: Final = (
     (re.compile(r"Input should be less than or equal to (\S+)"), r"give \1 or less."),
     (re.compile(r"Input should be "), "it should be "),
 )
-"""What newer versions of typer say of a value, in the words of pydantic; and what people understand."""
+"""Wording from pydantic in the errors of newer typer versions, and plain wording in its place."""
 
 
 def _in_plain_words(message: str) -> str:
@@ -33,7 +33,7 @@ def _in_plain_words(message: str) -> str:
 
 
 class Command(typer.core.TyperCommand):
-    """A command whose arguments are shown by their metavars alone; typer puts braces and the types of Python there."""
+    """A command whose arguments are shown only by their metavars; typer would show braces and Python types."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 -- as above
         """Returns the words of the usage line."""
@@ -43,7 +43,7 @@ class Command(typer.core.TyperCommand):
         """Reads the command line.
 
         Raises:
-            typer.BadParameter: If a value cannot be right, in plain words.
+            typer.BadParameter: If a value is not valid; the message is in plain words.
         """
         try:
             return super().parse_args(ctx, args)
@@ -52,7 +52,7 @@ class Command(typer.core.TyperCommand):
             raise
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
-        """Writes the usage line; what follows, and an error's, is as wide as the terminal too."""
+        """Writes the usage line, and fits all that follows, also after errors, to the width of the terminal."""
         fit(formatter)
         super().format_usage(ctx, formatter)
 

@@ -1,4 +1,4 @@
-"""The inputs of a batch in a file: JSON lines, or the rows of a CSV file."""
+"""Reads the inputs of a batch from a file: JSON lines, or the rows of a CSV file."""
 
 import csv
 from collections.abc import Callable, Container, Iterator
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 CSV_SUFFIX: Final = ".csv"
 _LONGEST_CELL: Final = 2**31 - 1
-"""The largest limit that Python takes on every system; its own is 131,072 characters."""
+"""The largest limit that Python accepts on every system; its default is 131,072 characters."""
 _DELIMITERS: Final = ",;\t"
 
 
 def is_csv(path: Path) -> bool:
-    """Returns whether a file holds rows, and not lines of JSON."""
+    """Returns whether a file contains rows of CSV rather than lines of JSON."""
     return path.suffix.lower() == CSV_SUFFIX
 
 
@@ -27,14 +27,14 @@ def read_inputs(
     """Reads the inputs one by one.
 
     Args:
-        path: A file of JSON lines; or, if its name ends in `.csv`, of rows below the names of their fields. An empty
-            cell leaves the field out; any other is text in a field of `texts`, and elsewhere JSON if it is JSON. A row
-            of empty cells alone, as spreadsheets add them at the end, is not an input.
-        texts: The fields of a CSV file whose cells are text whatever they look like: `007`, `true`, `1.10`.
-        on_empty: Called with the number of the line of each such row.
+        path: A file of JSON lines; or, if its name ends in `.csv`, of rows below a header with the names of fields. An
+            empty cell leaves the field out; any other is text if its field is in `texts`, and otherwise JSON if it is
+            valid JSON. A row with only empty cells, such as spreadsheets add at the end, is not an input.
+        texts: The fields of a CSV file whose cells are always text, even `007`, `true` or `1.10`.
+        on_empty: Called with the line number of each row with only empty cells.
 
     Raises:
-        ValueError: If a line or row is not what it should be.
+        ValueError: If a line or row is not valid.
         OSError: If the file cannot be read.
     """
     try:
@@ -59,7 +59,7 @@ def _rows(path: Path, texts: Container[str], on_empty: Callable[[int], None] | N
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
         file.seek(0)
-        # Excel writes semicolons where the comma is the decimal sign.
+        # Excel writes semicolons in locales with a decimal comma.
         reader = csv.reader(file, delimiter=max(_DELIMITERS, key=header.count), strict=True)
         try:
             names = next(reader, list[str]())
@@ -71,7 +71,7 @@ def _rows(path: Path, texts: Container[str], on_empty: Callable[[int], None] | N
                 if given:
                     yield {name: cell if name in texts else json_or_text(cell) for name, cell in given.items()}
                 elif len(cells) == len(names) == 1:
-                    yield {names[0]: ""}  # only quotes make a row of it: an empty line has no cell
+                    yield {names[0]: ""}  # written as quotes, since an empty line has no cell
                 elif cells and on_empty is not None:
                     on_empty(reader.line_num)
         except csv.Error as error:

@@ -1,4 +1,4 @@
-"""A prediction's input, made of the arguments on the command line."""
+"""Makes a prediction's input from the arguments on the command line."""
 
 import json
 from collections.abc import Iterable
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 def given_input(
     source: str | None, fields: Iterable[str], files: Iterable[str]
 ) -> "tuple[JsonValueWithFile, dict[str, Path]]":
-    """Puts the input together.
+    """Builds the input.
 
     Args:
         source: A JSON file, or `-` for standard input; `None` if there is none.
-        fields: `key=value` each; they go over those of the source.
-        files: `key=PATH` each.
+        fields: Each is `key=value`; they override fields of the source.
+        files: Each is `key=PATH`.
 
     Returns:
-        The input, which is an object unless the source is something else and there are no fields; and the files to
+        The input, which is an object unless there are no fields and the source is something else; and the files to
         upload, by the fields that get their addresses.
 
     Raises:
-        ValueError: If they cannot be put together, or there is no such file.
+        ValueError: If they cannot be combined, or a file does not exist.
         OSError: If the source, or the file of a field, cannot be read.
     """
     texts, paths = _pairs(fields, "key=value"), _paths(files)
@@ -41,7 +41,7 @@ def given_input(
     if not texts and not paths:
         return base, paths
     if not isinstance(base, dict):
-        raise ValueError(  # noqa: TRY004 -- it is what was given that is wrong
+        raise ValueError(  # noqa: TRY004 -- the argument is wrong
             f"{source_name(source or '')} is not a JSON object, which "
             f"{' and '.join([*texts, *paths])} could be added to."
         )
@@ -69,7 +69,7 @@ def _paths(files: Iterable[str]) -> dict[str, Path]:
 
 
 def _field(key: str, text: str) -> "JsonValueWithFile":
-    """Returns the value of a field: what a file or standard input holds, or what is written there."""
+    """Returns the value of a field: the content of a file or of standard input, or the argument's own text."""
     if text == STANDARD_INPUT:
         return json_or_text(read_text(text))
     if text.startswith("@@"):
@@ -87,7 +87,7 @@ def _field(key: str, text: str) -> "JsonValueWithFile":
 
 
 def parse_json(text: str) -> "JsonValueWithFile":
-    """Decodes JSON proper, without Python's `NaN` and `Infinity`.
+    """Decodes strict JSON, without Python's `NaN` and `Infinity`.
 
     Raises:
         ValueError: If it is not JSON.
@@ -98,7 +98,7 @@ def parse_json(text: str) -> "JsonValueWithFile":
             value = json.loads(text, parse_constant=_refuse)
         except json.JSONDecodeError:
             raise
-        except ValueError:  # more digits than Python reads
+        except ValueError:  # more digits than Python parses
             value = json.loads(text, parse_constant=_refuse, parse_int=parse_integer)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -114,7 +114,7 @@ def _read_json(source: str) -> "JsonValueWithFile":
 
 
 def json_or_text(text: str) -> "JsonValueWithFile":
-    """Returns what JSON means, and what is not JSON as it is."""
+    """Returns the decoded value of JSON, or the text itself if it is not JSON."""
     try:
         return parse_json(text)
     except ValueError:

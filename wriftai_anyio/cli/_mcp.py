@@ -1,4 +1,4 @@
-"""The command of the MCP server."""
+"""The command for the MCP server."""
 
 from pathlib import Path
 from typing import Annotated, Literal

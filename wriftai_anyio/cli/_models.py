@@ -1,4 +1,4 @@
-"""The commands of models."""
+"""The commands for models."""
 
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
@@ -57,10 +57,10 @@ def model(context: typer.Context, model: Model, as_json: Json = False) -> None:
 
 
 def streams_text(client: "Client", reference: str) -> bool:
-    """Asks whether a model streams text; where that cannot be learned, it does not.
+    """Returns whether a model streams text; `False` if that cannot be found out.
 
     Args:
-        client: What asks the API.
+        client: Sends the requests.
         reference: The model, or a version of it.
     """
     from wriftai_anyio.errors import WriftAIError
@@ -68,7 +68,7 @@ def streams_text(client: "Client", reference: str) -> bool:
     try:
         return at(version_of(client, reference), "schemas", "prediction", "stream_output", "type") == "string"
     except (WriftAIError, ValueError):
-        return False  # the create says it better
+        return False  # the create will report it better
 
 
 def _show_model(client: "Client", reference: str, *, as_json: bool) -> None:

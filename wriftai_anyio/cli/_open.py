@@ -19,7 +19,7 @@ commands = typer.Typer(rich_markup_mode=None)
 
 SITE: Final = "https://wrift.ai"
 SITE_VARIABLE: Final = "WRIFTAI_SITE_URL"
-# A server's answer reaches a browser: only the web's schemes, and no characters that could mean anything else.
+# An address from a server reaches a browser: allow only web schemes, and no characters with another meaning.
 _WEB_ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+", re.IGNORECASE)
 
 
@@ -57,7 +57,7 @@ def open_page(
 
 
 def _page_of(client: "Client", prediction_id: str) -> str:
-    """Returns the address of a prediction's page: the server's, unless that is one of the API and not a page."""
+    """Returns the address of a prediction's page: the server's, unless it is an address of the API and not a page."""
     prediction = client.predictions.get(prediction_id)
     url = prediction["url"]
     if isinstance(url, str) and _WEB_ADDRESS.fullmatch(url) and not url.startswith(client.api_base_url):

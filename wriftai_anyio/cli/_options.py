@@ -65,7 +65,7 @@ def examples(*lines: str) -> str:
     Args:
         *lines: Command lines without the program's name.
     """
-    # The first line keeps the others from being filled.
+    # The first line keeps the others from being rewrapped.
     return "\n".join(
         ["\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  wriftai-anyio {line}" for line in lines)]
     )

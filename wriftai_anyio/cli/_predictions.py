@@ -1,4 +1,4 @@
-"""The commands of single predictions."""
+"""The commands for single predictions."""
 
 import sys
 from itertools import islice
@@ -227,7 +227,7 @@ def list_predictions(
         elif sys.stdout.isatty():
             print_table(("status", "age", "model", "id"), map(_row, predictions), whole=3)
         else:
-            # As before there were tables for people: scripts may count on it.
+            # The same output as before tables were added for people, since scripts may rely on it.
             print_table(("id", "status", "created", "model"), map(_plain_row, predictions))
 
 

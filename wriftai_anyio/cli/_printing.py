@@ -1,4 +1,4 @@
-"""Results on standard output: as JSON lines, as text, as tables."""
+"""Prints results on standard output, as JSON lines, text or tables."""
 
 import os
 import shutil
@@ -15,16 +15,16 @@ from ._stops import Stopped
 
 _BROKEN_PIPE: Final[int] = getattr(signal, "SIGPIPE", 13)
 NARROWEST_COLUMN: Final = 14
-"""Characters down to which a column of a table may be folded; below that its rows become blocks."""
+"""The fewest characters of a folded column of a table; below that, rows are printed as blocks."""
 
 
 def encoded(value: object, indent: int | None = None, *, ascii_only: bool = False) -> str:
-    """Encodes JSON, without anything that a terminal would obey.
+    """Encodes JSON, without control characters for terminals.
 
     Args:
         value: The value.
-        indent: How far each level is indented; by default it is one line.
-        ascii_only: Whether everything beyond ASCII is escaped.
+        indent: By how many spaces each level is indented; by default the result is one line.
+        ascii_only: Whether to escape everything that is not ASCII.
     """
     return json_text(encode_json(value, ensure_ascii=ascii_only, indent=indent))
 
@@ -35,7 +35,7 @@ def print_json(value: object) -> None:
 
 
 def print_value(value: object) -> None:
-    """Prints a value for people: a string as is, `None` not at all, all else as indented JSON."""
+    """Prints a value for people: a string as is, `None` not at all, everything else as indented JSON."""
     if value is None:
         return
     text = value if isinstance(value, str) else encoded(value, 2, ascii_only=not _takes_any_character())
@@ -43,26 +43,26 @@ def print_value(value: object) -> None:
 
 
 def _takes_any_character() -> bool:
-    # Elsewhere, what standard output lacks would become an escape of Python, which is not JSON.
+    # In other encodings, missing characters would become Python escapes, which are not JSON.
     return sys.stdout.encoding.lower() in {"utf-8", "utf8"}
 
 
 def print_text(text: str) -> None:
-    """Prints a string at once, as is; a terminal gets it without control characters, which could do anything."""
+    """Prints a string at once, as is; in a terminal without control characters, which could do anything."""
     _write(printable(text) if sys.stdout.isatty() else text)
 
 
 def print_sentence(sentence: str) -> None:
-    """Prints a sentence, folded between words in a terminal."""
+    """Prints a sentence, wrapped between words in a terminal."""
     print_text(_wrapped(sentence, "", "") if sys.stdout.isatty() else f"{sentence}\n")
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 0) -> None:
-    """Prints a table to a terminal, or a block for each row if it is too narrow for that; elsewhere lines of cells.
+    """Prints a table in a terminal, or a block for each row if the terminal is too narrow; elsewhere, lines of cells.
 
     Args:
         headings: The headings of the columns.
-        rows: The cells; where it is not a terminal, they are separated by tabs.
+        rows: The cells; if the output is not a terminal, they are separated by tabs.
         whole: The column that is never folded, so that it can be copied.
     """
     if not sys.stdout.isatty():
@@ -92,7 +92,7 @@ def _print_columns(headings: Sequence[str], lines: Iterable[Sequence[str]], kept
 
 
 def _print_blocks(headings: Sequence[str], lines: Iterable[Sequence[str]], whole: int) -> None:
-    """Prints each row as a few lines: what comes before the whole cell, that cell, and the others by their names."""
+    """Prints each row as a few lines: the cells before the whole one, that one, and the others with their headings."""
     for line in lines:
         before = "  ".join(cell for cell in line[:whole] if cell)
         if before:
@@ -104,7 +104,7 @@ def _print_blocks(headings: Sequence[str], lines: Iterable[Sequence[str]], whole
 
 
 def print_fields(fields: Mapping[str, str | None]) -> None:
-    """Prints names and values below each other; those that are `None` are left out.
+    """Prints names and values, one pair per line; values that are `None` are left out.
 
     Args:
         fields: The values by name.
@@ -117,7 +117,7 @@ def print_fields(fields: Mapping[str, str | None]) -> None:
         if not is_terminal:
             print_text(f"{label}{value}\n")
         elif max(map(len, value.split()), default=0) > room:
-            # A word that does not fit, such as an id, can only be copied whole.
+            # A word that is too long, such as an id, must not be broken, so that it can be copied.
             print_text(f"{name}\n" + _wrapped(value, "  ", "  "))
         else:
             print_text(_wrapped(value, label, " " * indent))
@@ -140,20 +140,20 @@ def _screen_width() -> int:
 
 
 def discard(stream: TextIO) -> None:
-    """Lets nothing more come out of a stream that nobody reads.
+    """Discards all further output to a stream that nobody reads.
 
-    What is still buffered would fail again when the interpreter exits, with an exit code of its own.
+    Otherwise buffered output would fail again when the interpreter exits, and change the exit code.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Unfailing:
-    """Standard error where nobody may see it: what was begun is not left for that, since it costs money.
+    """Standard error that ignores failures: work under way costs money, so it is not stopped for them.
 
-    Its reader may have ended, its terminal may be closed, or its disk full: then nothing more is shown.
+    Its reader may have exited, its terminal may be closed, or its disk may be full: then nothing more is shown.
 
     Args:
-        stream: The stream, which answers all else that is asked of it.
+        stream: The stream; all other attributes are taken from it.
     """
 
     def __init__(self, stream: TextIO) -> None:

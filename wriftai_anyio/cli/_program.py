@@ -1,4 +1,4 @@
-"""The program: its commands, its global options, and how it ends."""
+"""The program: its commands, its global options, and its exit."""
 
 import io
 import os
@@ -36,7 +36,7 @@ EXIT_CODES: Final = (
 class Commands(typer.core.TyperGroup):
     """The commands, which are loaded when one of them is looked up."""
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 -- types that typer keeps to itself
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 -- typer's private types
         self._load()
         return super().get_command(ctx, cmd_name)
 
@@ -49,7 +49,7 @@ class Commands(typer.core.TyperGroup):
         super().format_usage(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
-        # Click cuts what they do to the width of the terminal; here it is folded.
+        # Click truncates the descriptions to the width of the terminal; here they are wrapped.
         rows = [(name, self._does(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -60,7 +60,7 @@ class Commands(typer.core.TyperGroup):
         return first + end.rstrip()
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- as above
-        """Writes what is below the commands."""
+        """Writes the text below the commands."""
         super().format_epilog(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl(EXIT_CODES)
@@ -76,7 +76,7 @@ class Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    # What rich makes of help is wide: at 80 columns little is left for what it says.
+    # Help formatted by rich has wide margins: 80 columns leave little room for the text.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
     epilog=EPILOG,
@@ -97,7 +97,7 @@ def set_up(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Predictions of WriftAI in the terminal. Results go to standard output, all else to standard error."""
+    """WriftAI predictions in the terminal. Results go to standard output, everything else to standard error."""
     if debug:
         import logging
 
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the program.
 
     Args:
-        arguments: Its command line; by default that of the process.
+        arguments: The command line; by default that of the process.
 
     Raises:
         SystemExit: At its end, with the exit code.
@@ -127,11 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Makes standard output and error take any text and be there where the shell closed them; see `Unfailing`."""
+    """Makes standard output and error accept any text, and replaces those that the shell closed; see `Unfailing`."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            # It stays open for the whole run: Python would warn of that at the end.
+            # It stays open for the whole run, and Python would warn about that at the end.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             setattr(sys, name, open(nowhere, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
@@ -140,7 +140,7 @@ def _prepare_streams() -> None:
 
 
 def _tell(session: Session, error: Stopped | Exception) -> int:
-    """Says what ended the program, and how to go on; returns the exit code."""
+    """Says what ended the program and how to go on, and returns the exit code."""
     import traceback
 
     from ._failures import failure_of

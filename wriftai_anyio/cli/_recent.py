@@ -1,4 +1,4 @@
-"""Names of models and ids of predictions that were seen lately, which shells complete without asking the API."""
+"""Recent names of models and ids of predictions, with which shells complete words without asking the API."""
 
 import contextlib
 import json
@@ -14,31 +14,31 @@ T = TypeVar("T")
 MOST: Final = 200
 MODELS: Final = "models"
 PREDICTIONS: Final = "predictions"
-# What else a server may call them is not offered to a shell.
+# Names from a server with any other characters are not offered to a shell.
 _PLAIN: Final = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
 _LARGEST: Final = 256 * 1024
-"""Bytes that are read: more than the names of both kinds can have. A shell waits for this at each key."""
+"""The most bytes to read: more than all names can have. A shell waits for this at each key press."""
 
 
 def recent(kind: str) -> list[str]:
-    """Returns the names of a kind, `MODELS` or `PREDICTIONS`, the latest first."""
+    """Returns the names of a kind, `MODELS` or `PREDICTIONS`, latest first."""
     return _read().get(kind, [])
 
 
 def remember(kind: str, names: Iterable[str]) -> None:
-    """Keeps names of a kind for completion."""
+    """Saves names of a kind for completion."""
     known = _read()
     new = [name for name in names if _PLAIN.fullmatch(name)]
     kept = list(dict.fromkeys([*new, *known.get(kind, [])]))[:MOST]
     if kept == known.get(kind, []):
         return
-    # Completion is a help: where nothing can be written, there is none.
+    # Completion is optional: if nothing can be written, there is none.
     with contextlib.suppress(OSError, RuntimeError):
         _write(_path(), json.dumps({**known, kind: kept}))
 
 
 def remembering(kind: str, items: Iterable[T], name: Callable[[T], str]) -> Iterator[T]:
-    """Yields what is listed, and keeps its names for completion."""
+    """Yields listed items, and saves their names for completion."""
     names: list[str] = []
     try:
         for item in items:
@@ -73,7 +73,7 @@ def _read() -> dict[str, list[str]]:
 
 
 def _content(path: Path) -> bytes:
-    """Reads the file, unless somebody has put something there that does not end, such as a pipe or a device."""
+    """Reads the file, unless it is something that may never end, such as a pipe or a device."""
     if not path.is_file():
         return b""
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The file of a batch's results: a line for each ended prediction, each once, however often it is run."""
+"""The results file of a batch: one line for each ended prediction, however often the batch is run."""
 
 import csv
 import errno
@@ -27,7 +27,7 @@ _COLUMNS: Final = ("index", "id", "status", "output", "error", "setup_time", "ex
 
 @dataclass(frozen=True)
 class Entry:
-    """What a line of a results file says.
+    """A line of a results file.
 
     Attributes:
         index: The number of the input.
@@ -39,7 +39,7 @@ class Entry:
 
 
 class Format(ABC):
-    """How results are written."""
+    """A format of results."""
 
     header: bytes = b""
 
@@ -53,7 +53,7 @@ class Format(ABC):
 
     @abstractmethod
     def is_beginning(self, rest: bytes) -> bool:
-        """Returns whether something may be a line of a result that was cut off."""
+        """Returns whether something may be the beginning of a line that was cut off."""
 
     @abstractmethod
     def line(self, index: int, prediction: "PredictionWithIO") -> str:
@@ -65,7 +65,7 @@ class Format(ABC):
 
 
 class JsonLines(Format):
-    """A JSON object a line: `{"index": 0, "prediction": {…}}`."""
+    """One JSON object per line: `{"index": 0, "prediction": {…}}`."""
 
     _BEGINNING: Final = b'{"index": '
 
@@ -88,7 +88,7 @@ class JsonLines(Format):
 
 
 class CsvRows(Format):
-    """A row of CSV, as `BatchResult.to_row` makes it; a cell may have several lines."""
+    """Rows of CSV, as `BatchResult.to_row` makes them; a cell may have several lines."""
 
     header = ",".join(_COLUMNS).encode() + b"\n"
     _BEGINNING: Final = re.compile(rb"\d+(,.*)?", re.DOTALL)
@@ -116,23 +116,23 @@ class CsvRows(Format):
         return text.getvalue()
 
     def is_whole(self, line: bytes) -> bool:
-        """Returns whether the row has ended: outside of quotes."""
+        """Returns whether the row has ended, outside of quotes."""
         return line.endswith(b"\n") and line.count(b'"') % 2 == 0
 
 
 class ResultsFile:
-    """Keeps the results of earlier runs, and adds those that are new.
+    """Keeps the results of earlier runs, and adds new ones.
 
     Args:
-        path: The file; made if it does not exist, as CSV if its name ends in `.csv`. A last line that a kill cut off is
-            taken away.
-        retry_failed: Whether what did not succeed is taken away, since it is tried again.
+        path: The file; it is created if it does not exist, as CSV if its name ends in `.csv`. A last line that a kill
+            cut off is removed.
+        retry_failed: Whether to remove results that did not succeed, since they are tried again.
 
     Attributes:
-        indexes: The numbers of the inputs whose results are there.
+        indexes: The numbers of the inputs whose results are in the file.
 
     Raises:
-        ValueError: If it holds anything but results. It is left as it was.
+        ValueError: If it contains anything but results. It is left unchanged.
     """
 
     indexes: set[int]
@@ -140,7 +140,7 @@ class ResultsFile:
     def __init__(self, path: Path, *, retry_failed: bool = False) -> None:
         self._path = path
         self._format: Format = CsvRows() if path.suffix.lower() == CSV_SUFFIX else JsonLines()
-        # Unbuffered: each line goes to the system whole, and a signal cannot come between two parts of it.
+        # Unbuffered: each line is written in one call, so that a signal cannot cut it in two.
         self._file = path.open("a+b", buffering=0)
         try:
             failed = self._read()
@@ -151,7 +151,7 @@ class ResultsFile:
             raise
 
     def _read(self) -> bool:
-        """Reads which results there are, and takes away what was cut off; returns whether some did not succeed."""
+        """Reads the results, and removes a line that was cut off; returns whether some results did not succeed."""
         self.indexes = set()
         whole, failed = len(self._format.header), False
         for line in self._lines():
@@ -169,7 +169,7 @@ class ResultsFile:
         return failed
 
     def _lines(self) -> Iterator[bytes]:
-        """Yields the lines below the header, without a last one that was cut off."""
+        """Yields the lines below the header, without a last line that was cut off."""
         with self._path.open("rb") as file:
             header = file.readline() if self._format.header else b""
             if header != self._format.header:
@@ -189,7 +189,7 @@ class ResultsFile:
         raise ValueError(f"{self._path} holds something other than results: give another --out. It was left as it is.")
 
     def _drop_failed(self) -> None:
-        """Puts a file of those that succeeded in the place of this one."""
+        """Replaces the file with one that has only the results that succeeded."""
         descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:
             Path(temporary).chmod(self._path.stat().st_mode & 0o777)
@@ -212,7 +212,7 @@ class ResultsFile:
                 self.indexes.add(entry.index)
 
     def add(self, index: int, prediction: "PredictionWithIO") -> None:
-        """Adds a result, unless it is there already.
+        """Adds a result, unless it is already there.
 
         Args:
             index: The number of its input.
@@ -220,7 +220,7 @@ class ResultsFile:
         """
         if index in self.indexes:
             return
-        # Half a surrogate pair, which UTF-8 does not know, becomes the escape that JSON has for it.
+        # Half of a surrogate pair, which UTF-8 cannot encode, is written as its JSON escape.
         self._write(self._format.line(index, prediction).encode("utf-8", "backslashreplace"))
         self.indexes.add(index)
 

@@ -1,4 +1,4 @@
-"""The command of the sandbox."""
+"""The command for the sandbox."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""The downloads of a batch: those of several outputs at once."""
+"""Downloads the files of a batch, for several outputs at once."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from wriftai_anyio.predictions import PredictionWithIO
 
 OUTPUTS_AT_ONCE: Final = 4
-"""Each of them may have several files, which come at once, too."""
+"""Each output may have several files, which are also downloaded at once."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A result whose files were downloaded, or not."""
+    """A result whose files were downloaded, or failed to be."""
 
     index: int
     prediction: "PredictionWithIO"
@@ -23,7 +23,7 @@ class Saved:
 
 
 class Saves:
-    """Downloads the files of outputs in threads, and returns each result once its files are there, in their order.
+    """Downloads the files of outputs in threads, and returns the results in order, each once its files are saved.
 
     Leaving the block does not wait for the downloads under way: closing the client ends them.
 
@@ -37,14 +37,14 @@ class Saves:
         self._pending: deque[Saved] = deque()
 
     def begin(self, index: int, prediction: "PredictionWithIO") -> Iterator[Saved]:
-        """Begins to download the files of a result.
+        """Starts to download the files of a result.
 
         Args:
             index: The number of its input.
             prediction: The ended prediction.
 
         Yields:
-            What has ended meanwhile. Where too much is under way, it waits for the first.
+            Results that have ended meanwhile. If too many are under way, it waits for the first.
         """
         output = self._threads.submit(self._save, prediction.get("output"), index)
         self._pending.append(Saved(index, prediction, output))
@@ -52,7 +52,7 @@ class Saves:
             yield self._pending.popleft()
 
     def rest(self) -> Iterator[Saved]:
-        """Yields what is still under way, each when it has ended."""
+        """Yields the results still under way, each once it has ended."""
         while self._pending:
             yield self._pending.popleft()
 

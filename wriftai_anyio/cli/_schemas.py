@@ -1,4 +1,4 @@
-"""The fields that a JSON Schema describes, for a table. A stranger may have written it."""
+"""Lists the fields of a JSON Schema for a table. The schema is untrusted."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -9,7 +9,7 @@ from wriftai_anyio.json_codec import encode_json
 Schema: TypeAlias = Mapping[str, Any]
 
 DEEPEST: Final = 5
-"""How many objects within objects are looked into."""
+"""How many levels of nested objects are listed."""
 MOST_ROWS: Final = 200
 MOST_CHOICES: Final = 12
 LONGEST_CELL: Final = 400
@@ -26,14 +26,14 @@ _LIMITS: Final = {
 
 
 def schema_rows(schema: object) -> list[tuple[str, ...]]:
-    """Lists the fields of an object: name, type, whether it is required, default, description.
+    """Lists the fields of an object: name, type, whether required, default and description.
 
     Args:
         schema: The object's JSON Schema (2020-12).
 
     Returns:
-        A row for each field, 200 at most; those of objects within it have dotted names. A reference is followed once
-        on the way to a field, so that a schema that refers to itself has an end. None for what is not an object.
+        A row for each field, at most 200; fields of nested objects have dotted names. On the way to a field each
+        reference is followed once, so that a schema that refers to itself ends. No rows if it is not an object.
     """
     root = _mapping(schema)
     rows = list(islice(_rows(root, root, "", frozenset()), MOST_ROWS + 1))
@@ -43,7 +43,7 @@ def schema_rows(schema: object) -> list[tuple[str, ...]]:
 
 
 def text_fields(schema: object) -> frozenset[str]:
-    """Returns the names of an object's fields that are text, and nothing else.
+    """Returns the names of an object's fields that can only be text.
 
     Args:
         schema: The object's JSON Schema.
@@ -64,7 +64,7 @@ def _kinds(schema: Schema, root: Schema) -> set[object]:
 
 
 def _own_kinds(field: Schema) -> set[object]:
-    """Returns the types that a schema names; `None` among them if it leaves them open."""
+    """Returns the types that a schema names, including `None` if it allows any."""
     kind = field.get("type")
     return {each if isinstance(each, str) else None for each in (_list(kind) or [kind])}
 
@@ -119,7 +119,7 @@ def _cut(text: str) -> str:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """Follows a reference into the same schema; what stands beside it goes over what it leads to."""
+    """Follows a reference within the same schema; keywords next to it override those of its target."""
     reference = schema.get("$ref")
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return schema

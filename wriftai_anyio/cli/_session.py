@@ -1,4 +1,4 @@
-"""What all commands of one run share."""
+"""The state that all commands of one run share."""
 
 import shutil
 import sys
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from wriftai_anyio.progress import RichProgress
 
 LONGEST_ERROR: Final = 1000
-"""Characters of an error, which fill half of a screen of 80 columns and 24 lines."""
+"""The most characters of an error: half a screen of 80 columns and 24 lines."""
 
 
 class Session:
     """One run of the program.
 
     Args:
-        arguments: Its command line.
+        arguments: The command line.
 
     Attributes:
-        arguments: Its command line.
+        arguments: The command line.
         debug: Whether tracebacks and the package's log are shown.
-        go_on: The command that goes on where this one was left; shown after an error.
+        go_on: The command that continues where this one stopped; shown after an error.
         stops: What stops the program.
     """
 
@@ -41,7 +41,7 @@ class Session:
 
     @contextmanager
     def client(self, on_response: "OnResponse | None" = None) -> "Generator[Client]":
-        """Makes a client of the environment's settings, from which alone its token comes, and closes it.
+        """Makes a client from the settings in the environment, the only source of its token, and closes it.
 
         Args:
             on_response: Called with the outcome of each request.
@@ -52,21 +52,21 @@ class Session:
         try:
             yield client
         finally:
-            # Creates that are under way are let finish, so that what they cost is not lost.
+            # Creates under way are allowed to finish, so that predictions that cost money are not lost.
             with self.stops.grace():
                 client.close()
 
     def progress(self) -> "RichProgress":
-        """Makes what shows the progress of waits, batches and transfers."""
+        """Makes a display of the progress of waits, batches and transfers."""
         from rich.console import Console
 
         from wriftai_anyio.progress import RichProgress
 
-        # The lines of the log would tear bars apart.
+        # Log lines would break up the bars.
         return RichProgress(Console(stderr=True, force_interactive=False if self.debug else None))
 
     def note(self, text: str) -> None:
-        """Shows a sentence on standard error, folded between words in a terminal."""
+        """Shows a sentence on standard error, wrapped between words in a terminal."""
         line = one_line(text)
         if sys.stderr.isatty():
             width = shutil.get_terminal_size().columns
@@ -74,14 +74,14 @@ class Session:
         self.show(line + "\n")
 
     def command(self, lead: str, command: str) -> None:
-        """Shows a command to copy, on one line however long it is."""
+        """Shows a command to copy, always on one line."""
         self.show(one_line(f"{lead}: {command}") + "\n")
 
     def error(self, sentence: str) -> None:
-        """Shows what went wrong, on a line that fits a screen, however much a server says."""
+        """Shows what went wrong, in a line short enough for a screen, however much a server says."""
         self.note(one_line(f"Error: {sentence}", LONGEST_ERROR))
 
     def show(self, text: str) -> None:
-        """Shows lines on standard error, such as a traceback, in the same way."""
+        """Shows lines on standard error, such as a traceback."""
         sys.stderr.write(printable(text))
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Requests to stop, as an exception in the main thread: Ctrl-C, SIGTERM, SIGHUP, and deadlines."""
+"""Turns Ctrl-C, SIGTERM, SIGHUP and deadlines into exceptions in the main thread."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any, Final
 
 GRACE: Final = 5.0
-"""Seconds for which a block that must not be left in its middle goes on after the program was told to stop."""
+"""Seconds for which a block that must finish may go on after the program was told to stop."""
 
 _SIGNALS: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _ALARM: Final[signal.Signals] = getattr(signal, "SIGALRM", signal.SIGINT)
@@ -17,10 +17,10 @@ _ALARM: Final[signal.Signals] = getattr(signal, "SIGALRM", signal.SIGINT)
 class Stopped(BaseException):
     """The program was told to stop.
 
-    No `KeyboardInterrupt`, which typer would take for itself.
+    Not a `KeyboardInterrupt`, which typer would catch.
 
     Args:
-        number: The signal that says so.
+        number: The signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -29,7 +29,7 @@ class Stopped(BaseException):
 
 
 class Stops:
-    """Turns signals into `Stopped` while its block lasts. A signal that is ignored stays ignored."""
+    """Turns signals into `Stopped` for the duration of its block. Ignored signals stay ignored."""
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
@@ -49,11 +49,11 @@ class Stops:
 
     @contextmanager
     def deadline(self, seconds: float | None, error: BaseException) -> Generator[None]:
-        """Raises an error in the middle of the block when its time is over.
+        """Raises an error inside the block when the time is up.
 
         Args:
-            seconds: How long the block may take; `None` for no end.
-            error: What is raised then.
+            seconds: How long the block may take; `None` for no limit.
+            error: The error to raise.
         """
         if seconds is None:
             yield
@@ -69,7 +69,7 @@ class Stops:
 
     @contextmanager
     def grace(self) -> Generator[None]:
-        """Holds a stop back until the block has ended, for five seconds at most, or until the next one comes."""
+        """Delays a stop until the block has ended, at most five seconds, or until another stop arrives."""
         self._in_grace = True
         try:
             yield
@@ -98,7 +98,7 @@ class Stops:
         self._due = error
         main_thread = threading.main_thread().ident
         if hasattr(signal, "pthread_kill") and main_thread is not None:
-            # A signal that another thread gets does not wake the main thread from its wait for a lock.
+            # A signal delivered to another thread would not wake the main thread if it waits for a lock.
             signal.pthread_kill(main_thread, _ALARM)
         else:
             signal.raise_signal(_ALARM)

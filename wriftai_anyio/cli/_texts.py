@@ -1,4 +1,4 @@
-"""Text from standard input, files and the command line: UTF-8 whatever the locale, without a byte order mark."""
+"""Reads text from standard input, files and arguments: UTF-8 whatever the locale, without a byte order mark."""
 
 import os
 import sys
@@ -9,13 +9,13 @@ STANDARD_INPUT = "-"
 
 
 def read_text(source: str) -> str:
-    """Reads a file, or standard input, whole.
+    """Reads all of a file or of standard input.
 
     Args:
         source: The path, or `-`.
 
     Raises:
-        ValueError: If it is not text in UTF-8.
+        ValueError: If it is not UTF-8 text.
         OSError: If it cannot be read.
     """
     if source != STANDARD_INPUT:
@@ -23,7 +23,7 @@ def read_text(source: str) -> str:
     stream = sys.stdin
     if stream is None:
         raise ValueError("Standard input is closed.")
-    # A stand-in for it, as in tests, may have no bytes.
+    # A stand-in for it, as in tests, may have no byte buffer.
     raw: BinaryIO | None = getattr(stream, "buffer", None)
     return stream.read().removeprefix("\ufeff") if raw is None else decoded(raw.read(), source_name(source))
 
@@ -33,7 +33,7 @@ def decoded(content: bytes, name: str) -> str:
 
     Args:
         content: Its bytes.
-        name: What it is called in the error.
+        name: Its name in the error.
 
     Raises:
         ValueError: If it is not UTF-8.
@@ -45,7 +45,7 @@ def decoded(content: bytes, name: str) -> str:
 
 
 def argument_text(argument: str) -> str:
-    """Returns what an argument says in UTF-8, whatever the locale that Python decoded it by.
+    """Returns an argument decoded as UTF-8, whatever locale Python used to decode it.
 
     Raises:
         ValueError: If it is not UTF-8.
@@ -54,5 +54,5 @@ def argument_text(argument: str) -> str:
 
 
 def source_name(source: str) -> str:
-    """Returns what a source is called at the beginning of a sentence."""
+    """Returns the name of a source for the beginning of a sentence."""
     return "Standard input" if source == STANDARD_INPUT else source

@@ -1,4 +1,4 @@
-"""Times as people read them."""
+"""Formats times for people."""
 
 import re
 from datetime import datetime, timezone
@@ -8,10 +8,10 @@ _TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,]\d
 
 
 def moment(timestamp: object) -> str | None:
-    """Shortens an ISO 8601 timestamp to its seconds, with its zone: `2026-05-04 03:02:01 UTC`.
+    """Shortens an ISO 8601 timestamp to seconds, with its time zone: `2026-05-04 03:02:01 UTC`.
 
     Args:
-        timestamp: The timestamp; in another form it is returned as it is, and what is not text is `None`.
+        timestamp: The timestamp; any other string is returned unchanged, and anything else becomes `None`.
     """
     if not isinstance(timestamp, str):
         return None
@@ -23,10 +23,10 @@ def moment(timestamp: object) -> str | None:
 
 
 def age(timestamp: object) -> str:
-    """Says how long ago something was, in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`.
+    """Returns how long ago something was, in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`.
 
     Args:
-        timestamp: When it was, in ISO 8601; in a form that Python does not know, it is only shortened.
+        timestamp: When it was, in ISO 8601; a format that Python cannot parse is only shortened.
     """
     if not isinstance(timestamp, str):
         return ""

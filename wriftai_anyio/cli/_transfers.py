@@ -1,4 +1,4 @@
-"""The commands of files."""
+"""The commands for files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,15 +73,15 @@ def download(
 
 
 def upload_shown(session: Session, client: "Client", path: Path) -> "UploadCompletionResult":
-    """Uploads a file, and shows how far it is.
+    """Uploads a file, and shows the progress.
 
     Args:
         session: The run of the program.
-        client: What uploads.
+        client: Uploads the file.
         path: The file.
     """
     from wriftai_anyio.files import File
 
-    path.stat()  # a missing file is an error before there is a bar
+    path.stat()  # a missing file is reported before a bar appears
     with session.progress() as progress:
         return client.files.upload(File(path), progress.transfer(path.name))

@@ -1,4 +1,4 @@
-"""The command that makes Python types of a model's schemas, which a stranger may have written."""
+"""The command that turns a model's schemas, which are untrusted, into Python types."""
 
 import ast
 import sys
@@ -20,10 +20,10 @@ from ._versions import version_of
 commands = typer.Typer(rich_markup_mode=None)
 
 DEEPEST: Final = 50
-"""How many schemas within schemas are read."""
+"""How many levels of nested schemas are read."""
 
-# What is not named here is left out, above all what the generator adds to JSON Schema: with `customTypePath` a schema
-# chooses what the generated module imports.
+# Other keywords are left out, above all the generator's additions to JSON Schema: with `customTypePath` a schema could
+# choose what the generated module imports.
 _VALUES: Final = ("type", "enum", "const", "required")
 _SCHEMAS: Final = ("items", "additionalProperties")
 _LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -50,7 +50,7 @@ def types(context: typer.Context, model: Model) -> None:
     }
     try:
         source = generate({"type": "object", "properties": {}, "$defs": definitions})
-    except Exception as error:  # the generator's own, pydantic's, and whatever else a strange schema leads to
+    except Exception as error:  # errors of the generator, of pydantic, and any other that a strange schema causes
         raise ValueError(f"The schemas of {model} cannot be made into types: {one_line(str(error))}") from error
     _check_harmless(source)
     print_text(f"# Types of {one_line(model)}, by `wriftai-anyio types`.\n\n{source}")
@@ -67,13 +67,13 @@ def _generator() -> Callable[[Mapping[str, object]], str]:
 
     def generate(schema: Mapping[str, object]) -> str:
         with warnings.catch_warnings():
-            # It warns on Python 3.10, which it will leave: nobody who runs this command can do anything about that.
+            # It warns that it will drop Python 3.10, and users of this command can do nothing about that.
             warnings.simplefilter("ignore", FutureWarning)
             source = generator.generate(
                 schema,
                 input_file_type=generator.InputFileType.JsonSchema,
                 output_model_type=DataModelType.TypingTypedDict,
-                target_python_version=generator.PythonVersion.PY_311,  # later ones get `type X = …`, not a class
+                target_python_version=generator.PythonVersion.PY_311,  # later ones get `type X = …` instead of a class
                 class_name=_ROOT,
                 custom_file_header=" ",
                 enum_field_as_literal=generator.LiteralType.All,
@@ -90,22 +90,22 @@ def _generator() -> Callable[[Mapping[str, object]], str]:
 
 
 def _for_this_python(source: str) -> str:
-    # Before Python 3.12 pydantic takes none but the TypedDict of typing_extensions.
+    # Before Python 3.12, pydantic accepts only the TypedDict of typing_extensions.
     if sys.version_info < (3, 12):
         return source.replace("\nfrom typing import", "\nfrom typing_extensions import")
     return source
 
 
 def _rebased(schema: object, root: str, depth: int) -> Any:  # noqa: ANN401 -- a schema is a boolean, too
-    """Copies what types are made of, with references that hold where the copy is put.
+    """Copies the parts of a schema that define types, with references adjusted to the new location.
 
     Args:
         schema: The schema.
-        root: Where it is put, or where that is of which it is a part.
-        depth: How many more schemas within it are read.
+        root: The new location of the schema, or of the schema that it is part of.
+        depth: How many more levels of nested schemas are read.
 
     Raises:
-        ValueError: If it refers to another document, which might be fetched, or is nested too deeply.
+        ValueError: If it refers to another document, which might be downloaded, or is nested too deeply.
     """
     if depth == 0:
         raise ValueError(f"The schemas are nested more than {DEEPEST} levels deep.")
@@ -136,7 +136,7 @@ def _with_names(mapping: str, parts: Mapping[str, object]) -> Mapping[str, objec
 
 
 def _named(mapping: str, name: str) -> str:
-    # The generator makes a module of each part of a definition's name that ends in a dot.
+    # The generator would turn each part of a definition's name before a dot into a module.
     return name.replace(".", "_") if mapping in _DEFINITIONS else name
 
 
@@ -148,10 +148,10 @@ def _local(reference: object, root: str) -> str:
 
 
 def _check_harmless(source: str) -> None:
-    """Checks that generated code, which is about to be imported somewhere, defines types and does nothing else.
+    """Checks that generated code, which users will import, only defines types.
 
     Raises:
-        ValueError: If it might.
+        ValueError: If it might do anything else.
     """
     nodes = list(ast.walk(ast.parse(source)))
     imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
@@ -178,7 +178,7 @@ def _defined(nodes: list[ast.AST]) -> Iterator[str]:
 
 
 def _quoted(nodes: list[ast.AST]) -> Iterator[str]:
-    """Yields the strings that stand for types: what looks at types at run time evaluates them."""
+    """Yields the strings used as types, since libraries that inspect types at run time evaluate them."""
     places = [node.slice for node in nodes if isinstance(node, ast.Subscript) and not _is_literal(node)]
     places += [node.annotation for node in nodes if isinstance(node, ast.AnnAssign)]
     places += [value for node in nodes if isinstance(node, ast.Dict) for value in node.values]

@@ -1,4 +1,4 @@
-"""The version of a model that a reference means."""
+"""Finds the model version for a reference."""
 
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ def version_of(client: "Client", reference: str) -> object:
     """Gets a version of a model.
 
     Args:
-        client: What asks.
-        reference: `owner/name:number`, or `owner/name` for the latest.
+        client: Sends the requests.
+        reference: `owner/name:number`, or `owner/name` for the latest version.
 
     Raises:
         ValueError: If the model has no version yet.

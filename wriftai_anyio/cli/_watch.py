@@ -1,4 +1,4 @@
-"""The command that shows what is running, until it is left."""
+"""The command that shows running predictions, until it is stopped."""
 
 import time
 from collections import Counter
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 ROWS_ROUND_IT: Final = 5
-"""Rows of the screen for what is not a prediction."""
+"""Rows of the screen that do not show predictions."""
 MOST: Final = 200
-"""Predictions that are asked for: four pages."""
+"""The most predictions to list: four pages."""
 
 
 @commands.command(cls=Command, epilog=examples("watch", "watch --interval 10"))
@@ -85,7 +85,7 @@ def _summary(running: "Sequence[Prediction]", limits: str) -> str:
 
 @contextmanager
 def _screen() -> "Generator[Callable[[Sequence[Prediction], str, str], None]]":
-    """Gives what shows the state: drawn in place in a terminal, else a line whenever something has changed."""
+    """Yields a function that shows the state: in place in a terminal, else as a line whenever something changed."""
     import sys
 
     from ._printing import print_text
@@ -111,7 +111,7 @@ def _screen() -> "Generator[Callable[[Sequence[Prediction], str, str], None]]":
 
 
 def _drawn(running: "Sequence[Prediction]", limits: str, problem: str, size: tuple[int, int]) -> "RenderableType":
-    """Draws the state on a screen of some columns and rows."""
+    """Draws the state to fit a screen's columns and rows."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
