@@ -44,12 +44,13 @@ Inputs: TypeAlias = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="The inputs: a JSON value a line; or a .csv file, whose first line names the fields.",
+        help="The inputs: one JSON value per line; or a .csv file with the fields' names in its first line.",
         show_default=False,
     ),
 ]
 Out: TypeAlias = Annotated[
-    Path, typer.Option(metavar="FILE", help="Where the results are added; a .csv file gets rows.", show_default=False)
+    Path,
+    typer.Option(metavar="FILE", help="The file to add the results to; a .csv file gets rows.", show_default=False),
 ]
 JournalFile: TypeAlias = Annotated[
     Path | None,
@@ -64,12 +65,13 @@ SaveEach: TypeAlias = Annotated[
     typer.Option(
         "--save",
         metavar="FOLDER",
-        help="Download the files of the outputs, each input's into a folder of its number.",
+        help="Download the files of the outputs, into one folder per input, named by its number.",
         show_default=False,
     ),
 ]
 RetryFailed: TypeAlias = Annotated[
-    bool, typer.Option("--retry-failed", help="Create again what failed in an earlier run, or was cancelled.")
+    bool,
+    typer.Option("--retry-failed", help="Create again predictions that failed or were cancelled in an earlier run."),
 ]
 MaxFailures: TypeAlias = Annotated[
     int | None,
@@ -80,7 +82,7 @@ Deduplicate: TypeAlias = Annotated[
 ]
 RecreateUnknown: TypeAlias = Annotated[
     bool,
-    typer.Option("--recreate-unknown", help="Create again what an earlier run may have created, but is not found."),
+    typer.Option("--recreate-unknown", help="Create again what an earlier run may have created if it is not found."),
 ]
 
 

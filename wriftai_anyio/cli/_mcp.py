@@ -24,13 +24,13 @@ def mcp(
         int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Serve HTTP on 127.0.0.1, not standard input.")
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(metavar="MODEL", help="Offer this model as a tool of its own. May be repeated.")
+        list[str] | None, typer.Option(metavar="MODEL", help="Offer this model as a separate tool. May be repeated.")
     ] = None,
     allow: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Run only models like owner/*. May be repeated.")
     ] = None,
     max_predictions: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Create so many predictions at most, then refuse.")
+        int | None, typer.Option(metavar="N", min=0, help="Create at most N predictions, then refuse.")
     ] = None,
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Let agents save outputs to, and upload files from, this folder.")

@@ -40,18 +40,18 @@ Save: TypeAlias = Annotated[
         "--save", metavar="FOLDER", help="Download the files of the output into a folder.", show_default=False
     ),
 ]
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, one value per line.")]
 Timeout: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        min=0, metavar="SECONDS", help="Stop waiting after so many seconds, with exit code 124.", show_default=False
+        min=0, metavar="SECONDS", help="Stop waiting after this time, with exit code 124.", show_default=False
     ),
 ]
 CancelOnExit: TypeAlias = Annotated[
     bool, typer.Option("--cancel-on-exit", help="Also cancel on the server when leaving early, by Ctrl-C or an error.")
 ]
 
-Limit: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="List at most so many.")]
+Limit: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="List at most N.")]
 
 
 def page_size(limit: int) -> int:

@@ -27,7 +27,7 @@ Fields: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KEY=VALUE …]",
-        help="Fields of the input. A value that is JSON is taken as JSON, else as text. "
+        help="Fields of the input. A value that is valid JSON is read as JSON, otherwise as text. "
         "KEY=@FILE takes what a file holds, KEY=- standard input; @@ is a plain @.",
         show_default=False,
     ),
@@ -46,7 +46,7 @@ Uploads: TypeAlias = Annotated[
     typer.Option(metavar="KEY=FILE", help="Upload a file, and give its address as a field of the input."),
 ]
 Validate: TypeAlias = Annotated[
-    bool, typer.Option("--validate", help="Let the server check the input by the model's schema first.")
+    bool, typer.Option("--validate", help="Let the server check the input against the model's schema first.")
 ]
 Stream: TypeAlias = Annotated[
     bool | None,
@@ -76,7 +76,7 @@ def run(
     save: Save = None,
     validate: Validate = False,
     stream: Stream = None,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the id, and leave.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the id and exit.")] = False,
     as_json: Json = False,
     timeout: Timeout = None,
     cancel_on_exit: CancelOnExit = False,

@@ -57,7 +57,7 @@ def download(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The path of the file, in place of what is there.", show_default=False),
+        typer.Option(metavar="FILE", help="The path of the file; an existing file is replaced.", show_default=False),
     ] = None,
 ) -> None:
     """Download a file, such as an output, and print its path."""

@@ -25,11 +25,11 @@ def _parse(arguments: list[str] | None, program: str) -> argparse.Namespace:
         epilog=f"Example: {program} --port 8080 --creates 15 --others 3 --sample-data",
     )
     parser.add_argument("--port", type=int, default=0, help="port on loopback (default: a free one)")
-    parser.add_argument("--no-hold", action="store_true", help="answer creates at once, whatever is preferred")
+    parser.add_argument("--no-hold", action="store_true", help="answer creates at once, even with Prefer: wait")
     parser.add_argument("--setup-time", type=float, default=0.02, metavar="SECONDS", help="before a model starts")
     parser.add_argument("--time-scale", type=float, default=1.0, metavar="FACTOR", help="make its time pass faster")
-    parser.add_argument("--creates", type=int, metavar="N", help="predictions created a second at most")
-    parser.add_argument("--others", type=int, metavar="N", help="other requests a second at most")
+    parser.add_argument("--creates", type=int, metavar="N", help="the most predictions created per second")
+    parser.add_argument("--others", type=int, metavar="N", help="the most other requests per second")
     parser.add_argument("--window", choices=["bucket", "fixed"], default="bucket", help="how limits are counted")
     parser.add_argument("--stream-pace", type=float, default=0.0, metavar="SECONDS", help="after each output event")
     parser.add_argument(
