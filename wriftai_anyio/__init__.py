@@ -101,9 +101,9 @@ if typing.TYPE_CHECKING:
 else:
     import importlib.util
 
-    # Imported when a name is asked for, since what they import takes three times as long as all else that a command
-    # line does before its first line. The first one imports most of the others; what follows the one with the name
-    # is not imported.
+    # Imported when a name is first used, since importing them takes three times as long as everything else that the
+    # command line does before its first line. The first one imports most of the others; modules after the one that
+    # has the name are not imported.
     _MODULES = (
         "client",
         "_rate_limits.state",

@@ -186,7 +186,7 @@ class Items(Iterator[T], Generic[T]):
 
 
 class _Ahead(Generic[T]):
-    """A page that its own task fetches, and the outcome, kept for whoever asks for the page."""
+    """A page that its own task fetches, and the outcome, kept for all callers that ask for the page."""
 
     def __init__(self, read: Callable[[], Awaitable[PaginatedResponse[T]]]) -> None:
         self._read = read

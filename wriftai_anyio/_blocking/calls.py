@@ -156,7 +156,7 @@ class Call(Generic[T]):
             self._end()
 
     def wait_ended(self, seconds: float) -> None:
-        """Waits for the end, in another thread, so many seconds at most."""
+        """Waits for the end in another thread, for a limited number of seconds."""
         if not self.ended and self._running.acquire(timeout=seconds):
             self._running.release()  # for others who wait
 
@@ -205,7 +205,7 @@ class Started(Generic[T]):
             raise without_internals(error)  # noqa: B904 -- the same error
 
     def cancel(self) -> None:
-        """Cancels it, and waits a second at most for its end."""
+        """Cancels it, and waits at most a second for its end."""
         if self.is_of_this_process:
             abandon(self._call, self._loop)
 
@@ -224,7 +224,7 @@ class Started(Generic[T]):
 
 
 def abandon(call: Call[T], loop: "LoopThread") -> None:
-    """Cancels a call whose caller leaves, and waits a second at most for its end."""
+    """Cancels a call whose caller leaves, and waits at most a second for its end."""
     # A hook may block the event loop: leaving must not wait for that forever.
     loop.call_soon(call.give_up)
     call.wait_ended(LONGEST_GOODBYE)

@@ -111,6 +111,6 @@ class LoopThread:
             self.call_soon(self._stop.set)
 
     def join(self, timeout: float) -> None:
-        """Waits for the thread's end, so many seconds at most, unless this is the thread."""
+        """Waits for the thread's end for a limited number of seconds, unless this is the thread."""
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)

@@ -43,7 +43,7 @@ LONGEST_STOP: Final = 8.0
 
 
 class Portal:
-    """Runs coroutines for blocking callers on an event loop in a daemon thread of its own.
+    """Runs coroutines for blocking callers on an event loop in its own daemon thread.
 
     Args:
         backend: The event loop's kind, one of `BACKENDS`.
@@ -192,7 +192,7 @@ class Portal:
         return not self._stopping
 
     def reopen(self) -> None:
-        """Lets the next call begin anew, after a stop that nobody has asked for."""
+        """Lets the next call start a new event loop, after a stop that nobody requested."""
         if self._pid == os.getpid():
             with self._lock:
                 self._loop, self._stopping = None, False

@@ -57,7 +57,7 @@ class WaitOptions(_BaseWaitOptions):
             limit requires it. 1 by default. Only after a create are the first polls sooner: the first after 0.05
             seconds, and each of the next after twice as long.
         on_poll: Called with the latest prediction after each poll, in the thread that waits. A coroutine function runs
-            on the client's event loop. The callback gets a prediction of its own, which it may change.
+            on the client's event loop. The callback gets its own copy of the prediction, which it may change.
         timeout: Seconds for the whole wait, including the create; `None`, the default, for no limit.
         cancel_on_exit: Whether leaving the wait early, by timeout, Ctrl-C or an error, also cancels the prediction on
             the server. This takes at most five seconds; predictions that may run on after that are named in the log.
@@ -86,7 +86,7 @@ class AsyncWaitOptions(_BaseWaitOptions):
             limit requires it. 1 by default. Only after a create are the first polls sooner: the first after 0.05
             seconds, and each of the next after twice as long.
         on_poll: Awaited with the latest prediction after each poll; a plain function is called on the event loop. The
-            callback gets a prediction of its own, which it may change.
+            callback gets its own copy of the prediction, which it may change.
         timeout: Seconds for the whole wait, including the create; `None`, the default, for no limit.
         cancel_on_exit: Whether leaving the wait early, by timeout, cancel scope, asyncio's `task.cancel()` or an error,
             also cancels the prediction on the server. This takes at most five seconds; predictions that may run on

@@ -1,8 +1,8 @@
 """The shared poller: all waits of a client on one event loop learn together which predictions have ended.
 
-There is no background task. The first waiter leads: in a task group of its own, under its cancel scope, it asks
-for the list of running predictions, once for all waits. When it leaves, for whatever reason, another takes the
-lead. Each waiter whose prediction is missing from the list fetches that prediction itself, in its own scope.
+There is no background task. The first waiter leads: in its own task group and cancel scope, it asks for the list of
+running predictions, once for all waits. When it leaves, for any reason, another takes the lead. Each waiter whose
+prediction is missing from the list fetches that prediction itself, in its own scope.
 """
 
 from collections.abc import Callable

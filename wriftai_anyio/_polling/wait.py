@@ -117,7 +117,7 @@ class Wait:
         self._first_interval *= 2
 
     async def note_attempt(self) -> None:
-        """Notes that the request of the fetch goes out, for which it may have waited: the interval begins anew."""
+        """Notes that the fetch is sent, perhaps after a wait for its turn: the interval starts again."""
         await checkpoint()
         self._seen_at = self._fetched_at = self.checked_at = current_time()
 
@@ -134,7 +134,7 @@ class Wait:
             self.failing_since = None
 
     def note_missing(self, listing_began: float) -> None:
-        """Notes that a list did not have it: it has ended, or the list lags behind a fetch of its own."""
+        """Notes that a list did not contain it: it has ended, or the list is older than its own last fetch."""
         # It was not seen running, so the list must not delay its poll. A round may note this twice.
         if listing_began - self._fetched_at >= self._pause(self._listed_interval):
             self.make_ready()

@@ -14,7 +14,7 @@ _NEEDED: Final = ("click", "pygments", "rich")
 
 
 def import_httpx() -> None:
-    """Imports httpx; does nothing where it is imported already, or where its command line cannot be imported."""
+    """Imports httpx; does nothing if it is already imported, or if its command line cannot be imported."""
     if "httpx" in sys.modules or not all(map(_is_installed, _NEEDED)):
         return
     stand_in = _StandIn(_COMMAND_LINE)
@@ -23,7 +23,7 @@ def import_httpx() -> None:
         attributes = vars(importlib.import_module("httpx"))
     finally:
         stand_in.leave()
-    # Another version may do without the command line, or have a `__getattr__` of its own.
+    # Another version may have no command line, or its own `__getattr__`.
     if attributes.get("main") is _main and "__getattr__" not in attributes:
         attributes["__getattr__"] = _imported_late
         del attributes["main"]

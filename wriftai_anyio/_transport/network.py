@@ -30,7 +30,7 @@ LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=Non
 LONGEST_IN_POOL: Final = 5.0
 """Seconds for which a request queues in the pool of a user's transport at a time."""
 REQUESTS_A_TURN: Final = 16
-"""Over a user's transport, every so many requests one yields to the event loop."""
+"""How many requests over a user's transport are sent before one yields to the event loop."""
 REQUESTS_WITHOUT_LIMIT: Final = 900
 """Requests under way at once where Python cannot say how many file descriptors are allowed: 1,024 is usual."""
 
@@ -61,7 +61,7 @@ class Network:
             self._ready.add(scheme)
 
     def transport(self) -> httpx.AsyncBaseTransport:
-        """Makes a transport with connections of its own."""
+        """Makes a transport with its own connections."""
         if self._proxies is None:
             raise AssertionError("prepare() runs before")
         return _Transport(self._proxies)

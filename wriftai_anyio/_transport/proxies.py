@@ -40,7 +40,7 @@ class Proxy(NamedTuple):
 
 
 class Proxies:
-    """The proxies that the environment names, as it is now.
+    """The proxies that the environment currently names.
 
     A value that cannot be used matters only to the requests that would need it.
     """
@@ -103,7 +103,7 @@ _PREFIX: Final = re.compile(r"\d+\]?(:\d+)?")
 
 
 def _ascii(host: str) -> str:
-    """Returns the host of an exception as requests have it: in Punycode, where it is not ASCII."""
+    """Returns the host of an exception in the form that requests use: in Punycode if it is not ASCII."""
     if host.isascii():
         return host
     name = host.lstrip("*.")

@@ -167,7 +167,7 @@ def reset_delay(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _seconds_until(moment: float, headers: Mapping[str, str], now: float) -> float:
-    """Returns how far off a moment of the server's clock is, from which ours may differ.
+    """Returns the seconds until a moment of the server's clock, from which ours may differ.
 
     The answer's `Date` is of the server's clock too, less a part of a second, which our clock fills in where the two
     agree. A `Date` that is more than a minute off the moment is doubted if the moment is near by ours, past or not.
@@ -219,7 +219,7 @@ def whole(value: str | None) -> int | None:
 
 @lru_cache(maxsize=8)
 def _date(value: str | None) -> float | None:
-    # Read of every answer, and the same for all those of a second.
+    # Parsed for every answer, and equal for all answers within one second.
     if value is None:
         return None
     try:

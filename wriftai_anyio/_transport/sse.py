@@ -31,8 +31,8 @@ class EventTooLong(ValueError):  # noqa: N818 -- what is wrong, for the one call
 class EventDecoder:
     """Decodes the bytes of one connection's stream; make a new one for each connection.
 
-    The field `retry` is ignored: the reader has a backoff of its own. An event that is not whole when the stream
-    ends never comes out.
+    The field `retry` is ignored: the reader has its own backoff. An event that is incomplete when the stream ends is
+    discarded.
 
     Args:
         longest_event: Bytes that one event may take, at least; a chunk may go beyond it.

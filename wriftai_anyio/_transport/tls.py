@@ -26,7 +26,7 @@ _contexts: Final["PerProcess[dict[tuple[str | None, ...], ssl.SSLContext]]"] = P
 
 
 def certificates() -> "ssl.SSLContext":
-    """Returns the context for the environment as it is; blocks if there is none yet.
+    """Returns the context for the current environment; blocks if there is none yet.
 
     Raises:
         SettingsFault: If what the environment names cannot be read.
