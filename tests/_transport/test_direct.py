@@ -1,9 +1,13 @@
 """Connections without a proxy: what they leave out of httpcore's work, and that they work without it, too."""
 
+import errno
 import gc
 import math
+import os
 import select
+import socket
 import ssl
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -17,6 +21,7 @@ from anyio.lowlevel import checkpoint
 from anyio.streams.tls import TLSStream
 
 from wriftai_anyio import Client
+from wriftai_anyio._concurrency.causes import causes
 from wriftai_anyio._transport import direct
 from wriftai_anyio._transport.direct import Connection, DirectPool, Sockets
 from wriftai_anyio.sandbox import Sandbox
@@ -180,13 +185,13 @@ async def test_a_read_write_or_handshake_that_takes_too_long_says_which() -> Non
 
 async def test_a_handshake_that_is_cancelled_leaves_no_socket_open() -> None:
     async with opened(silent) as stream:
-        socket = stream.get_extra_info("socket")
+        beneath = stream.get_extra_info("socket")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stream.start_tls, ssl.create_default_context(), "127.0.0.1", 5.0)
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
         with anyio.fail_after(5):
-            while socket.fileno() >= 0:  # asyncio closes it in its next turn
+            while beneath.fileno() >= 0:  # asyncio closes it in its next turn
                 await checkpoint()
 
 
@@ -254,9 +259,9 @@ async def test_a_server_that_has_closed_the_connection_is_noticed_without_readin
 
 async def test_a_stream_knows_its_addresses_and_its_socket() -> None:
     async with opened(silent) as stream:
-        socket = stream.get_extra_info("socket")
-        assert stream.get_extra_info("client_addr") == socket.getsockname()
-        assert stream.get_extra_info("server_addr") == socket.getpeername()
+        beneath = stream.get_extra_info("socket")
+        assert stream.get_extra_info("client_addr") == beneath.getsockname()
+        assert stream.get_extra_info("server_addr") == beneath.getpeername()
         assert stream.get_extra_info("ssl_object") is None
         assert stream.get_extra_info("something else") is None
 
@@ -279,3 +284,65 @@ async def test_a_request_asks_the_system_nothing_of_its_socket_but_whether_it_is
             monkeypatch.setattr(direct.SocketStream, "get_extra_info", noted)
             await client.authenticated_user.async_get()
     assert set(asked) == {"is_readable"}
+
+
+async def test_an_option_that_the_system_refuses_is_a_failure_to_connect_and_closes_the_connection() -> None:
+    closed = anyio.Event()
+
+    async def until_closed(connection: SocketStream) -> None:
+        async with connection:
+            with pytest.raises(anyio.EndOfStream):
+                await connection.receive()
+        closed.set()
+
+    unknown = socket.SOL_SOCKET, 9999, 1
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, until_closed)
+        with pytest.raises(httpcore.ConnectError):
+            await Sockets([unknown]).connect_tcp("127.0.0.1", listener.extra(SocketAttribute.local_port), 5.0)
+        with anyio.fail_after(5):
+            await closed.wait()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
+async def test_a_connection_that_uvloop_has_closed_already_is_a_failure_to_connect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect_tcp = anyio.connect_tcp
+
+    async def connect_in_vain(host: str, port: int, *, local_host: str | None) -> SocketStream:
+        stream = await connect_tcp(host, port, local_host=local_host)
+        await anyio.aclose_forcefully(stream)
+        await anyio.wait_all_tasks_blocked()
+        return stream
+
+    monkeypatch.setattr(anyio, "connect_tcp", connect_in_vain)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with pytest.raises(httpcore.ConnectError, match=os.strerror(errno.ECONNRESET)):
+            await Sockets([]).connect_tcp("127.0.0.1", server.getsockname()[1], 5.0)
+
+
+async def test_a_name_without_an_address_that_can_be_used_is_a_failure_to_connect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_ipv6 = socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (10, b"\x00\x50")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: [without_ipv6])
+    with pytest.raises(httpcore.ConnectError, match=r"^six\.example has no address"):
+        await Sockets([]).connect_tcp("six.example", 80, 5.0)
+
+
+async def test_a_tls_connection_that_broke_while_it_was_written_to_says_why_when_it_is_read() -> None:
+    async def reset(connection: SocketStream) -> None:
+        await with_tls(connection)
+        no_goodbye = struct.pack("ii", 1, 0)
+        connection.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_goodbye)
+
+    async with opened(reset) as stream:
+        secure = await stream.start_tls(ssl.create_default_context(cafile=CERTIFICATE), "127.0.0.1", 5.0)
+        with pytest.raises(httpcore.WriteError), anyio.fail_after(5):
+            while True:
+                await secure.write(b"more", 5.0)
+        with pytest.raises(httpcore.ReadError) as broken:
+            await secure.read(100, 5.0)
+        assert any(isinstance(cause, ConnectionError) and cause.strerror for cause in causes(broken.value))

@@ -15,7 +15,9 @@ each read and write. With `SocketStream`, plugged in as a network backend, which
 `async_get` takes 0.84 of its time on asyncio and 0.87 on trio, and a blocking `get` 0.74 and 0.87.
 """
 
+import errno
 import math
+import os
 import select
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -134,11 +136,26 @@ class Sockets(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 -- ours are the same for all
     ) -> httpcore.AsyncNetworkStream:
-        stream = await _connected(timeout, anyio.connect_tcp(host, port, local_host=local_address))
-        opened = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 -- it is anyio's, not Django's
+        try:
+            stream = await _connected(timeout, anyio.connect_tcp(host, port, local_host=local_address))
+        except ValueError as error:  # anyio raises it, too, if the name has IPv6 addresses alone and Python no IPv6
+            raise httpcore.ConnectError(f"{host} has no address that this Python can connect to") from error
+        try:
+            return SocketStream(stream, self._prepared(stream))
+        except OSError as error:  # macOS sets no options on a connection that was reset
+            await anyio.aclose_forcefully(stream)
+            raise httpcore.ConnectError(str(error)) from error
+
+    def _prepared(self, stream: ByteStream) -> socket.socket:
+        """Returns the socket of a stream, with the options set."""
+        try:
+            opened = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 -- it is anyio's, not Django's
+        except AttributeError:
+            # uvloop's transport then has no socket any more, and anyio's stream asks `None` for its addresses.
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
         for option in self._options:
             opened.setsockopt(*option)
-        return SocketStream(stream, opened)
+        return opened
 
 
 class SocketStream(httpcore.AsyncNetworkStream):
@@ -152,6 +169,7 @@ class SocketStream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: ByteStream, opened: socket.socket) -> None:
         self._stream = stream
         self._socket = opened
+        self._broken_by: BaseException | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
@@ -161,7 +179,7 @@ class SocketStream(httpcore.AsyncNetworkStream):
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
         except _BROKEN as error:
-            raise httpcore.ReadError(str(error)) from error
+            raise httpcore.ReadError(str(error)) from self._broken_by or error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
@@ -171,6 +189,8 @@ class SocketStream(httpcore.AsyncNetworkStream):
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except _BROKEN as error:
+            # httpcore reads on, since there may be an answer. TLS then refuses to, and does not say why.
+            self._broken_by = error.__cause__
             raise httpcore.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
