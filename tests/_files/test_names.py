@@ -93,6 +93,11 @@ def test_name_of_dashes_before_a_dot_is_made_safe() -> None:
     check_name("-" * 200 + ".")
 
 
+def test_long_name_that_is_reserved_on_windows_is_made_safe() -> None:
+    check_name("CON." + "x" * 200)
+    check_name("/CON..lpt1" + "猫" * 19 + "o.txt " + "猫" * 18 + ":\x00")
+
+
 PATHS = ("/%2e%2e%2f.x", "/%00", "/a%2fb", "/..%5c..%5cx", "/%ff%fe", "/", "")
 
 

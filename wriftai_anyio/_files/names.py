@@ -28,7 +28,7 @@ def safe_name(name: str) -> str:
     """Turn an untrusted name into one that is safe in any folder on any system.
 
     The result has no separators, control characters or invisible characters, does not begin with a dot or a dash (as
-    hidden files and options of commands do), is not reserved on Windows, and is at most 121 bytes long.
+    hidden files and options of commands do), is not reserved on Windows, and is at most 120 bytes long.
 
     Args:
         name: The name; of a path, only the last part is used.
@@ -48,7 +48,7 @@ def safe_name(name: str) -> str:
     # Windows drops trailing dots and spaces.
     trimmed = re.sub(_FORBIDDEN_ON_WINDOWS, "_", printable).lstrip(".- ").rstrip(". ")
     short = _shortened(trimmed)
-    return f"_{short}" if re.fullmatch(_RESERVED_ON_WINDOWS, short) else short
+    return _shortened(f"_{short}") if re.fullmatch(_RESERVED_ON_WINDOWS, short) else short
 
 
 def _shortened(name: str) -> str:
