@@ -179,7 +179,8 @@ class SocketStream(httpcore.AsyncNetworkStream):
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
         except _BROKEN as error:
-            raise httpcore.ReadError(str(error)) from self._broken_by or error
+            error.__cause__ = error.__cause__ or self._broken_by  # of ours, httpcore's pool keeps the context alone
+            raise httpcore.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
