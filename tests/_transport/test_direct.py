@@ -8,6 +8,7 @@ import select
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -19,6 +20,7 @@ import pytest
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.lowlevel import checkpoint
 from anyio.streams.tls import TLSStream
+from httpcore._synchronization import AsyncShieldCancellation
 
 from wriftai_anyio import Client
 from wriftai_anyio._concurrency.causes import causes
@@ -107,6 +109,43 @@ async def test_a_post_takes_no_connection_whose_answer_has_just_ended_if_there_i
     again = await pool.handle_async_request(httpcore.Request(method, "http://localhost/", headers=headers))
     assert await again.aread() == taken
     await again.aclose()
+    await pool.aclose()
+
+
+async def test_a_request_enters_no_cancel_scope_for_connections_to_close_where_there_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered: list[str] = []
+
+    class Noted(AsyncShieldCancellation):
+        def __enter__(self) -> "Noted":
+            super().__enter__()
+            entered.append(sys._getframe(1).f_code.co_name)
+            return self
+
+    monkeypatch.setattr("httpcore._async.connection_pool.AsyncShieldCancellation", Noted)
+    pool = pool_of_numbered_connections()
+    for _ in range(2):
+        response = await pool.handle_async_request(REQUEST)
+        assert await response.aread() == b"1"
+        await response.aclose()
+    assert entered == ["aclose", "aclose"]
+    await pool.aclose()
+
+
+async def test_connections_that_have_expired_are_closed() -> None:
+    pool = DirectPool(
+        lambda origin: Connection(
+            origin, keepalive_expiry=0.0, network_backend=httpcore.AsyncMockBackend([ANSWER] * 2)
+        ),
+        0.0,
+    )
+    for _ in range(2):
+        response = await pool.handle_async_request(REQUEST)
+        await response.aread()
+        (connection,) = pool.connections
+        await response.aclose()
+    assert connection.is_closed()
     await pool.aclose()
 
 
