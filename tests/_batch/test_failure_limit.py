@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from anyio import fail_after
 
-from tests.support.batches import MODEL, QUICK, client_of, collected, texts, upper
+from tests.support.batches import MODEL, QUICK, client_of, collected, texts
 from tests.support.patience import PATIENCE
 from wriftai_anyio import BatchStoppedError
 from wriftai_anyio.batch import BatchResult
@@ -17,17 +17,6 @@ from wriftai_anyio.predictions import WaitOptions
 from wriftai_anyio.sandbox import Sandbox
 
 BAD: Any = {"input": {"text": "bad"}}
-
-
-@pytest.fixture
-def sandbox(sandbox: Sandbox) -> Sandbox:
-    sandbox.models[MODEL] = upper
-    return sandbox
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
 
 
 async def until_stopped(client: Any, inputs: Any, **options: Any) -> tuple[list[BatchResult], BatchStoppedError]:

@@ -6,23 +6,12 @@ from typing import Any
 import pytest
 from anyio import fail_after
 
-from tests.support.batches import MODEL, QUICK, client_of, collected, expected, outputs, texts, upper
+from tests.support.batches import MODEL, QUICK, client_of, collected, expected, outputs, texts
 from tests.support.patience import PATIENCE
 from wriftai_anyio import CreateOutcomeUnknown, File
 from wriftai_anyio.sandbox import Sandbox
 
 BAD: Any = {"input": {"text": "bad"}}
-
-
-@pytest.fixture
-def sandbox(sandbox: Sandbox) -> Sandbox:
-    sandbox.models[MODEL] = upper
-    return sandbox
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
 
 
 @pytest.mark.anyio

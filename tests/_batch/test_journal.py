@@ -36,17 +36,6 @@ from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 from wriftai_anyio.sandbox import RateLimits, Sandbox
 
 
-@pytest.fixture
-def sandbox(sandbox: Sandbox) -> Sandbox:
-    sandbox.models[MODEL] = upper
-    return sandbox
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 def by_index(result: BatchResult) -> int:
     return result.index
 

@@ -24,11 +24,6 @@ from wriftai_anyio.predictions import AsyncWaitOptions, CreatePredictionParams
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 INPUTS: list[CreatePredictionParams] = [{"input": number} for number in range(3)]
 OTHER = "5b6f1c3e-0000-4000-8000-000000000002"
 

@@ -26,14 +26,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def sandbox(sandbox: Sandbox) -> Sandbox:
-    sandbox.models[MODEL] = upper
     sandbox.models["me/other"] = upper
     return sandbox
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
 
 
 def outcomes(results: list[BatchResult]) -> list[object]:

@@ -12,16 +12,15 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
-from pathlib import Path
 
 import anyio
 import httpcore
 import pytest
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.lowlevel import checkpoint
-from anyio.streams.tls import TLSStream
 from httpcore._synchronization import AsyncShieldCancellation
 
+from tests.support.tls import CERTIFICATE, secured
 from wriftai_anyio import Client
 from wriftai_anyio._concurrency.causes import causes
 from wriftai_anyio._transport import direct
@@ -149,7 +148,6 @@ async def test_connections_that_have_expired_are_closed() -> None:
     await pool.aclose()
 
 
-CERTIFICATE = Path(__file__).with_name("certificate.pem")
 Serve = Callable[[SocketStream], Awaitable[None]]
 
 
@@ -179,14 +177,8 @@ async def echo(connection: ByteStream) -> None:
         await connection.send(received)
 
 
-async def with_tls(connection: SocketStream) -> ByteStream:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
-    return await TLSStream.wrap(connection, server_side=True, ssl_context=context, standard_compatible=False)
-
-
 async def echo_with_tls(connection: SocketStream) -> None:
-    await echo(await with_tls(connection))
+    await echo(await secured(connection))
 
 
 async def close(connection: SocketStream) -> None:
@@ -250,7 +242,7 @@ async def test_a_port_that_nobody_listens_on_is_a_failure_to_connect() -> None:
 
 async def test_a_broken_tls_stream_is_an_error_of_the_connection() -> None:
     async def garbage(connection: SocketStream) -> None:
-        secure = await with_tls(connection)
+        secure = await secured(connection)
         await secure.send(await secure.receive())
         await connection.send(b"\x17\x03\x03\x00\x20" + bytes(32))
         await anyio.sleep_forever()
@@ -373,7 +365,7 @@ async def test_a_name_without_an_address_that_can_be_used_is_a_failure_to_connec
 
 async def test_a_tls_connection_that_broke_while_it_was_written_to_says_why_when_it_is_read() -> None:
     async def reset(connection: SocketStream) -> None:
-        await with_tls(connection)
+        await secured(connection)
         no_goodbye = struct.pack("ii", 1, 0)
         connection.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_goodbye)
 

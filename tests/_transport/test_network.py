@@ -19,10 +19,10 @@ from anyio.streams.tls import TLSListener
 
 from tests.support.clients import ID, client_of, prediction
 from tests.support.patience import PATIENCE
+from tests.support.tls import CERTIFICATE, server_context
 from wriftai_anyio import APIConnectionError, Client, CreateOutcomeUnknown, NetworkSettingsError
 from wriftai_anyio._transport.network import GivenTransport, Network
 
-CERTIFICATE = Path(__file__).with_name("certificate.pem")
 """For 127.0.0.1, signed by itself, with its key; of no use to anybody else."""
 
 
@@ -93,9 +93,7 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
 @pytest.fixture
 def tls() -> ssl.SSLContext:
     """Serves TLS with a certificate that nobody vouches for but itself."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-    return context
+    return server_context()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Authorities that the environment names and that cannot be read, and connections whose TLS breaks."""
 
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,10 +9,10 @@ import anyio
 import pytest
 from anyio import BrokenResourceError, EndOfStream, create_task_group, create_tcp_listener, fail_after
 from anyio.abc import SocketAttribute, SocketStream
-from anyio.streams.tls import TLSStream
 
 from tests.support.clients import ID
 from tests.support.patience import PATIENCE
+from tests.support.tls import CERTIFICATE, secured
 from wriftai_anyio import APIConnectionError, Client, CreateOutcomeUnknown, NetworkSettingsError
 from wriftai_anyio._transport.failures import SettingsFault
 from wriftai_anyio._transport.tls import VARIABLES, certificates
@@ -74,7 +73,6 @@ async def test_a_call_over_https_says_it_and_sends_nothing(environment: pytest.M
     assert not caught.value.request_sent
 
 
-CERTIFICATE: Final = Path(__file__).with_name("certificate.pem")
 BEGINNING: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n{"
 NO_RECORD: Final = b"\x17\x03\x03\x00\x30" + bytes(48)
 """It has the form of one, and cannot be decrypted."""
@@ -92,12 +90,9 @@ CALLS: Final[dict[str, Callable[[Client], Awaitable[object]]]] = {
 async def test_a_connection_whose_tls_breaks_is_one_that_breaks(
     environment: pytest.MonkeyPatch, tmp_path: Path, call: str, sent: bytes
 ) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-
     async def break_off(connection: SocketStream) -> None:
         async with connection:
-            tls = await TLSStream.wrap(connection, server_side=True, ssl_context=context, standard_compatible=False)
+            tls = await secured(connection)
             await tls.receive()
             if sent:
                 await tls.send(sent)
@@ -132,12 +127,10 @@ async def test_a_file_is_whole_only_where_its_length_or_tls_confirms_its_end(
     environment: pytest.MonkeyPatch, tmp_path: Path, answer: bytes, confirmed: bool, whole: bool
 ) -> None:
     environment.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
 
     async def serve(connection: SocketStream) -> None:
         async with connection:
-            tls = await TLSStream.wrap(connection, server_side=True, ssl_context=context, standard_compatible=False)
+            tls = await secured(connection)
             await tls.receive()
             await tls.send(answer)
             if confirmed:

@@ -2,15 +2,15 @@
 
 import asyncio
 import json
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.support.tls import CERTIFICATE, server_context
 
 PREDICTION: Final = {
     "id": "pred1",
@@ -48,15 +48,8 @@ class _Connection(asyncio.Protocol):
         self._transport.write(_ANSWER * len(heads))
 
 
-CERTIFICATE: Final = Path(__file__).parents[1] / "_transport" / "certificate.pem"
-"""For 127.0.0.1, signed by itself."""
-
-
 async def _serve(scheme: str) -> None:
-    tls = None
-    if scheme == "https":
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(CERTIFICATE)
+    tls = server_context() if scheme == "https" else None
     loop = asyncio.get_running_loop()
     server = await loop.create_server(_Connection, "127.0.0.1", 0, backlog=1024, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)

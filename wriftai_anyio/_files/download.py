@@ -11,9 +11,8 @@ from wriftai_anyio._concurrency.threads import ThreadCall, Worker
 from wriftai_anyio._instrumentation.log import logger, reason
 from wriftai_anyio._pipeline.retry_loop import Failure, try_until_done
 from wriftai_anyio._transport.addresses import header_of
-from wriftai_anyio._transport.bodies import abandon, close
+from wriftai_anyio._transport.bodies import abandon, close, is_cut_off
 from wriftai_anyio._transport.retries import whole
-from wriftai_anyio._transport.tls import is_cut_off
 from wriftai_anyio.errors import APIStatusError
 
 from .atomic_file import PartialFile

@@ -5,10 +5,13 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import httpx
+
+if TYPE_CHECKING:
+    import ssl  # a lean Python may lack it: then only connections fail
 
 LONGEST_CLOSE: Final = 1.0
 """Seconds that closing connections may take when a caller leaves."""
@@ -155,6 +158,33 @@ def _has_stray_body(response: httpx.Response) -> bool:
 
 
 _BODILESS: Final = frozenset({204, 304})
+
+
+def is_cut_off(response: httpx.Response) -> bool:
+    """Returns whether an answer that has been read ended with its connection, and TLS does not confirm that end.
+
+    Anyone on the way can end a connection; only the server can send TLS's `close_notify` before. httpcore takes both
+    for the end of an answer whose length is not stated, which is right where the content shows what is missing, as
+    JSON does, and many servers send none (RFC 9112, 9.8).
+
+    Args:
+        response: The answer, of which nothing more comes.
+    """
+    stream = response.extensions.get("network_stream")
+    if stream is None or not response.http_version.startswith("HTTP/1") or _states_length(response.headers):
+        return False
+    secured: ssl.SSLObject | None = stream.get_extra_info("ssl_object")
+    if secured is None:
+        return False
+    try:
+        secured.read(1)
+    except OSError as error:  # those of OpenSSL are of its kind
+        return type(error).__name__ == "SSLEOFError" or "UNEXPECTED_EOF" in str(error)
+    return False
+
+
+def _states_length(headers: httpx.Headers) -> bool:
+    return "content-length" in headers or "transfer-encoding" in headers
 
 
 def body_of(response: httpx.Response) -> bytes:
