@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from inspect import isasyncgen
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ import respx
 from tests.support.clients import BASE_URL, ID, prediction
 from wriftai_anyio import APIResponseError, Client
 from wriftai_anyio._transport.bodies import PlainBody, body_of, read_whole
+from wriftai_anyio._transport.pools import Connections
 
 pytestmark = pytest.mark.anyio
 
@@ -113,3 +115,19 @@ async def test_a_body_that_a_fake_gives_piece_by_piece_is_read(chunks: list[byte
     given = httpx.MockTransport(lambda _: httpx.Response(200, content=iter(chunks)))
     async with Client("t", BASE_URL, transport=given) as client:
         assert (await client.predictions.async_get(ID))["input"] == VALUE["input"]
+
+
+async def test_a_body_in_memory_holds_no_place_and_leaves_no_generator_that_is_not_finished() -> None:
+    compressed = httpx.Headers({"content-encoding": "gzip"})
+    given = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers=compressed, stream=httpx.ByteStream(gzip.compress(BODY)))
+    )
+    connections = Connections(lambda: given, 1, shared=True)
+    request = httpx.Request("GET", BASE_URL)
+    first, second = [await connections.send(await connections.enter(), request) for _ in range(2)]
+    assert isinstance(first.stream, httpx.AsyncByteStream)
+    chunks = aiter(first.stream)
+    assert gzip.decompress(await anext(chunks)) == BODY
+    assert not isasyncgen(chunks)  # of one that is dropped now, trio would warn
+    await read_whole(second)
+    assert body_of(second) == second.content == BODY

@@ -1,6 +1,7 @@
 """Connections without a proxy: what they leave out of httpcore's work, and that they work without it, too."""
 
 import errno
+import functools
 import gc
 import math
 import os
@@ -16,12 +17,13 @@ from itertools import count
 import anyio
 import httpcore
 import pytest
+import respx
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.lowlevel import checkpoint
 from httpcore._synchronization import AsyncShieldCancellation
 
 from tests.support.tls import CERTIFICATE, secured
-from wriftai_anyio import Client
+from wriftai_anyio import Client, NotFoundError
 from wriftai_anyio._concurrency.causes import causes
 from wriftai_anyio._transport import direct
 from wriftai_anyio._transport.direct import Connection, DirectPool, Sockets
@@ -128,7 +130,92 @@ async def test_a_request_enters_no_cancel_scope_for_connections_to_close_where_t
         response = await pool.handle_async_request(REQUEST)
         assert await response.aread() == b"1"
         await response.aclose()
-    assert entered == ["aclose", "aclose"]
+    assert entered == ["aclose"]
+    await pool.aclose()
+
+
+async def fetched(pool: DirectPool) -> bytes:
+    response = await pool.handle_async_request(REQUEST)
+    content = await response.aread()
+    await response.aclose()
+    return content
+
+
+async def test_a_connection_that_is_closed_or_has_expired_leaves_the_pool_though_another_is_used_again() -> None:
+    pool = pool_of_numbered_connections()
+    responses = [await pool.handle_async_request(REQUEST) for _ in range(3)]
+    for response in responses:
+        await response.aread()
+        await response.aclose()
+    broken_off, expired, idle = pool.connections
+    await (await pool.handle_async_request(REQUEST)).aclose()
+    setattr(getattr(expired, "_connection", None), "_expire_at", -math.inf)  # noqa: B010
+    assert (broken_off.is_closed(), expired.has_expired(), idle.is_idle()) == (True, True, True)
+    assert await fetched(pool) == b"3"
+    assert pool.connections == [idle]
+    assert expired.is_closed()
+    await pool.aclose()
+
+
+async def test_requests_at_the_same_time_take_a_connection_each_also_where_httpcore_keeps_its_lock() -> None:
+    pool = pool_of_numbered_connections()
+    assert await fetched(pool) == b"1"
+    (idle,) = pool.connections
+    setattr(getattr(idle, "_connection", None), "_state_lock", anyio.Lock())  # noqa: B010
+    contents: list[bytes] = []
+
+    async def fetch() -> None:
+        contents.append(await fetched(pool))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(fetch)
+    assert sorted(contents) == [b"1", b"2", b"3"]
+    await pool.aclose()
+
+
+@pytest.mark.parametrize("wraps", [True, False], ids=["like VCR", "like respx"])
+async def test_a_mock_of_httpcores_pool_answers_also_where_a_connection_is_open(
+    monkeypatch: pytest.MonkeyPatch, *, wraps: bool
+) -> None:
+    async def mocked(_: httpcore.AsyncConnectionPool, __: httpcore.Request) -> httpcore.Response:
+        return httpcore.Response(200, content=b"mocked")
+
+    pool = pool_of_numbered_connections()
+    assert await fetched(pool) == b"1"
+    original = httpcore.AsyncConnectionPool.handle_async_request
+    mock = functools.wraps(original)(mocked) if wraps else mocked
+    monkeypatch.setattr(httpcore.AsyncConnectionPool, "handle_async_request", mock)
+    assert await fetched(pool) == b"mocked"
+    monkeypatch.undo()
+    assert await fetched(pool) == b"1"
+    await pool.aclose()
+
+
+async def test_respx_answers_a_client_that_has_connections_open() -> None:
+    with Sandbox() as sandbox:
+        async with Client(sandbox.access_token, sandbox.base_url) as client:
+            user = await client.authenticated_user.async_get()
+            with respx.mock(base_url=sandbox.base_url) as router:
+                route = router.get("/user").respond(404)
+                with pytest.raises(NotFoundError):
+                    await client.authenticated_user.async_get()
+                assert route.call_count == 1
+            assert await client.authenticated_user.async_get() == user
+
+
+@pytest.mark.parametrize("read", [True, False])
+async def test_a_caller_that_is_cancelled_when_it_closes_an_answer_leaves_no_connection_in_use(*, read: bool) -> None:
+    pool = pool_of_numbered_connections()
+    await fetched(pool)
+    (connection,) = pool.connections
+    response = await pool.handle_async_request(REQUEST)
+    if read:
+        await response.aread()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await response.aclose()
+    assert (connection.is_idle(), connection.is_closed()) == (read, not read)
     await pool.aclose()
 
 

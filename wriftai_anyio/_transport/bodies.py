@@ -90,8 +90,8 @@ class UnreadableBody(Exception):  # noqa: N818 -- what is wrong, for the one cal
         self.beginning = beginning
 
 
-class PlainBody(httpx.ByteStream):
-    """The body of an answer that has arrived whole and is not compressed.
+class ArrivedBody(httpx.ByteStream):
+    """The body of an answer that has arrived whole.
 
     Attributes:
         content: The body.
@@ -102,6 +102,13 @@ class PlainBody(httpx.ByteStream):
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
         self.content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self.content)
+
+
+class PlainBody(ArrivedBody):
+    """The body of an answer that has arrived whole and is not compressed."""
 
 
 async def read_whole(response: httpx.Response, largest: float = math.inf) -> None:

@@ -184,6 +184,8 @@ class GivenTransport(httpx.AsyncBaseTransport):
         copy = _ReadableRequest(
             request.method, request.url, headers=request.headers, stream=request.stream, extensions=extensions
         )
+        if type(copy.stream) is httpx.ByteStream:
+            copy.read()  # empty; a mock's `aread` takes 4 of 50 µs otherwise
         try:
             return await self._transport.handle_async_request(copy)
         except Exception as error:

@@ -22,7 +22,7 @@ from wriftai_anyio._concurrency.executors import replaces_refusing_executor
 from wriftai_anyio._concurrency.per_loop import loop_clock
 from wriftai_anyio._instrumentation.foreign_logs import guard_foreign_logs, guarded, under_way
 
-from .bodies import LONGEST_CLOSE, PooledStream, close
+from .bodies import LONGEST_CLOSE, ArrivedBody, PooledStream, close
 from .failures import ClosedMeanwhile, closed_error
 
 REQUESTS_PER_POOL: Final = 8
@@ -184,11 +184,18 @@ class Connections:
             await close(response)
             await self.leave(pool)
             raise ClosedMeanwhile
-        if response.is_closed or not isinstance(response.stream, httpx.AsyncByteStream):
-            await self.leave(pool)
-        else:
-            response.stream = _CountedStream(response.stream, request, self, pool)
+        await self._hold_place(pool, response)
         return response
+
+    async def _hold_place(self, pool: Pool, response: httpx.Response) -> None:
+        """Gives the place back when the answer is closed, or at once if nothing more comes of it."""
+        stream = response.stream
+        if isinstance(stream, httpx.AsyncByteStream) and not response.is_closed:
+            if type(stream) is not httpx.ByteStream:
+                response.stream = _CountedStream(stream, response.request, self, pool)
+                return
+            response.stream = ArrivedBody(b"".join(stream))  # a mock answered
+        await self.leave(pool)
 
     def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
         """Remembers how to close an answer that was dropped; the next request does it."""
