@@ -42,6 +42,19 @@ def test_a_client_loads_nothing_that_only_calls_need() -> None:
     assert run(program) == "[]\n"
 
 
+@pytest.mark.parametrize(("turn", "most"), [("enable", 1), ("disable", 0)])
+def test_the_garbage_collector_rests_while_the_package_is_imported_and_is_then_as_it_was(turn: str, most: int) -> None:
+    program = f"""
+import gc, wriftai_anyio
+gc.{turn}()
+before, collections = gc.isenabled(), []
+gc.callbacks.append(lambda phase, info: collections.append(phase))
+wriftai_anyio.Client  # the first collection comes when the collector is on again
+print(len(collections) <= 2 * {most}, gc.isenabled() is before)
+"""
+    assert run(program) == "True True\n"
+
+
 def test_the_first_call_of_any_kind_loads_what_all_calls_need(sandbox: Sandbox) -> None:
     program = f"from wriftai_anyio import Client; Client().models.list(); print(sorted({set(LATE)!r} - loaded()))"
     assert run(program, sandbox) == "['_batch.journal', 'progress', 'sqlite3', 'tracing', 'webhooks']\n"
