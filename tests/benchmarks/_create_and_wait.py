@@ -4,6 +4,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -39,11 +40,28 @@ async def create_and_wait(base_url: str, access_token: str, count: int, seconds:
     return outcome
 
 
-def _run(base_url: str, access_token: str, count: str, seconds: str, backend: str) -> None:
+async def _make_a_call(base_url: str, access_token: str) -> None:
+    async with Client(access_token, base_url) as client:
+        await client.authenticated_user.async_get()
+
+
+async def _begin_when_told(base_url: str, access_token: str, count: int, seconds: float, *elsewhere: str) -> Outcome:
+    if elsewhere:
+        await _make_a_call(*elsewhere)
+        _wait_until_told()
+    return await create_and_wait(base_url, access_token, count, seconds)
+
+
+def _wait_until_told() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
-    outcome = anyio.run(create_and_wait, base_url, access_token, int(count), float(seconds), backend=backend)
-    print(outcome.succeeded, flush=True)
+
+
+def _run(base_url: str, access_token: str, count: str, seconds: str, backend: str, *elsewhere: str) -> None:
+    if not elsewhere:
+        _wait_until_told()
+    begin = partial(_begin_when_told, base_url, access_token, int(count), float(seconds), *elsewhere)
+    print(anyio.run(begin, backend=backend).succeeded, flush=True)
 
 
 if __name__ == "__main__":
