@@ -13,6 +13,8 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
+from typing import Any
+from unittest import mock
 
 import anyio
 import httpcore
@@ -174,21 +176,61 @@ async def test_requests_at_the_same_time_take_a_connection_each_also_where_httpc
     await pool.aclose()
 
 
-@pytest.mark.parametrize("wraps", [True, False], ids=["like VCR", "like respx"])
-async def test_a_mock_of_httpcores_pool_answers_also_where_a_connection_is_open(
-    monkeypatch: pytest.MonkeyPatch, *, wraps: bool
-) -> None:
-    async def mocked(_: httpcore.AsyncConnectionPool, __: httpcore.Request) -> httpcore.Response:
-        return httpcore.Response(200, content=b"mocked")
+async def mocked(*_: object) -> httpcore.Response:
+    return httpcore.Response(200, content=b"mocked")
 
+
+class Wrapper:
+    """A method that wraps another and passes for it in all respects, as those of wrapt do."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def __get__(self, *_: object) -> Any:
+        return mocked
+
+
+@pytest.mark.parametrize("kind", [httpcore.AsyncConnectionPool, httpcore.AsyncHTTPConnection])
+@pytest.mark.parametrize(
+    "replacement",
+    [
+        pytest.param(lambda _: mocked, id="as respx does"),
+        pytest.param(lambda original: functools.wraps(original)(mocked), id="as VCR does"),
+        pytest.param(lambda _: mock.AsyncMock(side_effect=mocked), id="as `mock.patch` does"),
+        pytest.param(lambda original: mock.AsyncMock(spec_set=original, side_effect=mocked), id="with a spec"),
+        pytest.param(lambda original: mock.create_autospec(original, side_effect=mocked), id="with autospec"),
+        pytest.param(lambda _: staticmethod(mocked), id="as a static method"),
+        pytest.param(Wrapper, id="as wrapt does"),
+    ],
+)
+async def test_whatever_replaces_a_method_of_httpcore_answers_also_where_a_connection_is_open(
+    monkeypatch: pytest.MonkeyPatch, kind: type, replacement: Callable[[object], object]
+) -> None:
     pool = pool_of_numbered_connections()
     assert await fetched(pool) == b"1"
-    original = httpcore.AsyncConnectionPool.handle_async_request
-    mock = functools.wraps(original)(mocked) if wraps else mocked
-    monkeypatch.setattr(httpcore.AsyncConnectionPool, "handle_async_request", mock)
-    assert await fetched(pool) == b"mocked"
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "handle_async_request", replacement(kind.handle_async_request))  # type: ignore[attr-defined]
+        assert await fetched(pool) == b"mocked"
     assert await fetched(pool) == b"1"
+    await pool.aclose()
+
+
+async def test_a_mock_of_the_whole_pool_leaves_open_clients_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = pool_of_numbered_connections()
+    assert await fetched(pool) == b"1"
+    monkeypatch.setattr(httpcore, "AsyncConnectionPool", lambda: None)
+    assert await fetched(pool) == b"1"
+    await pool.aclose()
+
+
+async def test_where_httpcore_was_not_imported_from_files_a_request_works_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("httpcore._async.connection_pool.__file__")
+    monkeypatch.delattr("httpcore._async.connection.__file__")
+    pool = pool_of_numbered_connections()
+    assert [await fetched(pool), await fetched(pool)] == [b"1", b"1"]
     await pool.aclose()
 
 

@@ -24,10 +24,11 @@ import math
 import os
 import select
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
@@ -98,7 +99,7 @@ class DirectPool(httpcore.AsyncConnectionPool):
 
     def _reusable(self, origin: httpcore.Origin) -> "Connection | None":
         """Returns the first idle connection to an origin; `None` if there is none, or if httpcore has some to close."""
-        if _is_mocked():
+        if _is_replaced(_HTTPCORE_POOL):
             return None
         reusable: Connection | None = None
         connections: list[Connection] = getattr(self, "_connections", [])
@@ -129,13 +130,25 @@ class DirectPool(httpcore.AsyncConnectionPool):
             await super()._close_connections(closing)
 
 
-def _is_mocked() -> bool:
-    """Whether something else answers in the place of httpcore's pool, as respx and VCR do in tests."""
-    code = getattr(httpcore.AsyncConnectionPool.handle_async_request, "__code__", None)
-    return code is None or not code.co_filename.startswith(_HTTPCORE)
+def _is_replaced(kind: type) -> bool:
+    """Whether something else answers or watches in the place of a class of httpcore, as mocks and tracers do.
+
+    Mocks and wrappers pass for what they replace, so each is asked for what it is, and not for what it says.
+    """
+    method = vars(kind).get("handle_async_request")
+    if type(method) is not FunctionType:
+        return True
+    file = getattr(sys.modules.get(_MODULES[kind]), "__file__", None)
+    return file != method.__code__.co_filename
 
 
-_HTTPCORE: Final = str(Path(httpcore.__file__).parent)
+# Bound here, since a mock may replace the class as well.
+_HTTPCORE_POOL: Final[type] = httpcore.AsyncConnectionPool
+_HTTPCORE_CONNECTION: Final[type] = httpcore.AsyncHTTPConnection
+_MODULES: Final = {
+    _HTTPCORE_POOL: "httpcore._async.connection_pool",
+    _HTTPCORE_CONNECTION: "httpcore._async.connection",
+}
 
 
 class Connection(httpcore.AsyncHTTPConnection):
@@ -149,7 +162,7 @@ class Connection(httpcore.AsyncHTTPConnection):
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         opened: httpcore.AsyncConnectionInterface | None = getattr(self, "_connection", None)
-        if opened is not None:
+        if opened is not None and not _is_replaced(_HTTPCORE_CONNECTION):
             return await opened.handle_async_request(request)
         response = await super().handle_async_request(request)
         # Nobody holds the lock that is replaced here: it is next taken at the end of this answer, which nobody has yet.
