@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -26,6 +27,7 @@ from httpcore._synchronization import AsyncShieldCancellation
 
 from tests.support.tls import CERTIFICATE, secured
 from wriftai_anyio import Client, NotFoundError
+from wriftai_anyio._concurrency import system
 from wriftai_anyio._concurrency.causes import causes
 from wriftai_anyio._transport import direct
 from wriftai_anyio._transport.direct import Connection, DirectPool, Sockets
@@ -156,6 +158,29 @@ async def test_a_connection_that_is_closed_or_has_expired_leaves_the_pool_though
     assert await fetched(pool) == b"3"
     assert pool.connections == [idle]
     assert expired.is_closed()
+    await pool.aclose()
+
+
+@pytest.mark.parametrize(("jump", "taken"), [(3600.0, b"2"), (5.0, b"2"), (3.0, b"1"), (-3600.0, b"1")])
+async def test_a_connection_that_was_idle_while_the_machine_slept_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch, jump: float, taken: bytes
+) -> None:
+    pool = pool_of_numbered_connections()
+    assert await fetched(pool) == b"1"
+    (before,) = pool.connections
+    monkeypatch.setattr(system, "wall_time", lambda: time.time() + jump)  # while `time.monotonic` stood still
+    assert [await fetched(pool), await fetched(pool)] == [taken, taken]
+    assert before.is_closed() is (taken == b"2")
+    await pool.aclose()
+
+
+async def test_an_answer_that_comes_while_the_machine_sleeps_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = pool_of_numbered_connections()
+    held = await pool.handle_async_request(REQUEST)
+    monkeypatch.setattr(system, "wall_time", lambda: time.time() + 3600.0)
+    assert await fetched(pool) == b"2"
+    assert await held.aread() == b"1"
+    await held.aclose()
     await pool.aclose()
 
 

@@ -84,8 +84,10 @@ class DirectPool(httpcore.AsyncConnectionPool):
         super().__init__(max_connections=None)
         self._connection_to = connection_to
         self._expiry = keepalive_expiry
+        self._clocks_apart = _clocks_apart()
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        self._expire_after_sleep()
         if request.method == b"POST":
             # It must not be sent twice, and next the pool looks whether the server has closed the connection. One in
             # this event loop that closes it after its answer does so in this turn: one lock was waited for before.
@@ -110,6 +112,18 @@ class DirectPool(httpcore.AsyncConnectionPool):
                 reusable = each
         return reusable
 
+    def _expire_after_sleep(self) -> None:
+        """Lets idle connections expire if the machine slept longer than they are kept.
+
+        The server has closed them meanwhile, and nobody was awake to hear of it; a create on one of them would get no
+        answer. `time.monotonic` stands still in a sleep. A clock that was set forward costs new connections.
+        """
+        before, self._clocks_apart = self._clocks_apart, _clocks_apart()
+        if self._clocks_apart - before > self._expiry:
+            connections: list[Connection] = getattr(self, "_connections", [])
+            for each in connections:
+                each.expire()
+
     def _put_settled_first(self) -> None:
         """Moves the connections whose answers have just ended to the end, the latest last.
 
@@ -128,6 +142,10 @@ class DirectPool(httpcore.AsyncConnectionPool):
         # httpcore calls it twice a request, mostly with none, and enters a cancel scope each time: 4 % of a call.
         if closing:
             await super()._close_connections(closing)
+
+
+def _clocks_apart() -> float:
+    return system.wall_time() - system.monotonic()
 
 
 def _is_replaced(kind: type) -> bool:
@@ -159,6 +177,11 @@ class Connection(httpcore.AsyncHTTPConnection):
         """When it is closed if it stays idle, on the clock of `time.monotonic`; minus infinity while it is in use."""
         expires_at: float | None = getattr(getattr(self, "_connection", None), "_expire_at", None)
         return -math.inf if expires_at is None else expires_at
+
+    def expire(self) -> None:
+        """Lets it be closed, in place of being used again, if it is idle."""
+        if self.is_idle():
+            setattr(getattr(self, "_connection", self), "_expire_at", -math.inf)  # noqa: B010
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         opened: httpcore.AsyncConnectionInterface | None = getattr(self, "_connection", None)
