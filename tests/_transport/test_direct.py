@@ -161,6 +161,45 @@ async def test_a_connection_that_is_closed_or_has_expired_leaves_the_pool_though
     await pool.aclose()
 
 
+async def test_connections_that_expire_during_a_long_request_are_closed_when_it_ends() -> None:
+    pool = pool_of_numbered_connections()
+    responses = [await pool.handle_async_request(REQUEST) for _ in range(3)]
+    for response in responses:
+        await response.aread()
+        await response.aclose()
+    used, *idle = pool.connections
+    held = await pool.handle_async_request(REQUEST)
+    await held.aread()
+    for each in idle:
+        assert isinstance(each, Connection)
+        each.expire()
+    await held.aclose()
+    assert pool.connections == [used]
+    assert [each.is_closed() for each in idle] == [True, True]
+    await pool.aclose()
+
+
+@pytest.mark.parametrize("stray", [ANSWER, b"\r\n", b"null"], ids=["an answer", "a line", "a body"])
+async def test_what_came_with_an_answer_and_belongs_to_none_is_not_the_answer_to_the_next_request(stray: bytes) -> None:
+    answers = iter([ANSWER.replace(b"{}", b"{}" + stray), ANSWER.replace(b"{}", b"[]")])
+
+    def connection_to(origin: httpcore.Origin) -> Connection:
+        backend = httpcore.AsyncMockBackend([next(answers), ANSWER])
+        return Connection(origin, keepalive_expiry=4.0, network_backend=backend)
+
+    pool = DirectPool(connection_to, 4.0)
+    assert [await fetched(pool), await fetched(pool)] == [b"{}", b"[]"]
+    await pool.aclose()
+
+
+async def test_another_kind_of_address_is_refused_also_where_a_connection_is_open() -> None:
+    pool = pool_of_numbered_connections()
+    assert await fetched(pool) == b"1"
+    with pytest.raises(httpcore.UnsupportedProtocol):
+        await pool.handle_async_request(httpcore.Request("GET", "ftp://localhost/"))
+    await pool.aclose()
+
+
 @pytest.mark.parametrize(("jump", "taken"), [(3600.0, b"2"), (5.0, b"2"), (3.0, b"1"), (-3600.0, b"1")])
 async def test_a_connection_that_was_idle_while_the_machine_slept_is_not_used_again(
     monkeypatch: pytest.MonkeyPatch, jump: float, taken: bytes

@@ -25,11 +25,11 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import httpcore
@@ -93,24 +93,39 @@ class DirectPool(httpcore.AsyncConnectionPool):
             # this event loop that closes it after its answer does so in this turn: one lock was waited for before.
             await anyio.lowlevel.checkpoint()
             self._put_settled_first()
-        reusable = self._reusable(request.url.origin)
+        reusable = self._reusable(request.url)
         if reusable is not None:
             with suppress(httpcore.ConnectionNotAvailable):
-                return await reusable.handle_async_request(request)
+                response = await reusable.handle_async_request(request)
+                response.stream = _Answer(response.stream, self)
+                return response
         return await super().handle_async_request(request)
 
-    def _reusable(self, origin: httpcore.Origin) -> "Connection | None":
-        """Returns the first idle connection to an origin; `None` if there is none, or if httpcore has some to close."""
-        if _is_replaced(_HTTPCORE_POOL):
+    def _reusable(self, url: httpcore.URL) -> "Connection | None":
+        """Returns the first idle connection for a URL; `None` if there is none, or if httpcore has some to close."""
+        if url.scheme not in _SCHEMES or _is_replaced(_HTTPCORE_POOL):
             return None
         reusable: Connection | None = None
-        connections: list[Connection] = getattr(self, "_connections", [])
-        for each in connections:
+        origin = url.origin
+        for each in self._all:
             if each.is_closed() or each.has_expired():
                 return None
             if reusable is None and each.is_available() and each.can_handle_request(origin):
                 reusable = each
         return reusable
+
+    @property
+    def _all(self) -> "list[Connection]":
+        connections: list[Connection] = getattr(self, "_connections", [])
+        return connections
+
+    async def close_expired(self) -> None:
+        """Closes connections that expired during a long request on another one."""
+        now = system.monotonic()
+        expired = [each for each in self._all if each.is_closed() or (each.is_idle() and each.expires_at < now)]
+        for each in expired:
+            self._all.remove(each)
+        await self._close_connections(expired)
 
     def _expire_after_sleep(self) -> None:
         """Lets idle connections expire if the machine slept longer than they are kept.
@@ -120,8 +135,7 @@ class DirectPool(httpcore.AsyncConnectionPool):
         """
         before, self._clocks_apart = self._clocks_apart, _clocks_apart()
         if self._clocks_apart - before > self._expiry:
-            connections: list[Connection] = getattr(self, "_connections", [])
-            for each in connections:
+            for each in self._all:
                 each.expire()
 
     def _put_settled_first(self) -> None:
@@ -132,16 +146,34 @@ class DirectPool(httpcore.AsyncConnectionPool):
         The rest keep their order, so that few connections come near the time after which servers close idle ones.
         """
         settled = system.monotonic() + self._expiry - SETTLED
-        connections: list[Connection] = getattr(self, "_connections", [])
-        connections.sort(key=lambda each: max(each.expires_at, settled))
+        self._all.sort(key=lambda each: max(each.expires_at, settled))
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
         return self._connection_to(origin)
 
-    async def _close_connections(self, closing: list[httpcore.AsyncConnectionInterface]) -> None:
+    async def _close_connections(self, closing: Sequence[httpcore.AsyncConnectionInterface]) -> None:
         # httpcore calls it twice a request, mostly with none, and enters a cancel scope each time: 4 % of a call.
         if closing:
-            await super()._close_connections(closing)
+            with anyio.move_on_after(LONGEST_CLOSE, shield=True):
+                for each in closing:
+                    await each.aclose()
+
+
+class _Answer:
+    """The body of an answer on a connection that a request took itself."""
+
+    def __init__(self, stream: object, pool: DirectPool) -> None:
+        self._stream: Any = stream
+        self._pool = pool
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        close = getattr(self._stream, "aclose", None)  # what a mock answers may have none
+        if close is not None:
+            await close()
+        await self._pool.close_expired()
 
 
 def _clocks_apart() -> float:
@@ -160,6 +192,8 @@ def _is_replaced(kind: type) -> bool:
     return file != method.__code__.co_filename
 
 
+_SCHEMES: Final = frozenset({b"http", b"https"})
+
 # Bound here, since a mock may replace the class as well.
 _HTTPCORE_POOL: Final[type] = httpcore.AsyncConnectionPool
 _HTTPCORE_CONNECTION: Final[type] = httpcore.AsyncHTTPConnection
@@ -177,6 +211,16 @@ class Connection(httpcore.AsyncHTTPConnection):
         """When it is closed if it stays idle, on the clock of `time.monotonic`; minus infinity while it is in use."""
         expires_at: float | None = getattr(getattr(self, "_connection", None), "_expire_at", None)
         return -math.inf if expires_at is None else expires_at
+
+    def has_expired(self) -> bool:
+        # What came with the last answer and does not belong to it would be taken for the beginning of the next one: a
+        # server that answered a get twice had the next create return that prediction, and its own was lost.
+        return super().has_expired() or (self.is_idle() and self._has_stray_bytes())
+
+    def _has_stray_bytes(self) -> bool:
+        state: object = getattr(getattr(self, "_connection", None), "_h11_state", None)
+        stray: tuple[bytes, bool] = getattr(state, "trailing_data", (b"", False))
+        return bool(stray[0])
 
     def expire(self) -> None:
         """Lets it be closed, in place of being used again, if it is idle."""
