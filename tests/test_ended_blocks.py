@@ -54,13 +54,13 @@ def used(sandbox: Sandbox, spelling: Spelling, kind: str, inside: str) -> tuple[
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_left_before_its_end_says_so(sandbox: Sandbox, spelling: Spelling, kind: str) -> None:
-    with pytest.raises(RuntimeError, match=r"block of this \w+ has ended.* inside the block"):
+    with pytest.raises(RuntimeError, match=r"This \w+'s block has ended.* inside the block"):
         used(sandbox, spelling, kind, "none")
 
 
 @pytest.mark.parametrize("kind", ["map", "batch", "batch in order"])
 def test_so_does_what_was_begun(sandbox: Sandbox, spelling: Spelling, kind: str) -> None:
-    with pytest.raises(RuntimeError, match=r"block of this \w+ has ended"):
+    with pytest.raises(RuntimeError, match=r"This \w+'s block has ended"):
         used(sandbox, spelling, kind, "first")
 
 

@@ -235,8 +235,8 @@ class AsyncBatch(AsyncIterator[BatchResult]):
     def _check_block(self) -> None:
         if self._is_left and not self._is_exhausted:
             raise RuntimeError(
-                "The block of this batch has ended, and what was under way in it: there are no more results. Read them "
-                "inside the block, such as `results = list(batch)`; with the same journal a new batch goes on."
+                "This batch's block has ended, so it gives no more results. Read them inside the block, such as "
+                "`results = list(batch)`; a new batch with the same journal continues."
             )
 
     async def _take(self) -> BatchResult:

@@ -9,7 +9,7 @@
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403, NotFoundError 404,
     │   │   ConflictError 409, UnprocessableEntityError 422, RateLimitError 429
     │   └── InternalServerError 5xx
-    ├── CreateOutcomeUnknown              the create may have been taken: never sent twice
+    ├── CreateOutcomeUnknown              a prediction may have been created; the request is never sent twice
     ├── WaitTimeoutError, also TimeoutError
     ├── PredictionFailedError             a prediction failed, was cancelled or abandoned: it has no output
     ├── OutputTypeError                   an output is not of the type that was asked for
@@ -342,8 +342,8 @@ class BatchStoppedError(WriftAIError):
     def __init__(self, failures: Mapping[str, int], succeeded: int) -> None:
         listed = ", ".join(f"{count} {name}" for name, count in sorted(failures.items()))
         super().__init__(
-            f"The batch was stopped after {sum(failures.values())} results that did not succeed ({listed}); "
-            f"{succeeded} succeeded. Correct what is wrong, and run it again; with the same journal it goes on."
+            f"The batch stopped because {sum(failures.values())} inputs did not succeed ({listed}); {succeeded} "
+            "succeeded. Fix the cause and run it again; with the same journal it continues where it stopped."
         )
         self.failures = dict(failures)
         self.succeeded = succeeded
@@ -403,7 +403,7 @@ def status_error(response: httpx.Response, body: JsonValue) -> APIStatusError:
     message = _message(fields, detail) or response.reason_phrase or "no explanation"
     request_id = request_id_of(response)
     step = _NEXT_STEP.get(status) or (
-        "The server failed; what it did of this request is unknown." if status >= 500 else ""
+        "The server failed, and may or may not have carried out the request." if status >= 500 else ""
     )
     text = f"{response.request.method} {response.request.url.path} was answered {status}: {message.rstrip('.')}."
     text = " ".join(part for part in (text, step, f"(request {request_id})" if request_id else "") if part)

@@ -100,8 +100,8 @@ class OutputMap(_Outputs, Iterator[T], Generic[T]):
     def __next__(self) -> T:
         if self._is_left:
             raise RuntimeError(
-                "The block of this map has ended, and what was under way in it: there are no more outputs. Read them "
-                "inside the block, such as `outputs = list(outputs)`."
+                "This map's block has ended, so it gives no more outputs. Read them inside the block, such as "
+                "`outputs = list(outputs)`."
             )
         if self._is_over:
             raise StopIteration

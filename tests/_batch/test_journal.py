@@ -433,8 +433,8 @@ class TestRefusing:
     @pytest.mark.parametrize(
         ("change", "problem"),
         [
-            (other_inputs, "other inputs: input 0 differs"),
-            (other_model, "other inputs"),
+            (other_inputs, r"other inputs or another model \(input 0 differs\)"),
+            (other_model, "other inputs or another model"),
             (text_in_place, "not the journal"),
             (zeros_in_place, "not the journal"),
             (another_database_in_place, "not the journal"),

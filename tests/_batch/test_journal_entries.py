@@ -183,7 +183,8 @@ class TestRefusing:
         with closing(Journal(path)) as journal:
             error = refused(path, lambda: journal.entry(1, digest(2)))
         assert str(error) == (
-            f"The journal {path} is that of other inputs: input 1 differs, or the model; give the same ones."
+            f"The journal {path} belongs to other inputs or another model (input 1 differs). Use the same inputs "
+            "and model, or another journal."
         )
 
     def test_what_is_not_a_journal_is_said_to_be_none_and_is_left(self, path: Path) -> None:

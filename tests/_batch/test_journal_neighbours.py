@@ -77,7 +77,7 @@ def test_a_journal_to_which_its_log_was_applied_in_part_goes_on_and_without_the_
     log = path.with_name("journal-wal").read_bytes()
     assert None not in entries(path, range(200))
     path.write_bytes(cut)
-    with pytest.raises(BatchJournalError, match="is damaged: its end is missing"):
+    with pytest.raises(BatchJournalError, match="is damaged: it is cut off"):
         Journal(path)
     assert path.read_bytes() == cut
     text = b"my notes" * 1000
@@ -111,8 +111,9 @@ def test_a_journal_with_the_log_of_another_is_refused_and_left_as_it_was(path: P
     killed(other, range(100, 140), elsewhere)
     shutil.copy(f"{other}-wal", f"{path}-wal")
     before = path.read_bytes()
+    said = "does not belong to the log file journal-wal beside it: move journal-wal next to its own journal"
     for _ in range(2):
-        with pytest.raises(BatchJournalError, match="not the one of the log beside it: move journal-wal"):
+        with pytest.raises(BatchJournalError, match=said):
             Journal(path)
     assert path.read_bytes() == before
     assert not path.with_name("journal-shm").exists()
@@ -137,7 +138,8 @@ def test_a_journal_with_the_rollback_journal_of_another_database_is_refused_and_
         database.execute("UPDATE t SET x = randomblob(40000)")
         shutil.copy(f"{other}-journal", f"{path}-journal")
     before = path.read_bytes()
-    with pytest.raises(BatchJournalError, match="rollback journal beside it: move journal-journal away"):
+    said = "rollback journal journal-journal beside it: move journal-journal elsewhere"
+    with pytest.raises(BatchJournalError, match=said):
         Journal(path)
     assert path.read_bytes() == before
     path.with_name("journal-journal").unlink()

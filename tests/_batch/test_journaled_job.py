@@ -80,7 +80,10 @@ async def test_after_a_change_that_was_not_written_none_is(tmp_path: Path, monke
     monkeypatch.setattr(Journal, "change", change_or_fail)
     inputs = [{"input": number} for number in range(2)]
     async with client_of(Script(forever=together)) as client:
-        with fail_after(PATIENCE), pytest.raises(BatchJournalError, match=r"full\. Nothing more .*find_unknown=True"):
+        with (
+            fail_after(PATIENCE),
+            pytest.raises(BatchJournalError, match=r"full\. No more predictions .*find_unknown=True"),
+        ):
             await collected(client, inputs, "o/n", journal=tmp_path / "journal", max_in_flight=2)
     assert len(failed) == 1
 
@@ -114,14 +117,17 @@ class TestUnknown:
         errors = await run(script, journal, INPUTS[:2])
         for number, error in enumerate(errors):
             assert isinstance(error, CreateOutcomeUnknown)
-            assert f"while it created input {number}, and whether the server took it is unknown" in str(error)
-            assert str(error).endswith("predictions.list(); recreate_unknown=True creates it again.")
+            unknown = f"the create for input {number} but got no answer, so the prediction may or may not exist"
+            assert unknown in str(error)
+            assert str(error).endswith(
+                "predictions.list(); recreate_unknown=True creates it again, perhaps a second time."
+            )
         assert script.requests == []
 
     async def test_what_was_looked_for_in_vain_is_reported_so(self, journal: Path) -> None:
         await lose(journal)
         [error] = await run(Script(listed()), journal, INPUTS[:1], find_unknown=True)
-        assert "unknown. It was not found among the newest predictions (find_unknown=True). Look with" in str(error)
+        assert "exist. It was not found among the newest predictions (find_unknown=True). Check with" in str(error)
 
     @pytest.mark.parametrize("again", [False, True])
     async def test_what_is_found_is_followed_and_noted_for_good(self, journal: Path, again: bool) -> None:
@@ -175,9 +181,12 @@ class TestResults:
     @pytest.mark.parametrize(
         ("result", "problem"),
         [
-            ("[1]", "input 0: "),
-            (json.dumps(prediction("started")), "input 0 is not that of its end."),
-            (json.dumps(prediction(id=OTHER)), "input 0 is not that of its end."),
+            ("[1]", "the result of input 0: "),
+            (
+                json.dumps(prediction("started")),
+                "the result stored for input 0 is not that of its finished prediction.",
+            ),
+            (json.dumps(prediction(id=OTHER)), "the result stored for input 0 is not that of its finished prediction."),
         ],
     )
     async def test_a_result_that_cannot_be_is_said_to_be_damaged(
@@ -188,14 +197,14 @@ class TestResults:
             database.execute("UPDATE entries SET result = ?", (result,))
         with pytest.raises(BatchJournalError) as caught:
             await run(Script(), journal, INPUTS[:1])
-        assert str(caught.value).startswith(f"The journal is damaged: the result of {problem}")
+        assert str(caught.value).startswith(f"The journal is damaged: {problem}")
         assert "None" not in str(caught.value)
 
     async def test_a_result_without_the_id_of_its_create_is_said_to_be_damaged(self, journal: Path) -> None:
         await run(Script(answer(code=201)), journal, INPUTS[:1])
         with closing(sqlite3.connect(journal)) as database, database:
             database.execute("UPDATE entries SET prediction_id = NULL")
-        with pytest.raises(BatchJournalError, match="input 0 is not that of its end"):
+        with pytest.raises(BatchJournalError, match="input 0 is not that of its finished prediction"):
             await run(Script(), journal, INPUTS[:1])
 
 

@@ -194,7 +194,8 @@ async def test_api_that_refuses_to_tell_leaves_it_unknown(
         sandbox.fail_next(403, method="GET", path="/predictions")
         assert await resume(sandbox, journal, texts(1)) == [CreateOutcomeUnknown]
         said = (
-            "what an earlier run of a batch may have created could not be looked for: GET /v1/predictions was answered "
+            "could not search for predictions that an earlier run of this batch may have created: GET "
+            "/v1/predictions was answered "
         )
         assert caplog.records[-1].getMessage().startswith(said + "403")
         assert await resume(sandbox, journal, texts(1)) == ["T0"]

@@ -167,7 +167,7 @@ async def test_a_hook_that_fails_is_logged_and_loses_no_prediction(caplog: pytes
     assert hook.calls == 2
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert [record.getMessage() for record in errors] == [
-        f"The hook {name} failed, and was passed over" for name in ("on_request", "on_response")
+        f"The hook {name} raised an error, which was ignored" for name in ("on_request", "on_response")
     ]
     assert "of the hook" in caplog.text
 

@@ -126,7 +126,7 @@ async def test_a_list_of_several_waits_that_fails_is_one_line(info: Callable[[],
         async with anyio.create_task_group() as tasks:
             for number in range(3):
                 tasks.start_soon(client.predictions.async_wait, f"p{number}")
-    assert info()[0] == "the list that 3 waits share did not come: 503"
+    assert info()[0] == "could not get the list of predictions that 3 waits share: 503"
 
 
 @pytest.mark.parametrize(

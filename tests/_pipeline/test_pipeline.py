@@ -150,7 +150,7 @@ async def test_a_refused_create_is_that_refusal(fault: str) -> None:
 @by_name("fault", UNREADABLE)
 async def test_an_answer_that_is_not_as_promised_is_an_error_of_its_own(fault: str) -> None:
     script = Script(UNREADABLE[fault])
-    with pytest.raises(APIResponseError, match="is the base URL right") as caught:
+    with pytest.raises(APIResponseError, match=r"acted on the request\. Check the base URL\.") as caught:
         await client_of(script).predictions.async_get(ID)
     assert caught.value.response.status_code == 200
     assert len(script.requests) == 1
@@ -162,7 +162,7 @@ async def test_a_create_that_may_have_been_taken_is_never_sent_twice(fault: str,
     given = PASSING[fault][0] if fault in PASSING else UNREADABLE[fault]
     script = Script(given)
     tells_id = fault == "a status that is no text"
-    look = rf"Look at it with predictions\.get\('{ID}'\)" if tells_id else r"Look with predictions\.list\(\)"
+    look = rf"check it with predictions\.get\('{ID}'\)" if tells_id else r"Check with predictions\.list\(\)"
     with pytest.raises(CreateOutcomeUnknown, match=look) as caught:
         await client_of(script).predictions.async_create({"input": 1}, MODEL, wait)
     assert len(script.requests) == 1
@@ -188,7 +188,7 @@ async def test_a_create_that_is_redirected_to_its_prediction_may_have_been_taken
 
 async def test_a_create_that_a_gateway_gave_up_may_have_been_taken() -> None:
     script = Script(status(499))
-    with pytest.raises(CreateOutcomeUnknown, match=r"Look with predictions\.list\(\)"):
+    with pytest.raises(CreateOutcomeUnknown, match=r"Check with predictions\.list\(\)"):
         await client_of(script).predictions.async_create({"input": 1}, MODEL)
     assert len(script.requests) == 1
 

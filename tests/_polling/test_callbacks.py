@@ -75,9 +75,11 @@ def test_what_it_raises_names_the_prediction_and_so_does_the_log(
     with pytest.raises(LookupError, match="my own") as caught:
         run(spelling, WaitOptions(0.0, callback, duration=0))
     [note] = caught.value.__notes__
-    assert f"prediction {ID} " in note
+    assert f"prediction {ID}, " in note
     [record] = caplog.records
-    assert record.getMessage() == f"on_poll raised LookupError: prediction {ID} is not waited for any more"
+    assert record.getMessage() == (
+        f"on_poll raised LookupError; no longer waiting for prediction {ID}, which may still be running"
+    )
 
 
 def test_a_ctrl_c_in_it_names_the_prediction_too() -> None:

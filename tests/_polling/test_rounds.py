@@ -272,7 +272,7 @@ class TestListsThatFail:
         crowd.lists.fault = fault(503)
         await crowd.run(1.5)
         [record] = caplog.records
-        assert record.getMessage() == "the list that 4 waits share did not come: 503"
+        assert record.getMessage() == "could not get the list of predictions that 4 waits share: 503"
 
 
 class TestWhoWaits:

@@ -136,17 +136,17 @@ async def test_the_id_in_the_first_event_of_a_stream_that_breaks_off_is_kept(the
 @pytest.mark.parametrize(
     ("location", "look"),
     [
-        (None, "Look with predictions.list() before you create it again."),
+        (None, "Check with predictions.list() before you create it again."),
         (
             f"/v1/predictions/{ID}",
-            f"What came of its answer names the prediction. Look at it with predictions.get({ID!r}).",
+            f"The part of the answer that arrived names the prediction: check it with predictions.get({ID!r}).",
         ),
     ],
 )
 def test_what_is_unknown_says_what_was_seen_and_where_to_look(location: str | None, look: str) -> None:
     response = httpx.Response(502, headers={} if location is None else {"location": location})
     error = outcome_unknown("a 502", response)
-    known = "The create was sent, and whether the server took it is unknown. It is not sent again."
+    known = "The create was sent, but it is not known whether the server created the prediction. It was not sent again."
     assert str(error) == f"{known} {look} (a 502)"
     assert error.prediction_id == (None if location is None else ID)
 

@@ -108,7 +108,7 @@ async def test_one_deadline_holds_for_the_create_and_for_the_cancel_after_it(cap
         assert await seconds_to_leave(lambda: create(client)) == pytest.approx(LONGEST_FINISH)
     assert script.paths[1] == f"POST /predictions/{ID}/cancel"
     assert caplog.records[-1].getMessage() == (
-        f"prediction {ID} was left behind and not cancelled: it took longer than 5 s to leave"
+        f"could not cancel prediction {ID}, which may still be running: it took longer than 5 s to leave"
     )
 
 
@@ -256,8 +256,8 @@ async def test_a_cancel_goes_before_the_requests_that_wait_for_the_rate_limit() 
 class TestTimeouts:
     """What a timeout says of the prediction, which was paid for."""
 
-    RUNS_ON = "It runs on: wait for it again, or cancel it."
-    CANCELLED = "It is being cancelled."
+    RUNS_ON = "It keeps running: wait for it again, or cancel it."
+    CANCELLED = "The client will ask the server to cancel it."
 
     @pytest.mark.parametrize("cancel", [False, True])
     @pytest.mark.parametrize(("first", "status"), [(never, "has not ended"), (answer("started"), "is still started")])
@@ -303,8 +303,8 @@ class TestTimeouts:
                 await client.predictions.async_create(HELLO, "o/n", wait=True, wait_options=options)
             tasks.cancel_scope.cancel()
         assert str(caught.value) == (
-            "The create could not be sent within 2.5 s, or was refused until then, as for the account's rate limit. "
-            "Nothing was created: it is safe to create it again."
+            "No create was accepted within 2.5 s: it could not be sent, or was refused each time (for example by the "
+            "rate limit). Nothing was created; it is safe to try again."
         )
         assert (caught.value.prediction_id, caught.value.prediction) == (None, None)
 
@@ -447,7 +447,7 @@ class TestTheCloseOfTheClient:
             tasks.cancel_scope.cancel()
             await client.aclose()
             assert anyio.current_time() - began == pytest.approx(LEFT_AT + LONGEST_FINISH, abs=0.01)
-        assert f"prediction {ID} was left behind and not cancelled: it took longer than 5 s" in caplog.text
+        assert f"could not cancel prediction {ID}, which may still be running: it took longer than 5 s" in caplog.text
 
     async def test_begins_no_call_meanwhile_and_may_come_from_a_callback(self) -> None:
         client = client_of(Script(answer("started", 201), answer("started"), httpx.Response(204)))

@@ -213,7 +213,7 @@ class TestRefusals:
         assert run(*command()).code == 0
         Path("in.jsonl").write_text("1\n2\n")
         ended = run(*command())
-        assert (ended.code, "is that of other inputs" in ended.err) == (2, True)
+        assert (ended.code, "belongs to other inputs or another model" in ended.err) == (2, True)
         assert outputs() == expected(2)
 
     def test_results_whose_journal_is_gone_are_left_alone(self, run: Run, sandbox: Sandbox) -> None:
@@ -346,7 +346,7 @@ class TestMoney:
         assert (len(outputs()), creates(sandbox)) == (4, 4)
         ended = run(*command("me/fragile"), "--retry-failed", "--max-failures", "1")
         assert (ended.code, creates(sandbox)) == (1, 5)
-        assert "Error: The batch was stopped after 1 results that did not succeed (1 failed)" in ended.err
+        assert "Error: The batch stopped because 1 inputs did not succeed (1 failed)" in ended.err
         assert "--retry-failed" in ended.err.splitlines()[-1]
         broken = False
         assert run(*command("me/fragile"), "--retry-failed").code == 0

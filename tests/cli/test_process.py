@@ -77,7 +77,7 @@ class TestSignals:
         program.send()
         ended = program.end()
         assert ended.code == 130
-        assert "The create may have been taken" in ended.err
+        assert "A prediction may have been created. Check with `wriftai-anyio list`" in ended.err
 
     def test_one_that_is_ignored_stays_ignored(self, sandbox: Sandbox) -> None:
         command = [*PROGRAM, "run", "sandbox/sleep", "seconds=0.3"]

@@ -320,8 +320,8 @@ class TestErrors:
             (404, ["wait", "x"], 3, "answered 404"),
             ("html", ["get", "x"], 3, "not"),
             (422, ["run", "sandbox/echo"], 3, "answered 422"),
-            ("drop_after", ["run", "sandbox/echo"], 5, "Look with `wriftai-anyio list` before you run it again."),
-            (500, ["run", "sandbox/echo"], 5, "was not sent again"),
+            ("drop_after", ["run", "sandbox/echo"], 5, "Check with `wriftai-anyio list` before you run this again."),
+            (500, ["run", "sandbox/echo"], 5, "the request was not sent again"),
             (403, ["upload", __file__], 3, "answered 403"),
         ],
     )

@@ -152,7 +152,7 @@ class Journal:
         except (OSError, sqlite3.OperationalError) as error:
             raise self._error("cannot be read", error) from error
         if identity is None and known is None and not self._was_being_made():
-            raise self._error("is damaged", "its end is missing, and the log that could have it")
+            raise self._error("is damaged", "it is cut off, and the log file that may hold the rest is missing")
         if identity is not None:
             self._check_identity(identity)
         if known is not None:
@@ -202,7 +202,9 @@ class Journal:
         with suppress(sqlite3.DatabaseError):
             if self._has_beside("-journal") and database.execute("SELECT 1 FROM entries").fetchone():
                 beside = f"{self._path.name}-journal"
-                raise self._error("is not the one of the rollback journal beside it", f"move {beside} away")
+                raise self._error(
+                    f"does not belong to the rollback journal {beside} beside it", f"move {beside} elsewhere"
+                )
 
     def _identity_with_log(self, known: "_Known") -> "_Identity":
         """Returns the identity of the file with its log, and refuses a log of another file.
@@ -225,7 +227,8 @@ class Journal:
                     index.unlink(missing_ok=True)
         if not known.items() <= after.items():
             log = f"{self._path.name}-wal"
-            raise self._error("is not the one of the log beside it", f"move {log} to its own journal, or away")
+            problem = f"does not belong to the log file {log} beside it"
+            raise self._error(problem, f"move {log} next to its own journal, or elsewhere")
         return identity
 
     def _make_private(self) -> None:
@@ -285,7 +288,10 @@ class Journal:
         if not is_whole or not (prediction_id is None or is_id(prediction_id)):
             raise self._error("is damaged", f"the entry of input {number}")
         if known != digest:
-            raise self._error("is that of other inputs", f"input {number} differs, or the model; give the same ones")
+            raise BatchJournalError(
+                f"The journal {self._path} belongs to other inputs or another model (input {number} differs). Use the "
+                "same inputs and model, or another journal."
+            )
         return Entry(sent_at is not None, prediction_id, self._result(number, result))
 
     def _result(self, number: int, text: str | None) -> JsonValue:

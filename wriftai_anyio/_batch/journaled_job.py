@@ -26,8 +26,8 @@ from .journal import Change, Entry, Journal, created, ended, intended, not_creat
 from .lost_creates import LostCreates, find_lost_creates
 
 _AFTER_FAILURE: Final = (
-    "Nothing more was created. What was just created goes on on the server, and may be missing in the journal: run the "
-    "batch again, and it is looked for there (in Python with find_unknown=True)."
+    "No more predictions were created. Those just created keep running, and may be missing from the journal. Run the "
+    "batch again (in Python with find_unknown=True) to find them."
 )
 
 
@@ -97,7 +97,9 @@ class JournaledJob:
         except ShapeError as error:
             raise BatchJournalError(f"The journal is damaged: the result of input {number}: {error}.") from None
         if not is_terminal(prediction) or not is_same_id(prediction["id"], entry.prediction_id or ""):
-            raise BatchJournalError(f"The journal is damaged: the result of input {number} is not that of its end.")
+            raise BatchJournalError(
+                f"The journal is damaged: the result stored for input {number} is not that of its finished prediction."
+            )
         if self._job.retry_failed and prediction["status"] in UNSUCCESSFUL_STATUSES:
             return None
         return Kept(prediction)
@@ -178,8 +180,8 @@ class JournaledJob:
 async def _report_unknown(number: int, *, was_sought: bool) -> PredictionWithIO:
     sought = "It was not found among the newest predictions (find_unknown=True). " if was_sought else ""
     raise CreateOutcomeUnknown(
-        f"An earlier run was stopped while it created input {number}, and whether the server took it is unknown. "
-        f"{sought}Look with predictions.list(); recreate_unknown=True creates it again."
+        f"An earlier run sent the create for input {number} but got no answer, so the prediction may or may not exist. "
+        f"{sought}Check with predictions.list(); recreate_unknown=True creates it again, perhaps a second time."
     )
 
 

@@ -83,7 +83,7 @@ async def find_lost_creates(
             if model in _references(prediction) and not await is_known(prediction["id"]):
                 lost.predictions.append(await look(prediction["id"]))
     except WriftAIError as error:
-        logger.warning("what an earlier run of a batch may have created could not be looked for: %s", error)
+        logger.warning("could not search for predictions that an earlier run of this batch may have created: %s", error)
     return lost
 
 

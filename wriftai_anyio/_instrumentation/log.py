@@ -102,4 +102,4 @@ def failures_logged(what: str) -> Generator[None]:
     try:
         yield
     except Exception:
-        logger.exception("%s failed, and was passed over", what)
+        logger.exception("%s raised an error, which was ignored", what)

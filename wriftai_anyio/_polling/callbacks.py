@@ -84,7 +84,9 @@ def failures_named(prediction_id: str) -> Generator[None]:
     except BaseException as error:
         if not _is_cancellation(error) and name_prediction(error, prediction_id):
             logger.warning(
-                "on_poll raised %s: prediction %s is not waited for any more", type(error).__name__, prediction_id
+                "on_poll raised %s; no longer waiting for prediction %s, which may still be running",
+                type(error).__name__,
+                prediction_id,
             )
         raise
 
@@ -100,7 +102,7 @@ def name_prediction(error: BaseException, prediction_id: str) -> bool:
         Whether the error did not have it yet.
     """
     notes: list[str] = getattr(error, "__notes__", [])
-    note = f"This was raised while prediction {prediction_id} was waited for; it exists."
+    note = f"Raised while waiting for prediction {prediction_id}, which exists on the server."
     if note in notes:
         return False
     vars(error)["__notes__"] = [*notes, note]  # as `add_note` does, which came with Python 3.11

@@ -209,7 +209,7 @@ class SharedPolls:
             self._broken_off = []
             self._listable = self._listable and is_passing(error)
             self._probes = waits[:PROBES]
-            logger.info("the list that %d waits share did not come: %s", len(waits), reason(error))
+            logger.info("could not get the list of predictions that %d waits share: %s", len(waits), reason(error))
             ended = current_time()
             for number, wait in enumerate(waits):
                 # Retries took time: the probes get an interval to show whether everything fails.

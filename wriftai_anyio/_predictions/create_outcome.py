@@ -56,11 +56,15 @@ def outcome_unknown(seen: object, response: httpx.Response | None = None) -> Cre
     """
     prediction_id = None if response is None else _told_id(response)
     if prediction_id is None:
-        look = "Look with predictions.list() before you create it again."
+        look = "Check with predictions.list() before you create it again."
     else:
-        look = f"What came of its answer names the prediction. Look at it with predictions.get({prediction_id!r})."
+        look = (
+            "The part of the answer that arrived names the prediction: check it with "
+            f"predictions.get({prediction_id!r})."
+        )
     return CreateOutcomeUnknown(
-        f"The create was sent, and whether the server took it is unknown. It is not sent again. {look} ({seen})",
+        "The create was sent, but it is not known whether the server created the prediction. It was not sent again. "
+        f"{look} ({seen})",
         prediction_id=prediction_id,
         request_id=request_id_of(response) if response is not None else None,
     )

@@ -313,7 +313,7 @@ class EventReader:
         known = self.prediction_id
         after = f", after_id={self._last_id!r}" if self._last_id is not None else ""
         raise RuntimeError(
-            "The block of this stream has ended before its last event. Read it inside the block"
+            "This stream's block has ended before its last event. Read it inside the block"
             + (f"; predictions.stream({known!r}{after}) reads on." if known else ".")
         )
 

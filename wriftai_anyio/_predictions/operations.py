@@ -310,14 +310,14 @@ class Operations:
                 await finish_in_own_task(
                     lambda: self._cancel_unless_ended(prediction_id),
                     lambda failure: logger.warning(
-                        "prediction %s was left behind and not cancelled: %s", prediction_id, failure
+                        "could not cancel prediction %s, which may still be running: %s", prediction_id, failure
                     ),
                     followed.grace,
                 )
         elif not isinstance(error, CreateOutcomeUnknown):
             logger.warning(
-                "a create was left before its answer came, and what it created is not cancelled: "
-                "look with predictions.list() for %s",
+                "stopped waiting for the answer to a create; if it created a prediction, that was not cancelled: "
+                "check predictions.list() for %s",
                 followed.traces,
             )
 
@@ -325,8 +325,8 @@ class Operations:
 def _timeout_error(followed: Followed, options: AsyncWaitOptions) -> WaitTimeoutError:
     if followed.prediction_id is None and not followed.was_sent:
         text = (
-            f"The create could not be sent within {options.timeout:g} s, or was refused until then, as for the "
-            "account's rate limit. Nothing was created: it is safe to create it again."
+            f"No create was accepted within {options.timeout:g} s: it could not be sent, or was refused each time (for "
+            "example by the rate limit). Nothing was created; it is safe to try again."
         )
         return WaitTimeoutError(text, prediction_id=None)
     if followed.prediction_id is None:
@@ -336,7 +336,10 @@ def _timeout_error(followed: Followed, options: AsyncWaitOptions) -> WaitTimeout
         )
         return WaitTimeoutError(text, prediction_id=None)
     status = f"is still {followed.last['status']}" if followed.last else "has not ended"
-    then = "It is being cancelled." if options.cancel_on_exit else "It runs on: wait for it again, or cancel it."
+    if options.cancel_on_exit:
+        then = "The client will ask the server to cancel it."
+    else:
+        then = "It keeps running: wait for it again, or cancel it."
     return WaitTimeoutError(
         f"Prediction {followed.prediction_id} {status} after {options.timeout:g} s. {then}",
         prediction_id=followed.prediction_id,

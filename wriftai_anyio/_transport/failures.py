@@ -141,7 +141,7 @@ def response_error(response: httpx.Response, problem: str, content: bytes | None
     request = response.request
     return APIResponseError(
         f"{request.method} {request.url.path} was answered {response.status_code}, but not as "
-        f"the API promises: {problem}. What the server did is unknown; is the base URL right?",
+        f"the API promises: {problem}. The server may have acted on the request. Check the base URL.",
         response=shown_response(response, content),
     )
 

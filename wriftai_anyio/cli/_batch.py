@@ -82,7 +82,11 @@ Deduplicate: TypeAlias = Annotated[
 ]
 RecreateUnknown: TypeAlias = Annotated[
     bool,
-    typer.Option("--recreate-unknown", help="Create again what an earlier run may have created if it is not found."),
+    typer.Option(
+        "--recreate-unknown",
+        help="If an earlier run may have created a prediction but it cannot be found, create it again (it may then run "
+        "twice).",
+    ),
 ]
 
 
@@ -162,7 +166,10 @@ def _checked(session: Session, inputs: Path, out: Path, journal: Path | None) ->
         session.note(f"{inputs}: left out {len(empty)} rows of empty cells (line {lines}).")
     journal = journal or _beside(out)
     if out.exists() and out.stat().st_size and not journal.exists():
-        raise ValueError(f"{out} holds results, but {journal}, by which it went on, is gone: give another --out.")
+        raise ValueError(
+            f"{out} has results, but its journal {journal} is missing, so the batch cannot be resumed. "
+            "Use another --out. Nothing was sent."
+        )
     return total
 
 
@@ -237,7 +244,9 @@ class _Run:
         self._counts["error"] += 1
         if self._refusal is None:
             self._refusal = refusal
-            self._session.note(f"{_sentence(refusal)} No more is created; what is under way is awaited.")
+            self._session.note(
+                f"{_sentence(refusal)} No more predictions will be created. Waiting for those already running."
+            )
 
     def _take(self, file: ResultsFile, saves: Saves, index: int, prediction: "PredictionWithIO") -> None:
         if self._save is None or prediction.get("output") is None or index in file.indexes:
@@ -335,4 +344,7 @@ def _sentence(error: Exception) -> str:
         return failure_of(error).sentence
     if error.__cause__ is not None:
         return f"Whether it was created is unknown; the next run looks for it. ({error.__cause__})"
-    return "An earlier run may have created it, but it was not found; --recreate-unknown creates it again."
+    return (
+        "An earlier run may have created this prediction, but it was not found. Check with `wriftai-anyio list`. "
+        "--recreate-unknown creates it again; you may then pay twice."
+    )

@@ -75,6 +75,6 @@ def _outcome_unknown(error: "CreateOutcomeUnknown") -> str:
     command = shell_command(["wriftai-anyio", *(("get", error.prediction_id) if error.prediction_id else ("list",))])
     cause = f" ({error.__cause__})" if error.__cause__ else ""
     return (
-        "Whether the prediction was created is unknown, and it was not sent again. Look with "
-        f"`{command}` before you run it again.{cause}"
+        "The prediction may or may not have been created; the request was not sent again. Check with "
+        f"`{command}` before you run this again.{cause}"
     )

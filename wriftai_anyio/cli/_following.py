@@ -91,7 +91,9 @@ class Follower:
                 self._was_created = True
         except Stopped:
             if not self._prediction_id:
-                self._session.note("The create may have been taken: look with `wriftai-anyio list`.")
+                self._session.note(
+                    "A prediction may have been created. Check with `wriftai-anyio list` before you run this again."
+                )
             raise
         remember(PREDICTIONS, [self._prediction_id])
         return created

@@ -27,7 +27,7 @@ EXIT_CODES: Final = (
     ("2", "wrong usage, or a file that cannot be read or written"),
     ("3", "the API refused"),
     ("4", "the network"),
-    ("5", "a create was sent, and whether it was taken is unknown"),
+    ("5", "a create was sent, but it is not known whether it worked"),
     ("124", "--timeout has passed"),
     ("130", "Ctrl-C (143 SIGTERM, 129 SIGHUP, 141 nobody reads the output)"),
 )
