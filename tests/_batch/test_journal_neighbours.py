@@ -77,7 +77,7 @@ def test_a_journal_to_which_its_log_was_applied_in_part_goes_on_and_without_the_
     log = path.with_name("journal-wal").read_bytes()
     assert None not in entries(path, range(200))
     path.write_bytes(cut)
-    with pytest.raises(BatchJournalError, match="is damaged: it is cut off"):
+    with pytest.raises(BatchJournalError, match="is damaged: it is cut off, and the log file that may hold the rest"):
         Journal(path)
     assert path.read_bytes() == cut
     text = b"my notes" * 1000
