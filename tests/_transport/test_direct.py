@@ -400,8 +400,11 @@ async def test_a_read_write_or_handshake_that_takes_too_long_says_which() -> Non
     async with opened(silent) as stream:
         with pytest.raises(httpcore.ReadTimeout):
             await stream.read(100, 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # asyncio's own would take in 20 MB within the time
+        stream = await Sockets([]).connect_tcp("127.0.0.1", server.getsockname()[1], 5.0)
         with pytest.raises(httpcore.WriteTimeout):
-            await stream.write(b"more than any buffer" * 2**20, 0.01)
+            await stream.write(b"more than any buffer" * 2**21, 0.01)
+        await stream.aclose()
     async with opened(silent) as stream:
         with pytest.raises(httpcore.ConnectTimeout):
             await stream.start_tls(ssl.create_default_context(), "127.0.0.1", 0.01)
