@@ -639,6 +639,8 @@ class TestFork:
             import ctypes
 
             predictions.list()
+            # Until no other thread wants the GIL: a fork that Python does not know of copies its mutex as it is.
+            time.sleep(0.2)
             child = ctypes.PyDLL(None).fork()
             if not child:
                 signal.alarm(50)
