@@ -145,12 +145,17 @@ async def fetched(pool: DirectPool) -> bytes:
     return content
 
 
-async def test_a_connection_that_is_closed_or_has_expired_leaves_the_pool_though_another_is_used_again() -> None:
+async def pool_of_idle_connections(number: int) -> DirectPool:
     pool = pool_of_numbered_connections()
-    responses = [await pool.handle_async_request(REQUEST) for _ in range(3)]
+    responses = [await pool.handle_async_request(REQUEST) for _ in range(number)]
     for response in responses:
         await response.aread()
         await response.aclose()
+    return pool
+
+
+async def test_a_connection_that_is_closed_or_has_expired_leaves_the_pool_though_another_is_used_again() -> None:
+    pool = await pool_of_idle_connections(3)
     broken_off, expired, idle = pool.connections
     await (await pool.handle_async_request(REQUEST)).aclose()
     setattr(getattr(expired, "_connection", None), "_expire_at", -math.inf)  # noqa: B010
@@ -162,11 +167,7 @@ async def test_a_connection_that_is_closed_or_has_expired_leaves_the_pool_though
 
 
 async def test_connections_that_expire_during_a_long_request_are_closed_when_it_ends() -> None:
-    pool = pool_of_numbered_connections()
-    responses = [await pool.handle_async_request(REQUEST) for _ in range(3)]
-    for response in responses:
-        await response.aread()
-        await response.aclose()
+    pool = await pool_of_idle_connections(3)
     used, *idle = pool.connections
     held = await pool.handle_async_request(REQUEST)
     await held.aread()

@@ -23,8 +23,6 @@ from tests.support.tls import CERTIFICATE, server_context
 from wriftai_anyio import APIConnectionError, Client, CreateOutcomeUnknown, NetworkSettingsError
 from wriftai_anyio._transport.network import GivenTransport, Network
 
-"""For 127.0.0.1, signed by itself, with its key; of no use to anybody else."""
-
 
 @pytest.fixture
 def stalled_preparation(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:

@@ -17,8 +17,6 @@ from .callbacks import OnPoll, check_on_poll, in_thread_of
 class _BaseWaitOptions:
     """What both kinds of options have in common."""
 
-    # Without a docstring, `dataclass` writes one of the signature: 2 of 130 ms of the whole import.
-
     poll_interval: float = 1.0
     """Seconds between two polls of one prediction, at least."""
     on_poll: OnPoll | None = None
